@@ -1,0 +1,46 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2154 # the run's variables are set in run
+#
+# The AMD host: QEMU's own translator (TCG) with SVM and nested paging.
+# TCG is always named: a /dev/kvm on this machine is not ours to use and may lack SVM.
+
+# How long a run may take if --limit does not say.
+amd_limit() {
+	echo 300
+}
+
+amd_memory() {
+	echo 1024
+}
+
+amd_arguments() {
+	# S3 is what `echo mem` shall mean, with the console alive through it.
+	echo mem_sleep_default=deep no_console_suspend loglevel=6
+}
+
+amd_check() {
+	command -v qemu-system-x86_64 >/dev/null ||
+		die_setup "no qemu-system-x86_64 on this machine: install qemu-system-x86"
+}
+
+# amd_start: starts the emulator in the background in a process group of its own; sets $emulator.
+amd_start() {
+	local accel=tcg,thread=multi output=(-chardev "file,id=out,path=$log/output.fifo")
+	local cpu=max args=() in=9
+
+	[[ $la57 == off ]] && cpu+=,la57=off
+	# Virtual time then is a count of instructions, which one thread must count.
+	[[ -n $icount ]] && accel=tcg,thread=single && args+=(-icount shift=0)
+	if [[ -n $shell ]]; then
+		output=(-chardev "stdio,id=out,signal=off")
+		in=8
+	fi
+	cat "$base" "$log/run.cpio" >"$log/initramfs.cpio"
+	spawn "$in" qemu-system-x86_64 \
+		-nodefaults -display none -no-reboot -M pc -accel "$accel" -cpu "$cpu" \
+		-smp "$cpus" -m "$memory" "${args[@]}" \
+		-kernel "$image" -initrd "$log/initramfs.cpio" -append "$(kernel_arguments)" \
+		-serial "file:$log/console.log" "${output[@]}" -serial chardev:out \
+		-serial "file:$log/control.log"
+}

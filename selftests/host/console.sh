@@ -1,0 +1,62 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2154 # the run's variables are set in run
+#
+# A host kernel's console: what it reported against itself.
+# A report is a line that says that the kernel found a fault of its own: oops, WARN, BUG, lockup,
+# RCU stall, hung task and the like. Lines listed in known-warnings are no reports.
+
+# After one of these the host gets nowhere: the run ends soon instead of at its limit.
+console_fatal='watchdog: BUG: soft lockup|rcu: INFO: .*(detected stalls|self-detected stall)'
+console_fatal+='|INFO: task .* blocked for more than|Watchdog detected hard LOCKUP|Kernel panic'
+
+console_report=$console_fatal
+console_report+='|WARNING: CPU: |WARNING: .*(possible|suspicious|inconsistent|held)|BUG: |kernel BUG at|Oops'
+console_report+='|general protection fault|unable to handle|double fault|stack segment: |invalid opcode: '
+console_report+='|unchecked MSR access|Bad page (state|map)|(list_add|list_del) corruption|refcount_t: '
+console_report+='|UBSAN: |KASAN: |KCSAN: |suspicious RCU usage|kmemleak: .* new suspected'
+console_report+='|NMI received for unknown reason|kthread starved|kthread timer wakeup didn.t happen'
+console_report+='|scheduling while atomic|sleeping function called|bad: scheduling|trap invalid'
+console_report+='|nobody cared|Objects remaining in|Out of memory: Killed'
+
+# console_plain: the console without carriage returns and without what is known.
+console_plain() {
+	[[ -f $log/console.log ]] || return 0
+	tr -d '\r\000' <"$log/console.log" | {
+		if [[ -s $log/known ]]; then grep -avFf "$log/known" || true; else cat; fi
+	}
+}
+
+# console_known: picks this host's lines out of known-warnings, once per run.
+console_known() {
+	local hosts text
+
+	: >"$log/known"
+	while IFS=$'\t' read -r hosts text; do
+		[[ $hosts == '#'* || -z $text ]] && continue
+		if [[ $machine-$series == "$hosts" || any-$series == "$hosts" ||
+			$machine-any == "$hosts" ]]; then
+			printf '%s\n' "$text" >>"$log/known"
+		fi
+	done <"$here/known-warnings"
+}
+
+console_has_report() {
+	console_plain | grep -aqE "$console_report"
+}
+
+console_has_fatal() {
+	console_plain | grep -aqE "$console_fatal"
+}
+
+# console_print_report: from the first report on, with the lines just before it.
+console_print_report() {
+	local first
+
+	first=$(console_plain | grep -anE "$console_report" | head -n 1 | cut -d : -f 1)
+	console_plain | tail -n "+$((first > 3 ? first - 3 : 1))" | head -n 80
+}
+
+console_print_end() {
+	console_plain | tail -n 40
+}

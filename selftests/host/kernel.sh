@@ -1,0 +1,58 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2154 # the run's variables are set in run
+#
+# A host's kernel: which file it is, its release, its modules.
+# A kernel is named by its series (6.1, 6.12) or by the path of its image.
+
+# kernel_find SERIES|PATH: prints the image's path.
+kernel_find() {
+	local image
+
+	if [[ $1 == */* ]]; then
+		[[ -r $1 ]] || die_setup "no readable kernel image '$1'"
+		echo "$1"
+		return
+	fi
+	# "6.1.0-56-amd64" and "6.12.9+deb12-amd64" are wanted; cloud and rt kernels are not.
+	image=$(find /boot -maxdepth 1 -name "vmlinuz-$1.*-amd64" ! -name '*-cloud-*' ! -name '*-rt-*' |
+		sort -V | tail -n 1)
+	if [[ -z $image ]]; then
+		die_setup "no /boot/vmlinuz-$1.*-amd64 on this machine: install" \
+			"$(kernel_package "$1"), or name an image by its path"
+	fi
+	[[ -r $image ]] || die_setup "cannot read '$image': run as a user who may"
+	echo "$image"
+}
+
+kernel_package() {
+	case $1 in
+	6.1) echo linux-image-amd64 ;;
+	*) echo "linux-image-$1-amd64" ;;
+	esac
+}
+
+# kernel_release IMAGE: prints the release the image itself states (its setup header points to it).
+kernel_release() {
+	local offset release
+
+	[[ $(od -An -c -j 514 -N 4 "$1" | tr -d ' ') == HdrS ]] ||
+		die_setup "'$1' is not an x86 kernel image"
+	offset=$(od -An -t u2 -j 526 -N 2 "$1" | tr -d ' ')
+	release=$(tail -c "+$((offset + 513))" "$1" | head -c 256 | tr '\0' '\n' | sed -n 1p)
+	echo "${release%% *}"
+}
+
+# kernel_module RELEASE NAME DIR: puts that module, uncompressed, into DIR and prints its file name.
+kernel_module() {
+	local name=$2 dir=$3 file
+
+	file=$(find "/lib/modules/$1/kernel" -name "$name.ko" -o -name "$name.ko.xz" | head -n 1)
+	[[ -n $file ]] || die_setup "no module '$name' in /lib/modules/$1"
+	if [[ $file == *.xz ]]; then
+		xz -dc "$file" >"$dir/$name.ko"
+	else
+		cp "$file" "$dir/$name.ko"
+	fi
+	echo "$name.ko"
+}
