@@ -9,8 +9,8 @@ BUILD ?= $(CURDIR)/build
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-export BUILD := $(abspath $(BUILD))
-export KDIR
+override BUILD := $(abspath $(BUILD))
+export BUILD KDIR PREFIX DESTDIR
 
 .DEFAULT_GOAL := all
 
@@ -28,6 +28,34 @@ launcher: ## build/bin/mkvm, a static program
 .PHONY: selftests
 selftests: launcher ## the test programs, in build/selftests
 	+@$(MAKE) --no-print-directory -C selftests O="$(BUILD)" OUTPUT="$(BUILD)/selftests"
+
+.PHONY: run
+run: ## a guest on an emulated AMD host and on an emulated Intel host; HOST=native: right here
+	@scripts/run
+
+.PHONY: test
+test: ## the selftests on emulated hosts of both vendors, under both kernels
+	@scripts/test
+
+.PHONY: check
+check: ## both builds without a warning, sparse, checkpatch, formatting, layers, scripts
+	@scripts/check
+
+.PHONY: format
+format: ## let clang-format lay out the C files
+	@scripts/check format
+
+.PHONY: setup
+setup: ## install by apt what building, running, testing and checking need
+	@scripts/setup build run test check
+
+.PHONY: install
+install: module launcher ## the module for KVER, the launcher, the udev rule, the header
+	@scripts/install "$(KVER)"
+
+.PHONY: uninstall
+uninstall: ## what install put there for KVER
+	@scripts/install --remove "$(KVER)"
 
 .PHONY: clean
 clean: ## remove the objects, keep the test logs
@@ -48,3 +76,7 @@ help: ## this list
 	@echo '  KDIR=        a configured kernel tree that is not a package'
 	@echo '  BUILD=       where all output goes (build)'
 	@echo '  W=1, C=2     more warnings; sparse'
+	@echo '  MACHINE=amd|intel, KERNEL=6.1|6.12    only these emulated hosts, for run and test'
+	@echo '  TEST="NAME..."                        only these test programs'
+	@echo '  ORACLE=1                              test on the stock kvm instead'
+	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

@@ -18,21 +18,18 @@ ME=${0##*/}
 export TOP BUILD CACHE MKVM_START
 
 # say TEXT: one line with the time since the outermost script began.
-say()
-{
+say() {
 	printf '[%4ds] %s\n' "$(($(date +%s) - MKVM_START))" "$*"
 }
 
 # die TEXT...: one sentence a line on stderr, then exit status 1.
-die()
-{
+die() {
 	printf '%s\n' "$ME: $1" "${@:2}" >&2
 	exit 1
 }
 
 # usage_error TEXT: a wrong command line is exit status 2.
-usage_error()
-{
+usage_error() {
 	printf '%s: %s\n' "$ME" "$*" >&2
 	exit 2
 }
