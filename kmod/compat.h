@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Every difference between the kernels that mkvm is built for.
+ *
+ * Kbuild probes the header tree and defines MKVM_HAVE_*; a version number would not do, as exports
+ * and signatures change within the life of a Debian release.
+ */
+#ifndef MKVM_COMPAT_H
+#define MKVM_COMPAT_H
+
+#include <linux/context_tracking.h>
+#include <linux/cpuhotplug.h>
+#include <linux/rcupdate.h>
+#include <linux/syscore_ops.h>
+#include <linux/vtime.h>
+#include <asm/idtentry.h>
+
+/* The kernel's NMI handler for a hypervisor that took the NMI as an exit (VMX). */
+#ifdef MKVM_HAVE_NMI_KVM_VMX
+#define mkvm_asm_exc_nmi	asm_exc_nmi_kvm_vmx
+#else
+#define mkvm_asm_exc_nmi	asm_exc_nmi_noist
+#endif
+
+static __always_inline void compat_rcu_guest_enter(void)
+{
+#ifdef MKVM_HAVE_RCU_VIRT_VOID
+	rcu_virt_note_context_switch();
+#else
+	rcu_virt_note_context_switch(smp_processor_id());
+#endif
+}
+
+/*
+ * Suspend and resume of the last processor.  The argument of the callbacks differs; mkvm uses none.
+ */
+#ifdef MKVM_HAVE_SYSCORE_DATA
+#define COMPAT_SYSCORE_ARG	void *data
+static inline void compat_syscore_register(struct syscore *core)
+{
+	register_syscore(core);
+}
+
+static inline void compat_syscore_unregister(struct syscore *core)
+{
+	unregister_syscore(core);
+}
+#define DEFINE_COMPAT_SYSCORE(name, suspend_fn, resume_fn)				\
+	static const struct syscore_ops name##_ops = {					\
+		.suspend = suspend_fn, .resume = resume_fn,				\
+	};										\
+	static struct syscore name = { .ops = &name##_ops }
+#else
+#define COMPAT_SYSCORE_ARG	void
+static inline void compat_syscore_register(struct syscore_ops *ops)
+{
+	register_syscore_ops(ops);
+}
+
+static inline void compat_syscore_unregister(struct syscore_ops *ops)
+{
+	unregister_syscore_ops(ops);
+}
+#define DEFINE_COMPAT_SYSCORE(name, suspend_fn, resume_fn)				\
+	static struct syscore_ops name = {						\
+		.suspend = suspend_fn, .resume = resume_fn,				\
+	}
+#endif
+
+/*
+ * A state of CPU hotplug whose callbacks run on the processor itself, interrupts off, when no task
+ * can run there: before the first one on the way up, after the last one on the way down.  Such
+ * states are not given out dynamically, and kvm's own belongs to kvm; this one belongs to a device
+ * that no x86 machine has.
+ */
+#define COMPAT_CPUHP_STARTING	CPUHP_AP_ARM_CORESIGHT_STARTING
+
+#endif /* MKVM_COMPAT_H */

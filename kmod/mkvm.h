@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The two objects everything turns around: a VM and its vCPUs.
+ *
+ * A VM lives as long as a descriptor of it or of one of its vCPUs is open.  It belongs to the
+ * process that made it; another process's calls are -EIO.  A VM that contradicts itself is killed:
+ * all that is left to its owner is -EIO and to close it.
+ */
+#ifndef MKVM_MKVM_H
+#define MKVM_MKVM_H
+
+#include <linux/kref.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/xarray.h>
+#include "memslot.h"
+#include "mmu/mmu.h"
+#include "x86/state.h"
+
+#define MKVM_MAX_VCPUS		64
+#define MKVM_MAX_VCPU_ID	4096	/* exclusive; what KVM_CAP_MAX_VCPU_ID answers */
+#define MKVM_VCPU_PAGES		2	/* struct kvm_run, port I/O data */
+#define MKVM_PIO_PAGE		1
+#define MKVM_NR_REASONS		288	/* both vendors' exit reasons, made dense */
+
+/**
+ * struct mkvm - a VM
+ * @mm: the process's memory; immutable
+ * @lock: creation of vCPUs
+ * @slots: memory slots; a lock of its own
+ * @mmu: memory virtualisation; a lock of its own
+ * @mmu_kind: which MMU the vCPUs run on; immutable
+ * @vcpus: vCPUs by id; written under @lock
+ * @nr_vcpus: how many there are; @lock
+ * @refs: open descriptors
+ * @notifier: tells of changes to the process's memory
+ * @dead: killed; set once
+ */
+struct mkvm {
+	struct mm_struct *mm;
+	struct mutex lock;
+	struct memslot_table slots;
+	struct mmu_vm mmu;
+	enum mmu_kind mmu_kind;
+	struct xarray vcpus;
+	unsigned int nr_vcpus;
+	struct kref refs;
+	struct mmu_notifier notifier;
+	bool dead;
+};
+
+/* Where a vCPU is, as others see it. */
+enum vcpu_mode {
+	VCPU_OUTSIDE,		/* in the host; looks at its requests before it enters the guest */
+	VCPU_IN_GUEST,		/* must be kicked to see a request */
+};
+
+/* Requests to a vCPU, bits in mkvm_vcpu.requests. */
+enum vcpu_request {
+	VCPU_REQ_FLUSH_TLB,	/* drop all translations of the guest on this processor */
+};
+
+/**
+ * struct mkvm_vcpu_counts - what a vCPU has done; written by the owner vCPU, read by anyone
+ * @entries: entries into guest mode
+ * @exits: by dense reason
+ * @causes: exits of the MMU by cause
+ */
+struct mkvm_vcpu_counts {
+	u64 entries;
+	u64 exits[MKVM_NR_REASONS];
+	u64 causes[MKVM_NR_CAUSES];
+};
+
+/**
+ * struct mkvm_vcpu - a vCPU; the vendor's structure begins with it
+ * @vm: immutable
+ * @id: the caller's number; immutable
+ * @mutex: held by each ioctl but those that say otherwise; its holder is the "owner vCPU"
+ * @run: the first of the pages shared with user space; immutable pointer
+ * @pages: these pages; immutable
+ * @x86: registers; owner vCPU only
+ * @mmu: address translation; owner vCPU only
+ * @mode: VCPU_OUTSIDE or VCPU_IN_GUEST; written by the owner vCPU
+ * @requests: atomic bits
+ * @cpu: processor that it is loaded on, or was last loaded on; -1: none.  Owner vCPU, preempt off
+ * @preempt: tells when its thread is scheduled away
+ * @srcu_idx: read side of the slots; owner vCPU only
+ * @complete_io: finishes the last exit to user space on the next KVM_RUN; owner vCPU only
+ * @cause: cause of the exit being handled; owner vCPU only
+ * @counts: see there
+ */
+struct mkvm_vcpu {
+	struct mkvm *vm;
+	u32 id;
+	struct mutex mutex;
+	struct kvm_run *run;
+	struct page *pages[MKVM_VCPU_PAGES];
+	struct x86_vcpu x86;
+	struct mmu_vcpu mmu;
+	int mode;
+	unsigned long requests;
+	int cpu;
+	struct preempt_notifier preempt;
+	int srcu_idx;
+	int (*complete_io)(struct mkvm_vcpu *vcpu);
+	enum mkvm_mmu_cause cause;
+	struct mkvm_vcpu_counts counts;
+};
+
+/* vm.c */
+long mkvm_vm_create(unsigned long type);
+void mkvm_vm_get(struct mkvm *vm);
+void mkvm_vm_put(struct mkvm *vm);
+void mkvm_vm_kill(struct mkvm *vm, const char *why);
+
+/* vcpu.c */
+long mkvm_vcpu_create(struct mkvm *vm, u32 id);
+void mkvm_vcpu_destroy(struct mkvm_vcpu *vcpu);
+void mkvm_vcpu_load(struct mkvm_vcpu *vcpu);
+void mkvm_vcpu_put(struct mkvm_vcpu *vcpu);
+
+/* vcpu_run.c */
+int mkvm_vcpu_run(struct mkvm_vcpu *vcpu) __must_check;
+
+/* kick.c */
+void mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
+void mkvm_kick_all(struct mkvm *vm);
+
+/* ioctl.c */
+extern const struct file_operations mkvm_dev_fops;
+extern const struct file_operations mkvm_vm_fops;
+extern const struct file_operations mkvm_vcpu_fops;
+
+/* notifier.c */
+int mkvm_notifier_register(struct mkvm *vm) __must_check;
+void mkvm_notifier_unregister(struct mkvm *vm);
+
+/* trace.c */
+void mkvm_trace_entry(struct mkvm_vcpu *vcpu);
+
+static inline bool mkvm_vm_dead(const struct mkvm *vm)
+{
+	return READ_ONCE(vm->dead);
+}
+
+#endif /* MKVM_MKVM_H */

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The MMU's door: all that the rooms above may know of it.
+ *
+ * Tables belong to the VM, the mode belongs to the vCPU.  A VM (struct mmu_vm) holds up to one
+ * backend of each kind at a time; a vCPU (struct mmu_vcpu) runs on one of them.  Events that come
+ * from outside (a fault, the notifier, a change of slots) are told once and reach every live
+ * backend.
+ */
+#ifndef MKVM_MMU_MMU_H
+#define MKVM_MMU_MMU_H
+
+#include <linux/list.h>
+#include <linux/mkvm.h>
+#include <linux/spinlock.h>
+#include "memslot.h"
+#include "types.h"
+
+struct mmu_backend;
+struct mmu_vm;
+struct pte_fmt;
+
+enum mmu_kind {
+	MMU_TDP,
+	MMU_SHADOW,
+	MMU_NR_KINDS
+};
+
+#define MMU_MAX_LEVEL	5
+
+/**
+ * struct mmu_caps - what the processor's second table is like
+ * @fmt: its format; NULL: the processor has none
+ * @levels: depth that the processor walks
+ */
+struct mmu_caps {
+	const struct pte_fmt *fmt;
+	int levels;
+};
+
+/**
+ * struct mmu_up - what the MMU asks of the VM above it
+ * @flush_tlb: make every vCPU drop all translations of its guest before it next executes guest
+ *	code, and return when none executes guest code with an older one.  Called without the MMU's
+ *	lock; must not sleep.
+ * @kill: the VM contradicts itself: it may never run again
+ */
+struct mmu_up {
+	void (*flush_tlb)(struct mmu_vm *mmu);
+	void (*kill)(struct mmu_vm *mmu);
+};
+
+/**
+ * struct mmu_vm - a VM's memory virtualisation
+ * @lock: read: faults add entries by compare-exchange; write: everything else that changes entries,
+ *	and all fields below that name no other rule
+ * @slots: the VM's slots; immutable
+ * @up: immutable
+ * @caps: immutable
+ * @backend: the live backends by kind; set once each, before a vCPU may use it
+ * @invalidate_active: notifier invalidations that have begun and not ended
+ * @invalidate_seq: invalidations that have ended
+ * @invalidate_start: with @invalidate_end, host addresses that the active ones cover
+ * @invalidate_end: exclusive
+ * @flush_owed: number of the last change that hardware may not have seen yet; atomic
+ * @flush_done: number of the last change that every processor has seen; atomic
+ * @retired: table pages that no entry names any more, and that some processor may still walk
+ * @table_pages: table pages that exist, retired ones included; atomic
+ * @mapped: live leaf entries by level; atomic
+ */
+struct mmu_vm {
+	rwlock_t lock;
+	struct memslot_table *slots;
+	const struct mmu_up *up;
+	struct mmu_caps caps;
+	struct mmu_backend *backend[MMU_NR_KINDS];
+	unsigned int invalidate_active;
+	unsigned long invalidate_seq;
+	hva_t invalidate_start;
+	hva_t invalidate_end;
+	atomic64_t flush_owed;
+	atomic64_t flush_done;
+	struct list_head retired;
+	atomic_long_t table_pages;
+	atomic_long_t mapped[MMU_MAX_LEVEL + 1];
+};
+
+/* Table pages got before the lock is taken, as under it no memory can be had. */
+struct pt_cache {
+	struct list_head pages;
+	unsigned int nr;
+};
+
+/**
+ * struct mmu_vcpu - how one vCPU translates; owner vCPU only
+ * @vm: immutable
+ * @kind: the backend in use
+ * @cache: table pages in reserve
+ */
+struct mmu_vcpu {
+	struct mmu_vm *vm;
+	enum mmu_kind kind;
+	struct pt_cache cache;
+};
+
+/**
+ * enum mmu_outcome - what became of a fault
+ * @MMU_RESUME: enter the guest again, the access will succeed or fault anew
+ * @MMU_MMIO: there is no memory to map: no slot, or a write to a read-only one
+ * @MMU_REFLECT: the guest's own page fault, to be delivered to it
+ * @MMU_FAILED: the host could not supply the frame; see mmu_fault.error
+ */
+enum mmu_outcome {
+	MMU_RESUME,
+	MMU_MMIO,
+	MMU_REFLECT,
+	MMU_FAILED,
+};
+
+/**
+ * struct mmu_fault - one fault
+ * @gpa: in: the guest-physical address (MMU_TDP)
+ * @access: in: ACC_* of the access
+ * @cause: out: the one cause
+ * @error: out: with MMU_FAILED, a negative errno
+ */
+struct mmu_fault {
+	gpa_t gpa;
+	u32 access;
+	enum mkvm_mmu_cause cause;
+	int error;
+};
+
+void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct mmu_up *up,
+		 const struct mmu_caps *caps);
+int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
+void mmu_vm_destroy(struct mmu_vm *mmu);
+
+void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind);
+void mmu_vcpu_destroy(struct mmu_vcpu *mv);
+
+/* The root that the processor shall walk for @mv, and how deep. */
+hpa_t mmu_root(const struct mmu_vcpu *mv);
+int mmu_root_level(const struct mmu_vcpu *mv);
+
+enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault) __must_check;
+
+/* Events from outside; each returns with every flush done that it or an earlier one owed. */
+void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end);
+void mmu_invalidate_end(struct mmu_vm *mmu);
+void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot);
+void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot);
+
+/* Formats of a second table. */
+const struct pte_fmt *pte_fmt_ept(bool ad);
+const struct pte_fmt *pte_fmt_npt(void);
+
+#endif /* MKVM_MMU_MMU_H */

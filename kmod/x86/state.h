@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The architectural state of a virtual processor.
+ *
+ * Both vendors keep a part of it in a control block (VMCS, VMCB) while the guest runs.  It moves in
+ * groups: after an exit only what the exit path itself needs is in struct x86_vcpu; a group that is
+ * not in @avail is fetched when somebody asks for it, and a group in @dirty is stored to the control
+ * block before the next entry.
+ */
+#ifndef MKVM_X86_STATE_H
+#define MKVM_X86_STATE_H
+
+#include <linux/bits.h>
+#include <linux/kvm.h>
+#include <asm/fpu/api.h>
+#include "types.h"
+
+/* General registers, in the processor's own numbering. */
+enum x86_gpr {
+	X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI,
+	X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15,
+	X86_NR_GPRS
+};
+
+/* Segment registers: the first six in the processor's own numbering. */
+enum x86_seg {
+	X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_LDTR, X86_TR,
+	X86_NR_SEGS
+};
+
+/*
+ * Groups of state.  The general registers but RSP, and CR2, are always in struct x86_vcpu.
+ * Groups that no control block holds on a vendor are always available there.
+ */
+#define X86_ST_RIP		BIT(0)	/* rip */
+#define X86_ST_RSP		BIT(1)	/* gpr[X86_RSP] */
+#define X86_ST_RFLAGS		BIT(2)	/* rflags */
+#define X86_ST_SEGS		BIT(3)	/* seg[] */
+#define X86_ST_TABLES		BIT(4)	/* gdt, idt */
+#define X86_ST_CRS		BIT(5)	/* cr0, cr3, cr4, efer: as the guest sees them */
+#define X86_ST_PDPTRS		BIT(6)	/* pdptr[] */
+#define X86_ST_MSRS		BIT(7)	/* star ... pat */
+#define X86_ST_DRS		BIT(8)	/* dr[], dr6, dr7 */
+#define X86_ST_SHADOW		BIT(9)	/* interrupt_shadow, nmi_masked */
+#define X86_ST_TSC		BIT(10)	/* tsc_offset */
+#define X86_ST_ALL		GENMASK(10, 0)
+
+/**
+ * struct x86_event - an exception or interrupt on its way into the guest
+ * @pending: there is one
+ * @vector: 0 to 255
+ * @type: X86_EVENT_*
+ * @has_error: an error code is pushed
+ * @error: the error code
+ * @insn_len: length of the instruction that raised a software event
+ */
+struct x86_event {
+	bool pending;
+	u8 vector;
+	u8 type;
+	bool has_error;
+	u32 error;
+	u8 insn_len;
+};
+
+/* Both vendors number the types of an event alike. */
+#define X86_EVENT_INTR		0	/* external interrupt */
+#define X86_EVENT_NMI		2
+#define X86_EVENT_EXCEPTION	3	/* by the processor, #BP and #OF by INT3 and INTO excepted */
+#define X86_EVENT_SOFT_INTR	4	/* INT n */
+#define X86_EVENT_SOFT_EXC	6	/* INT3, INTO */
+
+/**
+ * struct x86_exit - the last exit from guest mode
+ * @reason: the hardware's number; index into struct mkvm_vcpu_counts.exits by vendor_ops.reason_index
+ * @rip: where the guest stood
+ * @entry_failed: guest mode was not entered; @reason says why
+ * @info1: VMX: exit qualification; SVM: EXITINFO1
+ * @info2: VMX: guest-physical address; SVM: EXITINFO2
+ * @vectored: the event during whose delivery the exit came
+ */
+struct x86_exit {
+	u32 reason;
+	bool entry_failed;
+	u64 rip;
+	u64 info1;
+	u64 info2;
+	struct x86_event vectored;
+};
+
+/**
+ * struct x86_vcpu - a virtual processor; all fields owner vCPU only
+ * @gpr: general registers
+ * @cr8: task priority, bits 7:4 of the TPR
+ * @pdptr: PAE page-directory-pointer entries, where the vendor keeps them as state
+ * @interrupt_shadow: interrupts are held off for one instruction (by STI or MOV SS)
+ * @shadow_by_movss: it was MOV SS
+ * @nmi_masked: an NMI is being handled
+ * @xcr0: extended control register 0
+ * @tsc_offset: guest TSC minus host TSC
+ * @avail: groups (X86_ST_*) whose fields here are valid
+ * @dirty: groups to store before the next entry; a subset of @avail
+ * @event: what is to be delivered at the next entry
+ * @exit: the last exit
+ * @fpu: FPU state of guest and of the user thread
+ */
+struct x86_vcpu {
+	u64 gpr[X86_NR_GPRS];
+	u64 rip;
+	u64 rflags;
+	u64 cr0, cr2, cr3, cr4, cr8, efer;
+	u64 pdptr[4];
+	struct kvm_segment seg[X86_NR_SEGS];
+	struct kvm_dtable gdt, idt;
+	u64 dr[4], dr6, dr7;
+	u64 star, lstar, cstar, sfmask, kernel_gs_base;
+	u64 sysenter_cs, sysenter_esp, sysenter_eip;
+	u64 pat;
+	u64 tsc_aux;
+	u64 apic_base;
+	u64 xcr0;
+	u64 tsc_offset;
+	bool interrupt_shadow;
+	bool shadow_by_movss;
+	bool nmi_masked;
+	u32 avail;
+	u32 dirty;
+	struct x86_event event;
+	struct x86_exit exit;
+	struct fpu_guest fpu;
+};
+
+#endif /* MKVM_X86_STATE_H */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What both vendors share: registers and their rules, events, MSRs, CPUID, and the handlers that a
+ * vendor's room calls once it knows what an exit means.
+ *
+ * Handlers return >0 to enter the guest again, 0 to go to user space (vcpu->run is filled), or a
+ * negative errno.
+ */
+#ifndef MKVM_X86_X86_H
+#define MKVM_X86_X86_H
+
+#include "x86/vendor.h"
+
+/* regs.c: access to state by groups; rules of the control registers */
+void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups);	/* make the groups valid in vcpu->x86 */
+void x86_dirty(struct mkvm_vcpu *vcpu, u32 groups);	/* fetch them; to be stored before entry */
+void x86_reset(struct mkvm_vcpu *vcpu);
+int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0) __must_check;	/* 0 or -EINVAL: #GP(0) */
+int x86_set_cr3(struct mkvm_vcpu *vcpu, u64 cr3) __must_check;
+int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4) __must_check;
+int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8) __must_check;
+int x86_set_efer(struct mkvm_vcpu *vcpu, u64 efer) __must_check;
+int x86_set_xcr0(struct mkvm_vcpu *vcpu, u64 xcr0) __must_check;
+void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs);
+void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs);
+void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
+int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs) __must_check;
+int x86_cpl(struct mkvm_vcpu *vcpu);
+bool x86_is_64bit(struct mkvm_vcpu *vcpu);		/* CS.L in long mode */
+
+/* Move RIP past an instruction of @len bytes: 32-bit wrap outside 64-bit mode, shadow dropped. */
+void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len);
+
+/* event.c: what is delivered at the next entry */
+void x86_raise(struct mkvm_vcpu *vcpu, u8 vector);
+void x86_raise_error(struct mkvm_vcpu *vcpu, u8 vector, u32 error);
+void x86_raise_db(struct mkvm_vcpu *vcpu, u64 dr6);	/* #DB with these bits set in DR6 */
+void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error);
+int x86_event_vectored(struct mkvm_vcpu *vcpu) __must_check;	/* x86.exit.vectored goes again */
+
+/* insn.c: length and operands of intercepted instructions, for a processor that reports neither */
+struct x86_insn {
+	u8 len;
+	u8 opcode[3];	/* 0f xx (xx): without prefixes */
+	u8 modrm;	/* valid with has_modrm */
+	bool has_modrm;
+	u8 reg;		/* modrm.reg with REX.R */
+	u8 rm;		/* modrm.rm with REX.B */
+	u8 bytes[15];
+	u8 nr_bytes;
+};
+int x86_insn_decode(struct mkvm_vcpu *vcpu, struct x86_insn *insn) __must_check;
+
+/*
+ * exit.c, exit_io.c, msr.c, cpuid.c: what an exit means.  @len is the length of the instruction,
+ * which a handler skips when the instruction is done.
+ */
+int x86_exit_cpuid(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_hlt(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_rdmsr(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_wrmsr(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_mov_to_cr(struct mkvm_vcpu *vcpu, int cr, int gpr, unsigned int len);
+int x86_exit_mov_from_cr(struct mkvm_vcpu *vcpu, int cr, int gpr, unsigned int len);
+int x86_exit_clts(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_lmsw(struct mkvm_vcpu *vcpu, u16 msw, unsigned int len);
+int x86_exit_mov_dr(struct mkvm_vcpu *vcpu, int dr, int gpr, bool to_dr, unsigned int len);
+int x86_exit_xsetbv(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len);	/* INVD, WBINVD, PAUSE: skipped */
+int x86_exit_ud(struct mkvm_vcpu *vcpu);		/* an instruction that the guest has not */
+int x86_exit_triple_fault(struct mkvm_vcpu *vcpu);
+int x86_exit_fail_entry(struct mkvm_vcpu *vcpu, u64 hardware_reason);
+int x86_exit_unknown(struct mkvm_vcpu *vcpu);		/* a reason that nobody handles */
+
+/* IN and OUT: @size 1, 2, 4; string forms and REP are x86_exit_emulate()'s. */
+int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);
+
+/* An access of the guest that the second table did not allow: @gpa, @access of ACC_*. */
+int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access);
+
+/* An instruction that would have to be emulated: KVM_EXIT_INTERNAL_ERROR with its bytes. */
+int x86_exit_emulate(struct mkvm_vcpu *vcpu);
+
+/* A host event that needs nothing more than the exit itself. */
+int x86_exit_host(struct mkvm_vcpu *vcpu);
+
+/* dr.c: debug registers in hardware, around an entry; interrupts off */
+void x86_dr_enter(struct mkvm_vcpu *vcpu);
+void x86_dr_exit(struct mkvm_vcpu *vcpu);
+static inline bool x86_dr_in_use(const struct mkvm_vcpu *vcpu)
+{
+	return vcpu->x86.dr7 & 0xff;
+}
+
+/* spec.c: speculation; interrupts off */
+void x86_spec_setup(void);		/* at load: says what is done and what cannot be */
+void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu);	/* another VM ran here: IBPB */
+void x86_spec_before_entry(struct mkvm_vcpu *vcpu);	/* L1D flush, buffer clearing */
+void x86_spec_after_exit(void);
+
+/* host_cpu.c: the extension on the host's processors */
+int x86_host_get(void) __must_check;	/* the first VM switches it on everywhere */
+void x86_host_put(void);
+bool x86_host_enabled(void);		/* on this CPU; preemption off */
+
+#endif /* MKVM_X86_X86_H */
