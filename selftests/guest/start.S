@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a guest's C program starts: the launcher has set the stack and passes the CPU's number and
+ * how many there are; when the program returns, the CPU halts for good.
+ */
+	.section .text.start, "ax"
+	.globl _start
+_start:
+#ifdef __x86_64__
+	call	guest_main
+#else
+	push	%esi
+	push	%edi
+	call	guest_main
+#endif
+1:	cli
+	hlt
+	jmp	1b
+	.section .note.GNU-stack, "", @progbits

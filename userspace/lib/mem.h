@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MKVM_USER_MEM_H
+#define MKVM_USER_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vm.h"
+
+/* A piece of our memory that is a guest's: host .. host + size is its gpa .. gpa + size. */
+struct mem {
+	void *host;
+	uint64_t gpa;
+	size_t size;
+};
+
+int mem_create(struct mem *mem, uint64_t gpa, size_t size);
+void mem_destroy(struct mem *mem);
+int mem_attach(const struct mem *mem, const struct vm *vm, uint32_t slot);
+void *mem_at(const struct mem *mem, uint64_t gpa, uint64_t len);
+
+#endif

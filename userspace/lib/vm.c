@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A virtual machine: memory slots (here) and vCPUs (vcpu.c).
+ */
+#include "vm.h"
+
+#include <errno.h>
+#include <linux/kvm.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+int vm_create(struct vm *vm, const struct kvm_dev *dev, unsigned long type)
+{
+	vm->fd = ioctl(dev->fd, KVM_CREATE_VM, type);
+	return vm->fd < 0 ? -errno : 0;
+}
+
+void vm_close(struct vm *vm)
+{
+	if (vm->fd >= 0)
+		close(vm->fd);
+	vm->fd = -1;
+}
+
+/* Creates, moves, changes or (size 0) deletes a slot. */
+int vm_set_slot(const struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
+		uint32_t flags)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = slot,
+		.flags = flags,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)host,
+	};
+
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}

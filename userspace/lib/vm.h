@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MKVM_USER_VM_H
+#define MKVM_USER_VM_H
+
+#include <stdint.h>
+
+#include "kvm_dev.h"
+
+struct vm {
+	int fd;
+};
+
+int vm_create(struct vm *vm, const struct kvm_dev *dev, unsigned long type);
+void vm_close(struct vm *vm);
+int vm_set_slot(const struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
+		uint32_t flags);
+
+#endif

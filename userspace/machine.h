@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#ifndef MKVM_USER_MACHINE_H
+#define MKVM_USER_MACHINE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "image.h"
+#include "lib/mem.h"
+#include "lib/vcpu.h"
+#include "serial.h"
+
+#define MACHINE_MAX_CPUS 64
+#define MACHINE_MIN_MEM (2UL << 20)
+#define MACHINE_MAX_MEM (3UL << 30)	/* above is where a PC has its devices */
+#define MACHINE_NR_EXITS 64		/* counted by KVM's exit reason */
+
+/* A byte written here ends the machine; it is the launcher's exit status. */
+#define MACHINE_EXIT_PORT 0xf4
+
+struct machine;
+
+struct machine_cpu {
+	struct machine *machine;
+	unsigned int id;
+	struct vcpu vcpu;
+	pthread_t thread;
+	bool started;
+	uint64_t exits[MACHINE_NR_EXITS];
+};
+
+struct machine {
+	struct kvm_dev dev;
+	struct vm vm;
+	struct mem mem;
+	struct machine_cpu cpus[MACHINE_MAX_CPUS];
+	unsigned int nr_cpus;
+	pthread_t owner;		/* told by SIGUSR1 when a CPU's thread ends */
+	atomic_uint running;		/* threads that have not ended */
+	atomic_bool stop;
+	pthread_mutex_t lock;		/* the devices, and who ends the machine first: status */
+	struct serial serial;
+	int status;
+};
+
+struct machine_config {
+	const char *device;
+	unsigned long vm_type;
+	uint64_t mem_size;
+	unsigned int nr_cpus;
+};
+
+int machine_create(struct machine *machine, const struct machine_config *config);
+int machine_open(struct machine *machine, const struct machine_config *config);
+void machine_destroy(struct machine *machine);
+int machine_boot(struct machine *machine, const struct image *image);
+int machine_run(struct machine *machine);
+void machine_stop(struct machine *machine, int status);
+bool machine_ports(struct machine_cpu *cpu);
+
+#endif
