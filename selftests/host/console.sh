@@ -11,7 +11,7 @@ console_fatal='watchdog: BUG: soft lockup|rcu: INFO: .*(detected stalls|self-det
 console_fatal+='|INFO: task .* blocked for more than|Watchdog detected hard LOCKUP|Kernel panic'
 
 console_report=$console_fatal
-console_report+='|WARNING: CPU: |WARNING: .*(possible|suspicious|inconsistent|held)|BUG: |kernel BUG at|Oops'
+console_report+='|WARNING: CPU: |WARNING: (possible|suspicious|inconsistent|bad unlock|held lock|lock held|Nested lock)|BUG: |kernel BUG at|Oops'
 console_report+='|general protection fault|unable to handle|double fault|stack segment: |invalid opcode: '
 console_report+='|unchecked MSR access|Bad page (state|map)|(list_add|list_del) corruption|refcount_t: '
 console_report+='|UBSAN: |KASAN: |KCSAN: |suspicious RCU usage|kmemleak: .* new suspected'
@@ -42,19 +42,19 @@ console_known() {
 }
 
 console_has_report() {
-	console_plain | grep -aqE "$console_report"
+	console_plain | grep -aE "$console_report" >/dev/null
 }
 
 console_has_fatal() {
-	console_plain | grep -aqE "$console_fatal"
+	console_plain | grep -aE "$console_fatal" >/dev/null
 }
 
 # console_print_report: from the first report on, with the lines just before it.
 console_print_report() {
 	local first
 
-	first=$(console_plain | grep -anE "$console_report" | head -n 1 | cut -d : -f 1)
-	console_plain | tail -n "+$((first > 3 ? first - 3 : 1))" | head -n 80
+	first=$(console_plain | grep -anE "$console_report" | sed -n '1s/:.*//p')
+	console_plain | sed -n "$((first > 3 ? first - 3 : 1)),$((first + 80))p"
 }
 
 console_print_end() {
