@@ -7,12 +7,20 @@
  * firmware knows is its memory map: that is asked for here and added to the boot parameters. Then
  * long mode on the boot block's page table, which maps the first 4 GiB to themselves, and the
  * kernel's 64-bit entry with its parameters in RSI. Never returns.
+ *
+ * A reboot comes by here again, when the memory holds what the kernel left: the first time a byte of
+ * the clock's memory, which nobody else uses, is marked, and where it is found marked the emulator
+ * is told to end.
  */
 
 #define ROM		0xd0000		/* where the firmware finds us */
 #define MAP		0x20000		/* the firmware's memory map, until it is copied */
 #define MAP_ENTRY	20
 #define MAP_MAX		32
+
+#define CMOS_MARK	0x7f
+#define MARK		0xa5
+#define SHUTDOWN_PORT	0x8900		/* of the emulator: ends it when it has got the word */
 
 /* boot block; boot-image has the same offsets */
 #define BLOCK		0xe00000
@@ -31,7 +39,15 @@ _start:
 	.byte	0x55, 0xaa
 	.byte	2			/* of 512 bytes; boot-image pads, and makes the sum 0 */
 
-	/* offset 3: the firmware's far call */
+	/* offset 3: the firmware calls */
+	movb	$CMOS_MARK, %al
+	outb	%al, $0x70
+	inb	$0x71, %al
+	cmpb	$MARK, %al
+	je	again
+	movb	$MARK, %al
+	outb	%al, $0x71
+
 	movw	$(MAP >> 4), %ax
 	movw	%ax, %es
 	xorw	%di, %di
@@ -69,6 +85,14 @@ _start:
 	movl	%eax, %cr0
 	ljmpl	$0x10, $(ROM + long_mode - _start)
 
+again:	movw	$(shutdown - _start), %si
+	movw	$(shutdown_end - shutdown), %cx
+	movw	$SHUTDOWN_PORT, %dx
+	cld
+	rep outsb %cs:(%si), %dx
+3:	hlt
+	jmp	3b
+
 	.code64
 long_mode:
 	movl	$0x18, %eax
@@ -87,6 +111,10 @@ long_mode:
 	movq	%rdx, %rsi
 	movl	$KERNEL_ENTRY, %eax
 	jmpq	*(%rax)
+
+shutdown:
+	.ascii	"Shutdown"
+shutdown_end:
 
 	.balign	8
 gdt:	.quad	0
