@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A small virtual machine for a test: memory, up to four CPUs, code that is copied in and run in a
+ * given mode.  Whatever is not the test's own subject ends the test if it fails.
+ */
+#ifndef SELFTESTS_GUEST_H
+#define SELFTESTS_GUEST_H
+
+#include "ktap.h"
+#include "layout.h"
+#include "lib/counts.h"
+#include "lib/mem.h"
+#include "lib/mode.h"
+#include "lib/vcpu.h"
+#include "lib/x86.h"
+
+struct guest {
+	struct kvm_dev dev;
+	struct vm vm;
+	struct mem mem;
+	struct vcpu vcpu[GUEST_MAX_CPUS];
+	unsigned int nr_cpus;
+};
+
+/* One exception that the guest took. */
+struct trap {
+	uint64_t vector, error, rip, cs, rflags, rsp, cr2, dr6;
+};
+
+/*
+ * A piece of guest code in a test's source: guest_code(name, 64, "hlt").  It runs at GUEST_CODE,
+ * wherever the program itself was linked: absolute addresses of its labels are AT(label).
+ */
+#define guest_code(name, bits, text)					\
+	extern const unsigned char name[], name##_end[];		\
+	asm(".pushsection .rodata.guest, \"a\"\n"			\
+	    ".code" #bits "\n"						\
+	    #name ":\n"							\
+	    text "\n"							\
+	    #name "_end:\n"						\
+	    ".code64\n"							\
+	    ".popsection\n")
+
+/* Code from a .S file. */
+#define guest_code_extern(name) extern const unsigned char name[], name##_end[]
+
+#define guest_load(guest, name) __guest_load(guest, name, name##_end - name)
+
+void device_open(struct kvm_dev *dev);
+unsigned long device_vm_type(void);
+
+void guest_create(struct guest *guest, unsigned int nr_cpus);
+void guest_destroy(struct guest *guest);
+void __guest_load(struct guest *guest, const void *code, size_t size);
+void guest_start(struct guest *guest, unsigned int cpu, enum cpu_mode mode);
+void guest_set_rip(struct guest *guest, unsigned int cpu, uint64_t rip);
+void guest_enable_traps(struct guest *guest, unsigned int cpu);
+uint64_t guest_nr_traps(const struct guest *guest);
+struct trap guest_trap(const struct guest *guest, uint64_t i);
+
+uint32_t guest_run(struct guest *guest, unsigned int cpu);
+void guest_run_to_hlt(struct guest *guest, unsigned int cpu);
+void guest_run_to_sync(struct guest *guest, unsigned int cpu);
+void guest_expect_exit(struct guest *guest, unsigned int cpu, uint32_t reason);
+
+struct kvm_regs guest_regs(const struct guest *guest, unsigned int cpu);
+struct kvm_sregs guest_sregs(const struct guest *guest, unsigned int cpu);
+void *guest_at(const struct guest *guest, uint64_t gpa, size_t len);
+volatile uint64_t *guest_shared(const struct guest *guest);
+void guest_counts(const struct guest *guest, unsigned int cpu, struct counts *counts);
+
+#endif

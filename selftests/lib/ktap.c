@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KTAP on stdout: a plan, a line a test, comments.
+ * Invariant: every test of the table gets exactly one result line, whatever it does.
+ */
+#include "ktap.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* A limit only so that a hang is told as one: emulated hosts are slow. */
+#define KTAP_LIMIT 120
+
+static volatile bool ktap_failed;	/* in a test's own process */
+
+static void ktap_print(const char *head, const char *format, va_list args)
+{
+	char text[512], *line, *rest = text;
+
+	vsnprintf(text, sizeof(text), format, args);
+	while ((line = strsep(&rest, "\n")))
+		printf("# %s%s\n", head, line);
+	fflush(stdout);
+}
+
+void ktap_note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	ktap_print("", format, args);
+	va_end(args);
+}
+
+void ktap_fail(const char *file, int line, const char *claim, const char *format, ...)
+{
+	const char *base = strrchr(file, '/');
+	char head[256];
+	va_list args;
+
+	ktap_failed = true;
+	snprintf(head, sizeof(head), "%s:%d:%s%s", base ? base + 1 : file, line,
+		 strcmp(format, " ") == 0 ? " not true: " : "",
+		 strcmp(format, " ") == 0 ? claim : "");
+	va_start(args, format);
+	ktap_print(head, format, args);
+	va_end(args);
+}
+
+/* Ends the test's process from any thread, without waiting for the others. */
+void ktap_end(int status)
+{
+	fflush(stdout);
+	_exit(status);
+}
+
+static int ktap_skip_pipe = -1;
+
+void ktap_skip(const char *format, ...)
+{
+	char reason[256];
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(reason, sizeof(reason), format, args);
+	va_end(args);
+	if (len >= (int)sizeof(reason))
+		len = sizeof(reason) - 1;
+	if (write(ktap_skip_pipe, reason, len) != len)
+		ktap_end(KTAP_FAIL);
+	ktap_end(ktap_failed ? KTAP_FAIL : KTAP_SKIP);
+}
+
+bool ktap_equal(const char *file, int line, const char *what, unsigned long long expected,
+		unsigned long long actual)
+{
+	if (expected == actual)
+		return true;
+	ktap_fail(file, line, what, " %s: expected %llu (0x%llx), is %llu (0x%llx)", what, expected,
+		  expected, actual, actual);
+	return false;
+}
+
+bool ktap_error(const char *file, int line, const char *what, int expected, int actual)
+{
+	if (actual == -expected || (expected == 0 && actual >= 0))
+		return true;
+	ktap_fail(file, line, what, " %s: expected %s, is %s", what,
+		  expected ? strerror(expected) : "success",
+		  actual < 0 ? strerror(-actual) : "success");
+	return false;
+}
+
+static void ktap_child(const struct ktap_test *test, int skip_pipe)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	ktap_skip_pipe = skip_pipe;
+	alarm(test->limit ? test->limit : KTAP_LIMIT);
+	test->run();
+	ktap_end(ktap_failed ? KTAP_FAIL : KTAP_PASS);
+}
+
+/* Runs a test and prints its line; false if it failed. */
+static bool ktap_run(const struct ktap_test *test, size_t number)
+{
+	char reason[256] = "";
+	int status, skip_pipe[2];
+	pid_t pid;
+
+	if (pipe(skip_pipe) < 0) {
+		printf("not ok %zu %s # no pipe\n", number, test->name);
+		return false;
+	}
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0) {
+		close(skip_pipe[0]);
+		ktap_child(test, skip_pipe[1]);
+	}
+	close(skip_pipe[1]);
+	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	if (read(skip_pipe[0], reason, sizeof(reason) - 1) < 0)
+		reason[0] = '\0';
+	close(skip_pipe[0]);
+
+	if (pid < 0) {
+		printf("not ok %zu %s # cannot fork\n", number, test->name);
+	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
+		printf("# hung: no end within %u s\n", test->limit ? test->limit : KTAP_LIMIT);
+		printf("not ok %zu %s\n", number, test->name);
+	} else if (WIFSIGNALED(status)) {
+		printf("# died by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
+		printf("not ok %zu %s\n", number, test->name);
+	} else if (WEXITSTATUS(status) == KTAP_SKIP) {
+		printf("ok %zu %s # SKIP %s\n", number, test->name, reason);
+		fflush(stdout);
+		return true;
+	} else {
+		printf("%s %zu %s\n", WEXITSTATUS(status) == KTAP_PASS ? "ok" : "not ok", number,
+		       test->name);
+		fflush(stdout);
+		return WEXITSTATUS(status) == KTAP_PASS;
+	}
+	fflush(stdout);
+	return false;
+}
+
+static bool ktap_chosen(const struct ktap_test *test, int argc, char **argv)
+{
+	int i;
+
+	for (i = 1; i < argc; i++) {
+		if (strcmp(argv[i], test->name) == 0)
+			return true;
+	}
+	return argc < 2;
+}
+
+/* Arguments name the tests to run; without any, all.  Answers the program's exit status. */
+int ktap_main(const struct ktap_test *tests, size_t nr, int argc, char **argv)
+{
+	size_t i, chosen = 0, failed = 0, number = 0;
+
+	for (i = 0; i < nr; i++)
+		chosen += ktap_chosen(&tests[i], argc, argv);
+	if (!chosen) {
+		fprintf(stderr, "%s: no such test; there are:", argv[0]);
+		for (i = 0; i < nr; i++)
+			fprintf(stderr, " %s", tests[i].name);
+		fputc('\n', stderr);
+		return 2;
+	}
+	printf("TAP version 13\n1..%zu\n", chosen);
+	for (i = 0; i < nr; i++) {
+		if (ktap_chosen(&tests[i], argc, argv))
+			failed += !ktap_run(&tests[i], ++number);
+	}
+	return failed ? KTAP_FAIL : KTAP_PASS;
+}
