@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One stay in guest mode: what goes into the control block before it, and what is read back.
+ *
+ * A processor refuses to enter with state that contradicts itself, and what it then leaves in the
+ * block is not the guest's.  State that a processor saved is never refused; so before changed state
+ * is stored everything is fetched, and after a refusal everything is stored again.
+ */
+#include <asm/trapnr.h>
+#include "svm/svm.h"
+#include "x86/guest_state.h"
+
+/* Groups that can make a processor refuse. */
+#define RUN_CHECKED (X86_ST_CRS | X86_ST_SEGS | X86_ST_DRS | X86_ST_MSRS)
+/* Groups that need no fetching after an exit: read at once, or not the guest's to change. */
+#define RUN_AVAIL (X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS | X86_ST_PDPTRS | X86_ST_TSC)
+
+static void run_inject(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	const struct x86_event *event = &svm->vcpu.x86.event;
+
+	control->event_inj = 0;
+	if (!event->pending)
+		return;
+	/*
+	 * RIP stands at the INT n, INT3 or INTO, and without next-RIP save an injected one would
+	 * return there.  It is executed once more instead.
+	 */
+	if (event->type == X86_EVENT_SOFT_INTR || event->type == X86_EVENT_SOFT_EXC)
+		return;
+	control->event_inj =
+		event->vector | event->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID;
+	/* In real mode no error code is pushed. */
+	if (event->has_error && svm->vmcb->save.cr0 & X86_CR0_PE) {
+		control->event_inj |= SVM_EVTINJ_VALID_ERR;
+		control->event_inj_err = event->error;
+	}
+}
+
+static void run_store(struct svm_vcpu *svm)
+{
+	struct mkvm_vcpu *vcpu = &svm->vcpu;
+	struct vmcb *vmcb = svm->vmcb;
+	struct x86_vcpu *x86 = &vcpu->x86;
+	hpa_t root = __sme_set(mmu_root(&vcpu->mmu));
+
+	if (x86->dirty & RUN_CHECKED)
+		x86_fetch(vcpu, X86_ST_ALL);
+	svm_state_store(svm, x86->dirty);
+	x86->dirty = 0;
+	vmcb->save.rax = x86->gpr[X86_RAX];
+	vmcb->save.cr2 = x86->cr2;
+	if (vmcb->control.nested_cr3 != root) {
+		vmcb->control.nested_cr3 = root;
+		svm->asid_generation = 0;
+	}
+	svm_cpu_give_asid(svm);
+	run_inject(svm);
+	svm_cpu_load_tsc_aux(x86->tsc_aux);
+}
+
+/* The event during whose delivery the exit came. */
+static void run_load_vectored(struct svm_vcpu *svm, struct x86_event *event)
+{
+	u32 info = svm->vmcb->control.exit_int_info;
+
+	*event = (struct x86_event){
+		.pending = info & SVM_EXITINTINFO_VALID,
+		.vector = info & SVM_EXITINTINFO_VEC_MASK,
+		.type = (info & SVM_EXITINTINFO_TYPE_MASK) >> SVM_EVTINJ_TYPE_SHIFT,
+		.has_error = info & SVM_EXITINTINFO_VALID_ERR,
+		.error = svm->vmcb->control.exit_int_info_err,
+	};
+	/* SVM reports INT3 and INTO like other exceptions; nothing else raises their vectors. */
+	if (event->type == X86_EVENT_EXCEPTION &&
+	    (event->vector == X86_TRAP_BP || event->vector == X86_TRAP_OF))
+		event->type = X86_EVENT_SOFT_EXC;
+}
+
+/* An NMI that is injected masks others until its handler's IRET. */
+static void run_update_nmi_mask(struct svm_vcpu *svm, u32 event_inj)
+{
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+
+	if (svm->nmi_masked && svm->iret_seen && svm->iret_rip != x86->exit.rip) {
+		svm->nmi_masked = false;
+		svm->iret_seen = false;
+	}
+	if (event_inj & SVM_EVTINJ_VALID &&
+	    (event_inj & SVM_EVTINJ_TYPE_MASK) == SVM_EVTINJ_TYPE_NMI) {
+		svm->nmi_masked = true;
+		svm->iret_seen = false;
+		svm_intercept_set(svm->vmcb, INTERCEPT_IRET);
+	}
+	/* It was not delivered after all, and goes again. */
+	if (x86->exit.vectored.pending && x86->exit.vectored.type == X86_EVENT_NMI) {
+		svm->nmi_masked = false;
+		svm_intercept_clear(svm->vmcb, INTERCEPT_IRET);
+	}
+}
+
+static void run_refused(struct svm_vcpu *svm)
+{
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+
+	x86->exit.reason = SVM_REFUSED;
+	x86->exit.entry_failed = true;
+	x86->exit.rip = x86->rip;
+	x86->dirty = x86->avail;
+	svm_cpu_take_asid(svm);
+}
+
+static void run_load(struct svm_vcpu *svm, u32 event_inj)
+{
+	const struct vmcb *vmcb = svm->vmcb;
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+
+	x86->gpr[X86_RAX] = vmcb->save.rax;
+	x86->cr2 = vmcb->save.cr2;
+	x86->avail = RUN_AVAIL;
+	svm_state_fetch(&svm->vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
+	x86->exit.reason = vmcb->control.exit_code;
+	x86->exit.rip = x86->rip;
+	x86->exit.info1 = vmcb->control.exit_info_1;
+	x86->exit.info2 = vmcb->control.exit_info_2;
+	x86->event.pending = false;
+	run_load_vectored(svm, &x86->exit.vectored);
+	run_update_nmi_mask(svm, event_inj);
+}
+
+/* From the one call to the other nothing is traced or instrumented. */
+static noinstr bool run_guest(struct svm_vcpu *svm, hpa_t host_state)
+{
+	bool entered;
+
+	guest_state_enter();
+	entered = svm_vmenter(svm->vcpu.x86.gpr, svm->vmcb_pa, host_state);
+	guest_state_exit();
+	return entered;
+}
+
+/* Interrupts off, loaded: see struct vendor_ops. */
+void svm_run_enter(struct mkvm_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u32 event_inj;
+
+	run_store(svm);
+	event_inj = svm->vmcb->control.event_inj;
+	vcpu->x86.exit = (struct x86_exit){};
+	if (!run_guest(svm, svm_cpu_host_state())) {
+		mkvm_vm_kill(vcpu->vm, "SVM was switched off under it");
+		run_refused(svm);
+	} else if (svm->vmcb->control.exit_code == SVM_REFUSED) {
+		run_refused(svm);
+	} else {
+		run_load(svm, event_inj);
+	}
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The SVM room: what its files share.
+ *
+ * A guest lives in a control block (VMCB), which the processor reads and writes at VMRUN and
+ * #VMEXIT; between entries it is plain memory.  Two more blocks of each CPU hold the host's state
+ * meanwhile: the host save area is VMRUN's own, the other is written by VMSAVE and read back by
+ * VMLOAD (FS, GS, TR, LDTR, and the MSRs of SYSCALL and SYSENTER).
+ */
+#ifndef MKVM_SVM_SVM_H
+#define MKVM_SVM_SVM_H
+
+#include <asm/msr-index.h>
+#include <asm/svm.h>
+#include "x86/x86.h"
+
+/* The processor refused to enter the guest. */
+#define SVM_REFUSED ((u32)SVM_EXIT_ERR)
+
+/**
+ * struct svm_vcpu - a vCPU on SVM; but for @vmcb and @vmcb_pa owner vCPU only
+ * @vcpu: what all vendors have
+ * @vmcb: its control block; immutable pointer
+ * @vmcb_pa: the block's physical address, as the processor wants it; immutable
+ * @asid_generation: when its address space identifier was given out; 0: it has none
+ * @flush_asid: drop the translations of its identifier at the next entry
+ * @nmi_masked: an NMI is being handled
+ * @iret_seen: the guest stood at the IRET that ends this
+ * @iret_rip: where
+ */
+struct svm_vcpu {
+	struct mkvm_vcpu vcpu;
+	struct vmcb *vmcb;
+	hpa_t vmcb_pa;
+	u64 asid_generation;
+	bool flush_asid;
+	bool nmi_masked;
+	bool iret_seen;
+	u64 iret_rip;
+};
+
+static inline struct svm_vcpu *to_svm(struct mkvm_vcpu *vcpu)
+{
+	return container_of(vcpu, struct svm_vcpu, vcpu);
+}
+
+static inline void svm_intercept_set(struct vmcb *vmcb, unsigned int bit)
+{
+	vmcb->control.intercepts[bit / 32] |= BIT(bit % 32);
+}
+
+static inline void svm_intercept_clear(struct vmcb *vmcb, unsigned int bit)
+{
+	vmcb->control.intercepts[bit / 32] &= ~BIT(bit % 32);
+}
+
+/* caps.c */
+int svm_caps_setup(struct mmu_caps *caps) __must_check;
+u32 svm_caps_nr_asids(void);
+bool svm_caps_nrips(void);
+bool svm_caps_decode_assists(void);
+bool svm_caps_flush_by_asid(void);
+bool svm_caps_tsc_ratio(void);
+bool svm_caps_rdpid(void);
+bool svm_caps_rdpru(void);
+
+/* cpu.c */
+int svm_cpu_setup(void) __must_check;
+void svm_cpu_teardown(void);
+int svm_cpu_check(void);
+int svm_cpu_enable(void);
+void svm_cpu_disable(void);
+hpa_t svm_cpu_host_state(void);
+void svm_cpu_give_asid(struct svm_vcpu *svm);
+void svm_cpu_take_asid(struct svm_vcpu *svm);
+void svm_cpu_load_tsc_aux(u64 value);
+void svm_cpu_put_tsc_aux(void);
+
+/* vmcb.c */
+int svm_vmcb_setup(void) __must_check;
+void svm_vmcb_teardown(void);
+void *svm_page_alloc(void);
+void svm_page_free(void *page);
+int svm_vmcb_alloc(struct svm_vcpu *svm) __must_check;
+void svm_vmcb_free(struct svm_vcpu *svm);
+void svm_vmcb_init(struct svm_vcpu *svm);
+
+/* state.c */
+void svm_state_fetch(struct mkvm_vcpu *vcpu, u32 mask);
+void svm_state_store(struct svm_vcpu *svm, u32 mask);
+
+/* exit.c */
+void svm_exit_irqoff(struct mkvm_vcpu *vcpu);
+int svm_exit_handle(struct mkvm_vcpu *vcpu);
+u32 svm_exit_reason_index(u32 reason);
+u32 svm_exit_index_reason(u32 index);
+
+/* run.c */
+void svm_run_enter(struct mkvm_vcpu *vcpu);
+
+/* vmenter.S */
+bool svm_vmenter(u64 *gpr, hpa_t vmcb, hpa_t host_state);
+
+#endif /* MKVM_SVM_SVM_H */

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The control block (VMCB), and the two bitmaps that all control blocks share: every port is
+ * intercepted, and every MSR but those that VMLOAD and VMSAVE switch.
+ *
+ * Physical addresses that the processor is given carry SME's C bit, like the kernel's own mappings
+ * of these pages.
+ */
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <asm/trapnr.h>
+#include "svm/svm.h"
+
+#define IOPM_BYTES	  (3 * PAGE_SIZE)
+#define MSRPM_BYTES	  (2 * PAGE_SIZE)
+#define MSRPM_RANGE_BYTES 0x800 /* two bits for each of the 8192 MSRs of a range */
+
+static void *vmcb_iopm;
+static void *vmcb_msrpm;
+
+/* First MSR of each range that the bitmap covers; all others are always intercepted. */
+static const u32 vmcb_msr_ranges[] = { 0, 0xc0000000, 0xc0010000 };
+
+/* MSRs that belong to the guest while it runs. */
+static const u32 vmcb_open_msrs[] = {
+	MSR_STAR,
+	MSR_LSTAR,
+	MSR_CSTAR,
+	MSR_SYSCALL_MASK,
+	MSR_FS_BASE,
+	MSR_GS_BASE,
+	MSR_KERNEL_GS_BASE,
+	MSR_IA32_SYSENTER_CS,
+	MSR_IA32_SYSENTER_ESP,
+	MSR_IA32_SYSENTER_EIP,
+};
+
+static const u8 vmcb_intercepts[] = {
+	INTERCEPT_CR0_WRITE, /* policy; CD and NW stay in the guest's view */
+	INTERCEPT_CR4_WRITE,
+	INTERCEPT_CR8_READ,
+	INTERCEPT_CR8_WRITE,
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_DB, /* an endless one would hold the CPU */
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_AC, /* so would this */
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_MC, /* the host's */
+	INTERCEPT_INTR,
+	INTERCEPT_NMI,
+	INTERCEPT_SMI,
+	INTERCEPT_INIT,
+	INTERCEPT_RDPMC,
+	INTERCEPT_CPUID,
+	INTERCEPT_INVD,
+	INTERCEPT_HLT,
+	INTERCEPT_INVLPGA,
+	INTERCEPT_IOIO_PROT,
+	INTERCEPT_MSR_PROT,
+	INTERCEPT_SHUTDOWN,
+	INTERCEPT_VMRUN,
+	INTERCEPT_VMMCALL,
+	INTERCEPT_VMLOAD,
+	INTERCEPT_VMSAVE,
+	INTERCEPT_STGI,
+	INTERCEPT_CLGI,
+	INTERCEPT_SKINIT,
+	INTERCEPT_RDTSCP,
+	INTERCEPT_WBINVD,
+	INTERCEPT_MONITOR,
+	INTERCEPT_MWAIT,
+	INTERCEPT_XSETBV,
+};
+
+/* The registers that exist: DR0 to DR7, read and write. */
+#define VMCB_INTERCEPT_DRS 0x00ff00ff
+
+/*
+ * A zeroed page for a control block or a host save area, or NULL; may sleep.  While such a page is
+ * in use a processor with SEV-SNP takes one that starts a 2 MiB frame for the whole frame, and lets
+ * nobody write there: the second page of a pair never starts one.
+ */
+void *svm_page_alloc(void)
+{
+	struct page *pair = alloc_pages(GFP_KERNEL_ACCOUNT | __GFP_ZERO, 1);
+
+	if (!pair)
+		return NULL;
+	split_page(pair, 1);
+	__free_page(pair);
+	return page_address(pair + 1);
+}
+
+void svm_page_free(void *page)
+{
+	free_page((unsigned long)page);
+}
+
+static void vmcb_open_msr(u32 msr)
+{
+	unsigned int range, bit;
+
+	for (range = 0; range < ARRAY_SIZE(vmcb_msr_ranges); range++) {
+		bit = 2 * (msr - vmcb_msr_ranges[range]);
+		if (msr < vmcb_msr_ranges[range] || bit >= MSRPM_RANGE_BYTES * BITS_PER_BYTE)
+			continue;
+		bit += range * MSRPM_RANGE_BYTES * BITS_PER_BYTE;
+		__clear_bit(bit, vmcb_msrpm);	  /* RDMSR */
+		__clear_bit(bit + 1, vmcb_msrpm); /* WRMSR */
+	}
+}
+
+/* At load; may sleep. */
+int svm_vmcb_setup(void)
+{
+	unsigned int i;
+
+	vmcb_iopm = alloc_pages_exact(IOPM_BYTES, GFP_KERNEL);
+	if (!vmcb_iopm)
+		return -ENOMEM;
+	vmcb_msrpm = alloc_pages_exact(MSRPM_BYTES, GFP_KERNEL);
+	if (!vmcb_msrpm) {
+		free_pages_exact(vmcb_iopm, IOPM_BYTES);
+		return -ENOMEM;
+	}
+	memset(vmcb_iopm, 0xff, IOPM_BYTES);
+	memset(vmcb_msrpm, 0xff, MSRPM_BYTES);
+	for (i = 0; i < ARRAY_SIZE(vmcb_open_msrs); i++)
+		vmcb_open_msr(vmcb_open_msrs[i]);
+	return 0;
+}
+
+/* May sleep. */
+void svm_vmcb_teardown(void)
+{
+	free_pages_exact(vmcb_msrpm, MSRPM_BYTES);
+	free_pages_exact(vmcb_iopm, IOPM_BYTES);
+}
+
+/* What no group of state holds, as it is when a vCPU starts. */
+void svm_vmcb_init(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+	unsigned int i;
+
+	memset(control->intercepts, 0, sizeof(control->intercepts));
+	for (i = 0; i < ARRAY_SIZE(vmcb_intercepts); i++)
+		svm_intercept_set(svm->vmcb, vmcb_intercepts[i]);
+	control->intercepts[INTERCEPT_DR] = VMCB_INTERCEPT_DRS;
+	if (svm_caps_rdpru())
+		svm_intercept_set(svm->vmcb, INTERCEPT_RDPRU);
+
+	control->iopm_base_pa = __sme_set(__pa(vmcb_iopm));
+	control->msrpm_base_pa = __sme_set(__pa(vmcb_msrpm));
+	/* The host's interrupt flag, not the guest's, says whether an interrupt is an exit. */
+	control->int_ctl = V_INTR_MASKING_MASK;
+	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	control->event_inj = 0;
+	/*
+	 * No clean bits: the processor reads the whole block at each entry.  What a forgotten bit
+	 * does shows only on processors that cache the block, and no emulator does.
+	 */
+	control->clean = 0;
+
+	svm->asid_generation = 0;
+	svm->flush_asid = false;
+	svm->nmi_masked = false;
+	svm->iret_seen = false;
+}
+
+/* May sleep. */
+int svm_vmcb_alloc(struct svm_vcpu *svm)
+{
+	svm->vmcb = svm_page_alloc();
+	if (!svm->vmcb)
+		return -ENOMEM;
+	svm->vmcb_pa = __sme_set(__pa(svm->vmcb));
+	svm_vmcb_init(svm);
+	return 0;
+}
+
+void svm_vmcb_free(struct svm_vcpu *svm)
+{
+	svm_page_free(svm->vmcb);
+}
