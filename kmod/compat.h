@@ -8,19 +8,23 @@
 #ifndef MKVM_COMPAT_H
 #define MKVM_COMPAT_H
 
-#include <linux/context_tracking.h>
-#include <linux/cpuhotplug.h>
-#include <linux/rcupdate.h>
-#include <linux/syscore_ops.h>
-#include <linux/vtime.h>
-#include <asm/idtentry.h>
-
 /* The kernel's NMI handler for a hypervisor that took the NMI as an exit (VMX). */
 #ifdef MKVM_HAVE_NMI_KVM_VMX
 #define mkvm_asm_exc_nmi	asm_exc_nmi_kvm_vmx
 #else
 #define mkvm_asm_exc_nmi	asm_exc_nmi_noist
 #endif
+
+#ifndef __ASSEMBLY__
+
+#include <linux/context_tracking.h>
+#include <linux/cpuhotplug.h>
+#include <linux/rcupdate.h>
+#include <linux/syscore_ops.h>
+#include <linux/vtime.h>
+#include <asm/cpufeature.h>
+#include <asm/idtentry.h>
+#include <asm/msr.h>
 
 static __always_inline void compat_rcu_guest_enter(void)
 {
@@ -30,6 +34,13 @@ static __always_inline void compat_rcu_guest_enter(void)
 	rcu_virt_note_context_switch(smp_processor_id());
 #endif
 }
+
+/* Newer kernels warn by its name that user space may change this field at any time. */
+#ifdef MKVM_HAVE_IMMEDIATE_EXIT_UNSAFE
+#define compat_immediate_exit	immediate_exit__unsafe
+#else
+#define compat_immediate_exit	immediate_exit
+#endif
 
 /*
  * Suspend and resume of the last processor.  The argument of the callbacks differs; mkvm uses none.
@@ -74,5 +85,23 @@ static inline void compat_syscore_unregister(struct syscore_ops *ops)
  * that no x86 machine has.
  */
 #define COMPAT_CPUHP_STARTING	CPUHP_AP_ARM_CORESIGHT_STARTING
+
+/*
+ * A processor with this bit is safe from SRSO while it runs guests, if the bit is set.  Where the
+ * kernel does not know it, it chose another measure.
+ */
+static inline void compat_srso_guests(bool on)
+{
+#ifdef X86_FEATURE_SRSO_BP_SPEC_REDUCE
+	if (!cpu_feature_enabled(X86_FEATURE_SRSO_BP_SPEC_REDUCE))
+		return;
+	if (on)
+		msr_set_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+	else
+		msr_clear_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
+#endif
+}
+
+#endif /* __ASSEMBLY__ */
 
 #endif /* MKVM_COMPAT_H */

@@ -35,6 +35,8 @@
  * @nr_vcpus: how many there are; @lock
  * @refs: open descriptors
  * @notifier: tells of changes to the process's memory
+ * @tsc_offset: guest TSC minus host TSC when the VM was created; immutable
+ * @tsc_lost: what suspends had taken from the host's TSC by then; immutable
  * @dead: killed; set once
  */
 struct mkvm {
@@ -47,6 +49,8 @@ struct mkvm {
 	unsigned int nr_vcpus;
 	struct kref refs;
 	struct mmu_notifier notifier;
+	u64 tsc_offset;
+	u64 tsc_lost;
 	bool dead;
 };
 
@@ -87,6 +91,7 @@ struct mkvm_vcpu_counts {
  * @cpu: processor that it is loaded on, or was last loaded on; -1: none.  Owner vCPU, preempt off
  * @preempt: tells when its thread is scheduled away
  * @srcu_idx: read side of the slots; owner vCPU only
+ * @pio: the IN or OUT that user space is doing; owner vCPU only
  * @complete_io: finishes the last exit to user space on the next KVM_RUN; owner vCPU only
  * @cause: cause of the exit being handled; owner vCPU only
  * @counts: see there
@@ -104,6 +109,11 @@ struct mkvm_vcpu {
 	int cpu;
 	struct preempt_notifier preempt;
 	int srcu_idx;
+	struct {
+		u64 rip;	/* of the instruction */
+		u8 len;		/* its length */
+		u8 size;	/* bytes of the access */
+	} pio;
 	int (*complete_io)(struct mkvm_vcpu *vcpu);
 	enum mkvm_mmu_cause cause;
 	struct mkvm_vcpu_counts counts;
@@ -136,9 +146,6 @@ extern const struct file_operations mkvm_vcpu_fops;
 /* notifier.c */
 int mkvm_notifier_register(struct mkvm *vm) __must_check;
 void mkvm_notifier_unregister(struct mkvm *vm);
-
-/* trace.c */
-void mkvm_trace_entry(struct mkvm_vcpu *vcpu);
 
 static inline bool mkvm_vm_dead(const struct mkvm *vm)
 {

@@ -14,7 +14,7 @@
 #include <linux/mm.h>
 #include <linux/types.h>
 
-typedef u64 gva_t;
+typedef unsigned long gva_t;	/* as in the kernel's own headers of 6.12 */
 typedef u64 gpa_t;
 typedef u64 gfn_t;
 typedef unsigned long hva_t;
@@ -30,10 +30,10 @@ typedef struct {
 } gpte_t;
 
 /* What an access does and what an entry allows, in no format's bits. */
-#define ACC_R		0x1u	/* read */
-#define ACC_W		0x2u	/* write */
-#define ACC_X		0x4u	/* instruction fetch */
-#define ACC_U		0x8u	/* by user mode */
+#define ACC_R		0x1	/* read */
+#define ACC_W		0x2	/* write */
+#define ACC_X		0x4	/* instruction fetch */
+#define ACC_U		0x8	/* by user mode */
 #define ACC_RWX		(ACC_R | ACC_W | ACC_X)
 
 #define GPA_NONE	(~(gpa_t)0)

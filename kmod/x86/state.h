@@ -101,6 +101,8 @@ struct x86_exit {
  * @avail: groups (X86_ST_*) whose fields here are valid
  * @dirty: groups to store before the next entry; a subset of @avail
  * @event: what is to be delivered at the next entry
+ * @shutdown: a fault while a double fault was delivered: the processor has shut down
+ * @tsc_lost: how much of x86_tsc's correction for suspends @tsc_offset holds already
  * @exit: the last exit
  * @fpu: FPU state of guest and of the user thread
  */
@@ -126,6 +128,8 @@ struct x86_vcpu {
 	u32 avail;
 	u32 dirty;
 	struct x86_event event;
+	bool shutdown;
+	u64 tsc_lost;
 	struct x86_exit exit;
 	struct fpu_guest fpu;
 };

@@ -25,7 +25,6 @@ void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs);
 void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs);
 void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
 int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs) __must_check;
-int x86_cpl(struct mkvm_vcpu *vcpu);
 bool x86_is_64bit(struct mkvm_vcpu *vcpu);		/* CS.L in long mode */
 
 /* Move RIP past an instruction of @len bytes: 32-bit wrap outside 64-bit mode, shadow dropped. */
@@ -36,7 +35,8 @@ void x86_raise(struct mkvm_vcpu *vcpu, u8 vector);
 void x86_raise_error(struct mkvm_vcpu *vcpu, u8 vector, u32 error);
 void x86_raise_db(struct mkvm_vcpu *vcpu, u64 dr6);	/* #DB with these bits set in DR6 */
 void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error);
-int x86_event_vectored(struct mkvm_vcpu *vcpu) __must_check;	/* x86.exit.vectored goes again */
+void x86_raise_interrupt(struct mkvm_vcpu *vcpu, u8 vector);
+void x86_event_vectored(struct mkvm_vcpu *vcpu);	/* x86.exit.vectored is delivered again */
 
 /* insn.c: length and operands of intercepted instructions, for a processor that reports neither */
 struct x86_insn {
@@ -49,6 +49,7 @@ struct x86_insn {
 	u8 bytes[15];
 	u8 nr_bytes;
 };
+void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn);
 int x86_insn_decode(struct mkvm_vcpu *vcpu, struct x86_insn *insn) __must_check;
 
 /*
@@ -83,6 +84,14 @@ int x86_exit_emulate(struct mkvm_vcpu *vcpu);
 /* A host event that needs nothing more than the exit itself. */
 int x86_exit_host(struct mkvm_vcpu *vcpu);
 
+/* Bits of DR6 and DR7 that the guest can change, and those that are always set. */
+#define DR6_WRITABLE	0x0000e00full
+#define DR6_FIXED_1	0xffff0ff0ull
+#define DR6_BD		0x00002000ull	/* a debug register was touched with DR7.GD set */
+#define DR7_WRITABLE	0xffff2bffull
+#define DR7_ALWAYS_1	0x00000400ull
+#define DR7_GD		0x00002000ull
+
 /* dr.c: debug registers in hardware, around an entry; interrupts off */
 void x86_dr_enter(struct mkvm_vcpu *vcpu);
 void x86_dr_exit(struct mkvm_vcpu *vcpu);
@@ -97,9 +106,19 @@ void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu);	/* another VM ran here: IBPB */
 void x86_spec_before_entry(struct mkvm_vcpu *vcpu);	/* L1D flush, buffer clearing */
 void x86_spec_after_exit(void);
 
+/* tsc.c: the guest's time-stamp counter */
+void x86_tsc_vm_start(struct mkvm *vm);
+void x86_tsc_start(struct mkvm_vcpu *vcpu);
+void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu);
+void x86_tsc_host_suspend(void);
+void x86_tsc_host_resume(void);
+
 /* host_cpu.c: the extension on the host's processors */
+int x86_host_init(void) __must_check;
+void x86_host_exit(void);
 int x86_host_get(void) __must_check;	/* the first VM switches it on everywhere */
 void x86_host_put(void);
 bool x86_host_enabled(void);		/* on this CPU; preemption off */
+u64 x86_host_xcr0(void);
 
 #endif /* MKVM_X86_X86_H */

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests to vCPUs, and how a vCPU in guest mode is made to see them.
+ *
+ * A vCPU says VCPU_IN_GUEST with interrupts off, then looks at its requests, then enters.  Who
+ * requests sets the bit first and then looks where the vCPU is.  So either the vCPU sees the bit, or
+ * the requester sees it in guest mode and sends an interrupt, which is an exit.  The barriers on
+ * both sides are full ones.
+ */
+#include <linux/cpumask.h>
+#include <linux/smp.h>
+#include "mkvm.h"
+
+static void kick_ack(void *unused)
+{
+	/* That the processor came here is all that was wanted. */
+}
+
+/* Interrupts each processor on which a vCPU of @vm executes guest code, and waits if @wait. */
+static void kick_running(struct mkvm *vm, bool wait)
+{
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+	cpumask_var_t cpus;
+	bool all;
+	int me;
+
+	/* Without memory for a mask everybody is interrupted: slower, and as right. */
+	all = !zalloc_cpumask_var(&cpus, GFP_ATOMIC | __GFP_NOWARN);
+	me = get_cpu();
+	xa_for_each(&vm->vcpus, id, vcpu) {
+		int cpu = READ_ONCE(vcpu->cpu);
+
+		if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != me && !all)
+			__cpumask_set_cpu(cpu, cpus);
+	}
+	if (all || !cpumask_empty(cpus))
+		smp_call_function_many(all ? cpu_online_mask : cpus, kick_ack, NULL, wait);
+	put_cpu();
+	if (!all)
+		free_cpumask_var(cpus);
+}
+
+/*
+ * Makes every vCPU see @req before it next executes guest code; when this returns none executes
+ * guest code that has not.  Does not sleep; interrupts are on.
+ */
+void mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
+{
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+
+	xa_for_each(&vm->vcpus, id, vcpu)
+		set_bit(req, &vcpu->requests);
+	/* Pairs with the barrier between mode and requests in vcpu_enter(). */
+	smp_mb();
+	kick_running(vm, true);
+}
+
+/* Gets every vCPU out of guest mode, without waiting for it. */
+void mkvm_kick_all(struct mkvm *vm)
+{
+	smp_mb();	/* what the caller set, before where the vCPUs are */
+	kick_running(vm, false);
+}

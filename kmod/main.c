@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The module: finds out which processor it is on, and registers /dev/mkvm.
+ */
+#include <linux/miscdevice.h>
+#include <linux/module.h>
+#include <linux/mmu_notifier.h>
+#include <asm/cpufeature.h>
+#include "mkvm.h"
+#include "vm_type.h"
+#include "x86/x86.h"
+
+const struct vendor_ops *mkvm_vendor __ro_after_init;
+
+static struct miscdevice mkvm_dev = {
+	.minor = MISC_DYNAMIC_MINOR,
+	.name = "mkvm",
+	.mode = 0660,
+	.fops = &mkvm_dev_fops,
+};
+
+static const struct vendor_ops *__init find_vendor(void)
+{
+	if (boot_cpu_has(X86_FEATURE_VMX))
+		return &vmx_vendor_ops;
+	if (boot_cpu_has(X86_FEATURE_SVM))
+		return &svm_vendor_ops;
+	return NULL;
+}
+
+static int __init mkvm_init(void)
+{
+	int r;
+
+	mkvm_vendor = find_vendor();
+	if (!mkvm_vendor) {
+		pr_err("mkvm: this processor has neither VT-x nor SVM, or its firmware hides it\n");
+		return -EOPNOTSUPP;
+	}
+	r = mkvm_vendor->setup(&mkvm_mmu_caps);
+	if (r)
+		return r;
+	r = x86_host_init();
+	if (r)
+		goto teardown;
+	x86_spec_setup();
+	r = misc_register(&mkvm_dev);
+	if (r) {
+		pr_err("mkvm: cannot register /dev/mkvm: %d\n", r);
+		goto host_exit;
+	}
+	pr_info("mkvm: %s, second table %s of %d levels\n", mkvm_vendor->name,
+		mkvm_vendor->vendor == MKVM_VENDOR_VMX ? "EPT" : "NPT", mkvm_mmu_caps.levels);
+	return 0;
+
+host_exit:
+	x86_host_exit();
+teardown:
+	mkvm_vendor->teardown();
+	return r;
+}
+
+static void __exit mkvm_exit(void)
+{
+	misc_deregister(&mkvm_dev);
+	x86_host_exit();
+	mkvm_vendor->teardown();
+	/* Callbacks of notifiers that were unregistered may still be on their way. */
+	mmu_notifier_synchronize();
+}
+
+module_init(mkvm_init);
+module_exit(mkvm_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("mini-KVM: virtual machines with two MMUs");
+MODULE_AUTHOR("The mkvm authors");

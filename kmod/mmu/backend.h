@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A backend: one set of host tables for one VM, and how it answers what the door asks.
+ */
+#ifndef MKVM_MMU_BACKEND_H
+#define MKVM_MMU_BACKEND_H
+
+#include "mmu/frame.h"
+#include "mmu/mmu.h"
+#include "mmu/pte.h"
+
+/**
+ * struct mmu_backend_ops - what differs between the kinds
+ * @map: the MMU's lock is held for reading and the frame is not stale: make the access of @fault
+ *	possible.  Returns the cause.
+ * @destroy: no vCPU is left: free all tables and the backend
+ */
+struct mmu_backend_ops {
+	enum mkvm_mmu_cause (*map)(struct mmu_backend *be, struct mmu_vcpu *mv,
+				   const struct mmu_fault *fault, const struct frame *frame);
+	void (*destroy)(struct mmu_backend *be);
+};
+
+/**
+ * struct mmu_backend - one set of tables; all fields are immutable, the tables are not
+ * @ops: the kind
+ * @mmu: whose it is
+ * @fmt: format of its entries
+ * @root: the topmost table
+ * @root_level: its level
+ */
+struct mmu_backend {
+	const struct mmu_backend_ops *ops;
+	struct mmu_vm *mmu;
+	const struct pte_fmt *fmt;
+	hpte_t *root;
+	int root_level;
+};
+
+/* The first frame that the tables cannot reach. */
+static inline gfn_t backend_end_gfn(const struct mmu_backend *be)
+{
+	return pt_span(be->root_level + 1);
+}
+
+struct mmu_backend *tdp_create(struct mmu_vm *mmu);
+
+#endif /* MKVM_MMU_BACKEND_H */

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Host frames behind host virtual addresses.
+ *
+ * A frame is got for the length of a fault and given back at once: nothing of a guest's memory is
+ * pinned, so the host can swap, merge, migrate and unmap it.  The mmu notifier takes the mapping
+ * away before the host does so.
+ */
+#include <linux/swap.h>
+#include "mmu/frame.h"
+
+/*
+ * Gets the frame behind @hva of the current process, for a write if @write.  A read also learns
+ * whether the frame could be written without a fault in the host, which spares the guest a second
+ * exit.  May sleep.  0, -EINTR (a fatal signal), -EHWPOISON or -EFAULT.
+ */
+int frame_get(struct frame *frame, hva_t hva, bool write)
+{
+	long r = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &frame->page);
+
+	if (r != 1) {
+		if (r == -EHWPOISON || r == -EINTR || r == -ENOMEM)
+			return r;
+		return -EFAULT;
+	}
+	frame->writable = write;
+	if (!write) {
+		struct page *again;
+
+		if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &again) == 1) {
+			put_page(frame->page);
+			frame->page = again;
+			frame->writable = true;
+		}
+	}
+	frame->hfn = page_to_pfn(frame->page);
+	return 0;
+}
+
+/*
+ * Gives the frame back.  @written: a writable entry for it may have been installed, so the host has
+ * to take its contents for changed.  This comes before the reference goes: reclaim, which looks at
+ * the dirty flag only of a frame that nobody else holds, cannot lose a write of the guest.
+ */
+void frame_put(struct frame *frame, bool written)
+{
+	if (!PageReserved(frame->page)) {
+		if (written)
+			SetPageDirty(frame->page);
+		mark_page_accessed(frame->page);
+	}
+	put_page(frame->page);
+}

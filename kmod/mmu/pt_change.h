@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* The only stores to live host entries. */
+#ifndef MKVM_MMU_PT_CHANGE_H
+#define MKVM_MMU_PT_CHANGE_H
+
+#include "mmu/pt_iter.h"
+
+bool pt_try_change(struct pt_iter *it, hpte_t new) __must_check;
+hpte_t pt_change(struct pt_iter *it, hpte_t new);
+void pt_forget(struct mmu_backend *be, hpte_t pte, int level);
+
+#endif /* MKVM_MMU_PT_CHANGE_H */

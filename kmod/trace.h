@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM mkvm
+
+#if !defined(MKVM_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define MKVM_TRACE_H
+
+#include <linux/mkvm.h>
+#include <linux/tracepoint.h>
+#include <asm/kvm.h>
+#include <uapi/asm/svm.h>
+#include <uapi/asm/vmx.h>
+
+/* The guest is about to run. */
+TRACE_EVENT(mkvm_entry,
+	TP_PROTO(u32 vcpu, u64 rip),
+	TP_ARGS(vcpu, rip),
+
+	TP_STRUCT__entry(
+		__field(u32, vcpu)
+		__field(u64, rip)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu = vcpu;
+		__entry->rip = rip;
+	),
+
+	TP_printk("vcpu %u rip 0x%llx", __entry->vcpu, __entry->rip)
+);
+
+/*
+ * An exit that has been dealt with, so that its cause is known.  What it led to (mkvm_mmu_fault,
+ * mkvm_pio) stands before it in the trace.
+ */
+TRACE_EVENT(mkvm_exit,
+	TP_PROTO(u32 vcpu, u32 vendor, u32 reason, u64 rip, u32 cause, u64 info1, u64 info2),
+	TP_ARGS(vcpu, vendor, reason, rip, cause, info1, info2),
+
+	TP_STRUCT__entry(
+		__field(u32, vcpu)
+		__field(u32, vendor)
+		__field(u32, reason)
+		__field(u32, cause)
+		__field(u64, rip)
+		__field(u64, info1)
+		__field(u64, info2)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu = vcpu;
+		__entry->vendor = vendor;
+		__entry->reason = reason;
+		__entry->cause = cause;
+		__entry->rip = rip;
+		__entry->info1 = info1;
+		__entry->info2 = info2;
+	),
+
+	TP_printk("vcpu %u reason %s rip 0x%llx cause %s info 0x%llx 0x%llx", __entry->vcpu,
+		  __entry->vendor == MKVM_VENDOR_VMX ?
+			__print_symbolic(__entry->reason & 0xffff, VMX_EXIT_REASONS) :
+			__print_symbolic(__entry->reason, SVM_EXIT_REASONS),
+		  __entry->rip, __print_symbolic(__entry->cause, MKVM_CAUSE_NAMES),
+		  __entry->info1, __entry->info2)
+);
+
+/* Port I/O that goes to user space. */
+TRACE_EVENT(mkvm_pio,
+	TP_PROTO(u32 vcpu, bool in, u16 port, u32 size, u32 value),
+	TP_ARGS(vcpu, in, port, size, value),
+
+	TP_STRUCT__entry(
+		__field(u32, vcpu)
+		__field(u32, size)
+		__field(u32, value)
+		__field(u16, port)
+		__field(u8, in)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu = vcpu;
+		__entry->size = size;
+		__entry->value = value;
+		__entry->port = port;
+		__entry->in = in;
+	),
+
+	TP_printk("vcpu %u %s port 0x%x size %u value 0x%x", __entry->vcpu,
+		  __print_symbolic(__entry->in, { 0, "out" }, { 1, "in" }), __entry->port,
+		  __entry->size, __entry->value)
+);
+
+#endif /* MKVM_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_RUN: into the guest, out again, and what the exit asks for, until user space is needed.
+ */
+#include <linux/entry-kvm.h>
+#include <linux/kvm.h>
+#include <linux/sched/signal.h>
+#include <linux/vtime.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/xcr.h>
+#include "compat.h"
+#include "mkvm.h"
+#include "trace.h"
+#include "x86/x86.h"
+
+/*
+ * The guest's choice of extended states counts once it has set CR4.OSXSAVE.  That bit changes by an
+ * exit only, so the copy here is right even while the rest of CR4 has not been fetched.
+ */
+static void xcr0_switch(const struct mkvm_vcpu *vcpu, u64 to)
+{
+	if ((vcpu->x86.cr4 & X86_CR4_OSXSAVE) && vcpu->x86.xcr0 != x86_host_xcr0())
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, to);
+}
+
+/* Interrupts are off.  The guest's registers are the processor's when this returns; and back. */
+static void vcpu_hardware_enter(struct mkvm_vcpu *vcpu)
+{
+	/* A signal handler or another kernel user of the FPU may have put other registers there. */
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+	xcr0_switch(vcpu, vcpu->x86.xcr0);
+	x86_dr_enter(vcpu);
+	x86_spec_before_entry(vcpu);
+	mkvm_vendor->enter(vcpu);
+	x86_spec_after_exit();
+	x86_dr_exit(vcpu);
+	xcr0_switch(vcpu, x86_host_xcr0());
+}
+
+static bool vcpu_must_not_enter(struct mkvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
+	       mkvm_vm_dead(vcpu->vm);
+}
+
+/* Does what other threads asked of this vCPU.  Preemption is off. */
+static void vcpu_serve_requests(struct mkvm_vcpu *vcpu)
+{
+	if (test_and_clear_bit(VCPU_REQ_FLUSH_TLB, &vcpu->requests))
+		mkvm_vendor->flush_tlb(vcpu);
+}
+
+/* Counts the exit, lets the vendor's room say what it means, and traces it with its cause. */
+static int vcpu_handle_exit(struct mkvm_vcpu *vcpu)
+{
+	struct x86_exit *exit = &vcpu->x86.exit;
+	int r;
+
+	vcpu->counts.entries++;
+	vcpu->counts.exits[mkvm_vendor->reason_index(exit->reason)]++;
+	vcpu->cause = MKVM_CAUSE_NONE;
+	x86_event_vectored(vcpu);
+	r = mkvm_vendor->handle_exit(vcpu);
+	if (vcpu->cause != MKVM_CAUSE_NONE)
+		vcpu->counts.causes[vcpu->cause]++;
+	trace_mkvm_exit(vcpu->id, mkvm_vendor->vendor, exit->reason, exit->rip, vcpu->cause,
+			exit->info1, exit->info2);
+	return r;
+}
+
+/* One entry and the exit that follows.  >0: again; 0: to user space; <0: errno. */
+static int vcpu_enter(struct mkvm_vcpu *vcpu)
+{
+	preempt_disable();
+	if (!x86_host_enabled()) {
+		/* The extension could not be switched on here, or the machine is going down. */
+		preempt_enable();
+		return -EIO;
+	}
+	vcpu_serve_requests(vcpu);
+	local_irq_disable();
+	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
+	/* Pairs with the barrier of mkvm_request_all(). */
+	smp_mb();
+	if (vcpu_must_not_enter(vcpu)) {
+		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+		local_irq_enable();
+		preempt_enable();
+		return 1;
+	}
+	if (trace_mkvm_entry_enabled()) {
+		x86_fetch(vcpu, X86_ST_RIP);
+		trace_mkvm_entry(vcpu->id, vcpu->x86.rip);
+	}
+	vcpu_hardware_enter(vcpu);
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	mkvm_vendor->exit_irqoff(vcpu);
+
+	/* The interrupt that was the exit is taken here and counts as the guest's time. */
+	local_irq_enable();
+	local_irq_disable();
+	vtime_account_guest_exit();
+	local_irq_enable();
+	preempt_enable();
+
+	return vcpu_handle_exit(vcpu);
+}
+
+/* Signals, scheduling and other work of the thread, before the next entry.  1 or -EINTR. */
+static int vcpu_do_work(struct mkvm_vcpu *vcpu)
+{
+	int r;
+
+	if (!xfer_to_guest_mode_work_pending())
+		return 1;
+	srcu_read_unlock(&vcpu->vm->slots.srcu, vcpu->srcu_idx);
+	r = xfer_to_guest_mode_handle_work(NULL);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+	if (r) {
+		vcpu->run->exit_reason = KVM_EXIT_INTR;
+		return -EINTR;
+	}
+	return 1;
+}
+
+static int vcpu_loop(struct mkvm_vcpu *vcpu)
+{
+	int r;
+
+	do {
+		if (mkvm_vm_dead(vcpu->vm))
+			return -EIO;
+		if (vcpu->x86.shutdown)
+			return x86_exit_triple_fault(vcpu);
+		r = vcpu_do_work(vcpu);
+		if (r > 0)
+			r = vcpu_enter(vcpu);
+	} while (r > 0);
+	return r;
+}
+
+/**
+ * mkvm_vcpu_run() - KVM_RUN
+ * @vcpu: the vCPU; the caller holds its mutex and runs in the VM's process
+ *
+ * First completes what the last exit to user space left undone.
+ *
+ * Context: may sleep, for as long as the guest runs.
+ * Return: 0 with vcpu->run filled; -EINTR on a signal or run->immediate_exit; -EIO if the VM is dead;
+ * -EFAULT, -EHWPOISON or -ENOMEM if the host could not supply memory.
+ */
+int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
+{
+	int (*complete)(struct mkvm_vcpu *vcpu) = vcpu->complete_io;
+	int r = 1;
+
+	mkvm_vcpu_load(vcpu);
+	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, true);
+	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+
+	vcpu->complete_io = NULL;
+	if (complete)
+		r = complete(vcpu);
+	if (r > 0) {
+		if (READ_ONCE(vcpu->run->compat_immediate_exit))
+			r = -EINTR;
+		else
+			r = vcpu_loop(vcpu);
+	}
+	srcu_read_unlock(&vcpu->vm->slots.srcu, vcpu->srcu_idx);
+	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, false);
+	mkvm_vcpu_put(vcpu);
+	return r;
+}

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM: made by KVM_CREATE_VM, kept by the descriptors of itself and of its vCPUs.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include "mkvm.h"
+#include "vm_type.h"
+#include "x86/x86.h"
+
+static void vm_flush_tlb(struct mmu_vm *mmu)
+{
+	mkvm_request_all(container_of(mmu, struct mkvm, mmu), VCPU_REQ_FLUSH_TLB);
+}
+
+static void vm_kill_mmu(struct mmu_vm *mmu)
+{
+	mkvm_vm_kill(container_of(mmu, struct mkvm, mmu), "the MMU contradicts itself");
+}
+
+static const struct mmu_up vm_mmu_up = {
+	.flush_tlb = vm_flush_tlb,
+	.kill = vm_kill_mmu,
+};
+
+/* The VM may never run again; its owner gets -EIO.  Any context. */
+void mkvm_vm_kill(struct mkvm *vm, const char *why)
+{
+	if (xchg(&vm->dead, true))
+		return;
+	pr_warn("mkvm: a VM of process %d is dead: %s\n", task_tgid_nr(current), why);
+	mkvm_kick_all(vm);
+}
+
+/* May sleep.  0 and *out, or a negative errno with nothing left behind. */
+static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
+{
+	struct mkvm *vm = kvzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int r;
+
+	if (!vm)
+		return -ENOMEM;
+	r = memslot_table_init(&vm->slots);
+	if (r)
+		goto free_vm;
+	mutex_init(&vm->lock);
+	xa_init(&vm->vcpus);
+	kref_init(&vm->refs);
+	vm->mmu_kind = kind;
+	x86_tsc_vm_start(vm);
+	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
+	r = mmu_vm_enable(&vm->mmu, kind);
+	if (r)
+		goto destroy_slots;
+	r = x86_host_get();
+	if (r)
+		goto destroy_mmu;
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	r = mkvm_notifier_register(vm);
+	if (r)
+		goto drop_mm;
+	*out = vm;
+	return 0;
+
+drop_mm:
+	mmdrop(vm->mm);
+	x86_host_put();
+destroy_mmu:
+	mmu_vm_destroy(&vm->mmu);
+destroy_slots:
+	memslot_table_destroy(&vm->slots);
+free_vm:
+	kvfree(vm);
+	return r;
+}
+
+static void vm_destroy(struct kref *refs)
+{
+	struct mkvm *vm = container_of(refs, struct mkvm, refs);
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+
+	mkvm_notifier_unregister(vm);
+	xa_for_each(&vm->vcpus, id, vcpu)
+		mkvm_vcpu_destroy(vcpu);
+	xa_destroy(&vm->vcpus);
+	mmu_vm_destroy(&vm->mmu);
+	memslot_table_destroy(&vm->slots);
+	mmdrop(vm->mm);
+	x86_host_put();
+	kvfree(vm);
+}
+
+void mkvm_vm_get(struct mkvm *vm)
+{
+	kref_get(&vm->refs);
+}
+
+/* May sleep. */
+void mkvm_vm_put(struct mkvm *vm)
+{
+	kref_put(&vm->refs, vm_destroy);
+}
+
+/* KVM_CREATE_VM: a descriptor, or -EINVAL, -EOPNOTSUPP, -EBUSY, -ENOMEM, -EMFILE. */
+long mkvm_vm_create(unsigned long type)
+{
+	enum mmu_kind kind;
+	struct file *file;
+	struct mkvm *vm;
+	int fd, r;
+
+	r = vm_type_kind(type, &kind);
+	if (r)
+		return r;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	r = vm_alloc(kind, &vm);
+	if (r)
+		goto put_fd;
+	file = anon_inode_getfile("mkvm-vm", &mkvm_vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		r = PTR_ERR(file);
+		mkvm_vm_put(vm);
+		goto put_fd;
+	}
+	fd_install(fd, file);
+	return fd;
+
+put_fd:
+	put_unused_fd(fd);
+	return r;
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which MMU a VM gets: the type of KVM_CREATE_VM, or for type 0 the module parameter "mmu".
+ */
+#include <linux/mkvm.h>
+#include <linux/module.h>
+#include <linux/string.h>
+#include "vm_type.h"
+
+struct mmu_caps mkvm_mmu_caps __ro_after_init;
+
+/* The values of the parameter, in the order of mmu_names[]. */
+enum mmu_choice {
+	CHOICE_AUTO,
+	CHOICE_TDP,
+	CHOICE_SHADOW,
+};
+
+static const char * const mmu_names[] = { "auto", "tdp", "shadow" };
+static int mmu_choice = CHOICE_AUTO;
+
+static int choice_set(const char *value, const struct kernel_param *kp)
+{
+	int i = sysfs_match_string(mmu_names, value);
+
+	if (i < 0) {
+		pr_err("mkvm: mmu=%s: expected auto, tdp or shadow\n", value);
+		return i;
+	}
+	WRITE_ONCE(mmu_choice, i);
+	return 0;
+}
+
+static int choice_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", mmu_names[READ_ONCE(mmu_choice)]);
+}
+
+static const struct kernel_param_ops choice_ops = {
+	.set = choice_set,
+	.get = choice_get,
+};
+
+module_param_cb(mmu, &choice_ops, NULL, 0644);
+MODULE_PARM_DESC(mmu, "MMU of VMs created with type 0: auto (TDP where there is one), tdp, shadow");
+
+/* Bits 1 << enum mmu_kind of what a VM can be created with: MKVM_CAP_MMU. */
+u32 vm_type_kinds(void)
+{
+	return mkvm_mmu_caps.fmt ? BIT(MMU_TDP) : 0;
+}
+
+static enum mmu_kind default_kind(void)
+{
+	switch (READ_ONCE(mmu_choice)) {
+	case CHOICE_TDP:
+		return MMU_TDP;
+	case CHOICE_SHADOW:
+		return MMU_SHADOW;
+	default:
+		return mkvm_mmu_caps.fmt ? MMU_TDP : MMU_SHADOW;
+	}
+}
+
+/* 0, -EINVAL: no such type, -EOPNOTSUPP: this processor or version does not have it. */
+int vm_type_kind(unsigned long type, enum mmu_kind *kind)
+{
+	switch (type) {
+	case MKVM_VM_DEFAULT:
+		*kind = default_kind();
+		break;
+	case MKVM_VM_TDP:
+		*kind = MMU_TDP;
+		break;
+	case MKVM_VM_SHADOW:
+		*kind = MMU_SHADOW;
+		break;
+	default:
+		return -EINVAL;
+	}
+	return vm_type_kinds() & BIT(*kind) ? 0 : -EOPNOTSUPP;
+}

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Port I/O: KVM_EXIT_IO, completed by the next KVM_RUN.
+ */
+#include <linux/kvm.h>
+#include <linux/string.h>
+#include "mkvm.h"
+#include "trace.h"
+#include "x86/x86.h"
+
+static void *pio_data(struct mkvm_vcpu *vcpu)
+{
+	return page_address(vcpu->pages[MKVM_PIO_PAGE]);
+}
+
+/* Past the instruction, unless user space has moved RIP itself. */
+static int pio_skip(struct mkvm_vcpu *vcpu)
+{
+	x86_fetch(vcpu, X86_ST_RIP);
+	if (vcpu->x86.rip == vcpu->pio.rip)
+		x86_skip(vcpu, vcpu->pio.len);
+	return 1;
+}
+
+static int pio_complete_in(struct mkvm_vcpu *vcpu)
+{
+	u64 *rax = &vcpu->x86.gpr[X86_RAX];
+	u32 value = 0;
+
+	memcpy(&value, pio_data(vcpu), vcpu->pio.size);
+	/* A 32-bit result clears the upper half, a smaller one keeps the rest. */
+	if (vcpu->pio.size == 4)
+		*rax = value;
+	else
+		*rax = (*rax & ~GENMASK_ULL(8 * vcpu->pio.size - 1, 0)) | value;
+	trace_mkvm_pio(vcpu->id, true, vcpu->run->io.port, vcpu->pio.size, value);
+	return pio_skip(vcpu);
+}
+
+int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len)
+{
+	struct kvm_run *run = vcpu->run;
+	u32 value = vcpu->x86.gpr[X86_RAX] & GENMASK(8 * size - 1, 0);
+
+	x86_fetch(vcpu, X86_ST_RIP);
+	vcpu->pio.rip = vcpu->x86.rip;
+	vcpu->pio.len = len;
+	vcpu->pio.size = size;
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.size = size;
+	run->io.port = port;
+	run->io.count = 1;
+	run->io.data_offset = MKVM_PIO_PAGE * PAGE_SIZE;
+	if (in) {
+		memset(pio_data(vcpu), 0, size);
+		vcpu->complete_io = pio_complete_in;
+	} else {
+		memcpy(pio_data(vcpu), &value, size);
+		trace_mkvm_pio(vcpu->id, false, port, size, value);
+		vcpu->complete_io = pio_skip;
+	}
+	return 0;
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Registers: groups of state on demand, reset, and the rules of the control registers.
+ *
+ * What MOV to CR, WRMSR EFER and XSETBV may do is decided here for both vendors.  A value that the
+ * architecture forbids is -EINVAL, which the caller turns into #GP(0) for the guest or hands to user
+ * space.
+ */
+#include <asm/apicdef.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/fpu/xcr.h>
+#include <asm/msr-index.h>
+#include <asm/processor-flags.h>
+#include "guest_mem.h"
+#include "x86/x86.h"
+
+#define CR0_ALWAYS	X86_CR0_ET
+#define CR0_VALID	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET |	\
+			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+#define CR4_ALWAYS_HAD	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |	\
+			 X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE |		\
+			 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
+#define EFER_VALID	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
+
+/* Makes the groups in @groups valid in vcpu->x86.  The vCPU is loaded. */
+void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups)
+{
+	groups &= ~vcpu->x86.avail;
+	if (groups) {
+		mkvm_vendor->state_fetch(vcpu, groups);
+		vcpu->x86.avail |= groups;
+	}
+}
+
+/* The caller is about to change something in @groups; it goes to the control block before entry. */
+void x86_dirty(struct mkvm_vcpu *vcpu, u32 groups)
+{
+	x86_fetch(vcpu, groups);
+	vcpu->x86.dirty |= groups;
+}
+
+static void reset_segments(struct x86_vcpu *x86)
+{
+	int i;
+
+	for (i = X86_ES; i <= X86_GS; i++)
+		x86->seg[i] = (struct kvm_segment){
+			.limit = 0xffff, .type = 3, .present = 1, .s = 1,
+		};
+	x86->seg[X86_CS].type = 11;
+	x86->seg[X86_CS].selector = 0xf000;
+	x86->seg[X86_CS].base = 0xffff0000;
+	x86->seg[X86_LDTR] = (struct kvm_segment){ .limit = 0xffff, .type = 2, .present = 1 };
+	x86->seg[X86_TR] = (struct kvm_segment){ .limit = 0xffff, .type = 11, .present = 1 };
+	x86->gdt = (struct kvm_dtable){ .limit = 0xffff };
+	x86->idt = (struct kvm_dtable){ .limit = 0xffff };
+}
+
+/* The state after RESET.  The vCPU is loaded; nothing of its old state is kept. */
+void x86_reset(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	memset(x86->gpr, 0, sizeof(x86->gpr));
+	x86->gpr[X86_RDX] = 0x600;	/* family 6: what a processor without CPUID table says */
+	x86->rip = 0xfff0;
+	x86->rflags = X86_EFLAGS_FIXED;
+	x86->cr0 = X86_CR0_CD | X86_CR0_NW | X86_CR0_ET;
+	x86->cr2 = 0;
+	x86->cr3 = 0;
+	x86->cr4 = 0;
+	x86->cr8 = 0;
+	x86->efer = 0;
+	x86->xcr0 = XFEATURE_MASK_FP;
+	memset(x86->pdptr, 0, sizeof(x86->pdptr));
+	reset_segments(x86);
+	memset(x86->dr, 0, sizeof(x86->dr));
+	x86->dr6 = DR6_FIXED_1;
+	x86->dr7 = DR7_ALWAYS_1;
+	x86->star = 0;
+	x86->lstar = 0;
+	x86->cstar = 0;
+	x86->sfmask = 0;
+	x86->kernel_gs_base = 0;
+	x86->sysenter_cs = 0;
+	x86->sysenter_esp = 0;
+	x86->sysenter_eip = 0;
+	x86->pat = 0x0007040600070406ull;
+	x86->tsc_aux = 0;
+	x86->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
+	if (!vcpu->id)
+		x86->apic_base |= MSR_IA32_APICBASE_BSP;
+	x86->interrupt_shadow = false;
+	x86->shadow_by_movss = false;
+	x86->nmi_masked = false;
+	x86->event.pending = false;
+	x86->shutdown = false;
+	x86->avail = X86_ST_ALL;
+	x86->dirty = X86_ST_ALL;
+	mkvm_vendor->vcpu_reset(vcpu);
+}
+
+bool x86_is_64bit(struct mkvm_vcpu *vcpu)
+{
+	x86_fetch(vcpu, X86_ST_CRS | X86_ST_SEGS);
+	return (vcpu->x86.efer & EFER_LMA) && vcpu->x86.seg[X86_CS].l;
+}
+
+void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len)
+{
+	u64 rip;
+
+	x86_dirty(vcpu, X86_ST_RIP);
+	x86_fetch(vcpu, X86_ST_SHADOW);
+	rip = vcpu->x86.rip + len;
+	vcpu->x86.rip = x86_is_64bit(vcpu) ? rip : (u32)rip;
+	if (vcpu->x86.interrupt_shadow) {
+		x86_dirty(vcpu, X86_ST_SHADOW);
+		vcpu->x86.interrupt_shadow = false;
+		vcpu->x86.shadow_by_movss = false;
+	}
+	/* An instruction that was single-stepped ends in a debug exception, emulated or not. */
+	x86_fetch(vcpu, X86_ST_RFLAGS);
+	if (vcpu->x86.rflags & X86_EFLAGS_TF)
+		x86_raise_db(vcpu, DR_STEP);
+}
+
+static u64 cr4_valid_bits(void)
+{
+	u64 valid = CR4_ALWAYS_HAD;
+
+	if (boot_cpu_has(X86_FEATURE_UMIP))
+		valid |= X86_CR4_UMIP;
+	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
+		valid |= X86_CR4_FSGSBASE;
+	if (boot_cpu_has(X86_FEATURE_PCID))
+		valid |= X86_CR4_PCIDE;
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		valid |= X86_CR4_OSXSAVE;
+	if (boot_cpu_has(X86_FEATURE_SMEP))
+		valid |= X86_CR4_SMEP;
+	if (boot_cpu_has(X86_FEATURE_SMAP))
+		valid |= X86_CR4_SMAP;
+	return valid;
+}
+
+static bool cr0_is_valid(u64 cr0)
+{
+	if (cr0 >> 32)
+		return false;
+	if ((cr0 & X86_CR0_PG) && !(cr0 & X86_CR0_PE))
+		return false;
+	return !(cr0 & X86_CR0_NW) || (cr0 & X86_CR0_CD);
+}
+
+static u64 cr3_reserved(void)
+{
+	return GENMASK_ULL(63, boot_cpu_data.x86_phys_bits);
+}
+
+static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
+{
+	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
+}
+
+/* Reserved bits of a PAE page-directory-pointer entry. */
+static u64 pdptr_reserved(void)
+{
+	return GENMASK_ULL(63, boot_cpu_data.x86_phys_bits) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+}
+
+/*
+ * Loads the four page-directory-pointer entries that @cr3 names, where the vendor's processor does
+ * so when a control register is written.  0, or -EINVAL: one is malformed, or not in memory.
+ */
+static int pdptrs_load(struct mkvm_vcpu *vcpu, u64 cr3)
+{
+	u64 pdptr[4];
+	int i;
+
+	if (!mkvm_vendor->pdptrs_are_state)
+		return 0;
+	if (guest_mem_read(&vcpu->vm->slots, cr3 & GENMASK_ULL(31, 5), pdptr, sizeof(pdptr)))
+		return -EINVAL;
+	for (i = 0; i < 4; i++)
+		if ((pdptr[i] & _PAGE_PRESENT) && (pdptr[i] & pdptr_reserved()))
+			return -EINVAL;
+	x86_dirty(vcpu, X86_ST_PDPTRS);
+	memcpy(vcpu->x86.pdptr, pdptr, sizeof(pdptr));
+	return 0;
+}
+
+/* MOV to CR0, LMSW, CLTS.  The caller holds a read side of the slots; so for CR3 and CR4. */
+int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	u64 efer, changed;
+
+	x86_fetch(vcpu, X86_ST_CRS | X86_ST_SEGS);
+	if (!cr0_is_valid(cr0))
+		return -EINVAL;
+	cr0 = (cr0 & CR0_VALID) | CR0_ALWAYS;
+	changed = cr0 ^ x86->cr0;
+	efer = x86->efer;
+	if (changed & X86_CR0_PG) {
+		if (cr0 & X86_CR0_PG) {
+			if (efer & EFER_LME) {
+				if (!(x86->cr4 & X86_CR4_PAE) || x86->seg[X86_CS].l)
+					return -EINVAL;
+				efer |= EFER_LMA;
+			}
+		} else {
+			if ((x86->cr4 & X86_CR4_PCIDE) || ((efer & EFER_LMA) && x86->seg[X86_CS].l))
+				return -EINVAL;
+			efer &= ~EFER_LMA;
+		}
+	}
+	if ((changed & (X86_CR0_PG | X86_CR0_CD | X86_CR0_NW)) && pae_paging(cr0, x86->cr4, efer) &&
+	    pdptrs_load(vcpu, x86->cr3))
+		return -EINVAL;
+	x86_dirty(vcpu, X86_ST_CRS);
+	x86->cr0 = cr0;
+	x86->efer = efer;
+	return 0;
+}
+
+int x86_set_cr3(struct mkvm_vcpu *vcpu, u64 cr3)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86_fetch(vcpu, X86_ST_CRS);
+	if (x86->efer & EFER_LMA) {
+		if (x86->cr4 & X86_CR4_PCIDE)
+			cr3 &= ~X86_CR3_PCID_NOFLUSH;
+		if (cr3 & cr3_reserved())
+			return -EINVAL;
+	} else if (pae_paging(x86->cr0, x86->cr4, x86->efer) && pdptrs_load(vcpu, cr3)) {
+		return -EINVAL;
+	}
+	x86_dirty(vcpu, X86_ST_CRS);
+	x86->cr3 = cr3;
+	return 0;
+}
+
+int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	u64 changed;
+
+	x86_fetch(vcpu, X86_ST_CRS);
+	if (cr4 & ~cr4_valid_bits())
+		return -EINVAL;
+	changed = cr4 ^ x86->cr4;
+	if ((x86->efer & EFER_LMA) && !(cr4 & X86_CR4_PAE))
+		return -EINVAL;
+	if ((changed & cr4 & X86_CR4_PCIDE) &&
+	    (!(x86->efer & EFER_LMA) || (x86->cr3 & X86_CR3_PCID_MASK)))
+		return -EINVAL;
+	if ((changed & (X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PSE | X86_CR4_SMEP)) &&
+	    pae_paging(x86->cr0, cr4, x86->efer) && pdptrs_load(vcpu, x86->cr3))
+		return -EINVAL;
+	x86_dirty(vcpu, X86_ST_CRS);
+	x86->cr4 = cr4;
+	return 0;
+}
+
+int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8)
+{
+	if (cr8 & ~0xfull)
+		return -EINVAL;
+	vcpu->x86.cr8 = cr8;
+	return 0;
+}
+
+int x86_set_efer(struct mkvm_vcpu *vcpu, u64 efer)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86_fetch(vcpu, X86_ST_CRS);
+	if (efer & ~(u64)EFER_VALID)
+		return -EINVAL;
+	if ((x86->cr0 & X86_CR0_PG) && ((efer ^ x86->efer) & EFER_LME))
+		return -EINVAL;
+	x86_dirty(vcpu, X86_ST_CRS);
+	/* LMA is the processor's to change. */
+	x86->efer = (efer & ~(u64)EFER_LMA) | (x86->efer & EFER_LMA);
+	return 0;
+}
+
+int x86_set_xcr0(struct mkvm_vcpu *vcpu, u64 xcr0)
+{
+	u64 had = x86_host_xcr0() & (XFEATURE_MASK_FP | XFEATURE_MASK_SSE | XFEATURE_MASK_YMM);
+
+	if (!(xcr0 & XFEATURE_MASK_FP) || (xcr0 & ~had))
+		return -EINVAL;
+	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
+		return -EINVAL;
+	vcpu->x86.xcr0 = xcr0;
+	return 0;
+}
+
+/* KVM_GET_REGS.  The vCPU is loaded; so for the next three. */
+void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs)
+{
+	const u64 *gpr = vcpu->x86.gpr;
+
+	x86_fetch(vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
+	*regs = (struct kvm_regs){
+		.rax = gpr[X86_RAX], .rbx = gpr[X86_RBX], .rcx = gpr[X86_RCX],
+		.rdx = gpr[X86_RDX], .rsi = gpr[X86_RSI], .rdi = gpr[X86_RDI],
+		.rsp = gpr[X86_RSP], .rbp = gpr[X86_RBP], .r8 = gpr[X86_R8],
+		.r9 = gpr[X86_R9], .r10 = gpr[X86_R10], .r11 = gpr[X86_R11],
+		.r12 = gpr[X86_R12], .r13 = gpr[X86_R13], .r14 = gpr[X86_R14],
+		.r15 = gpr[X86_R15], .rip = vcpu->x86.rip, .rflags = vcpu->x86.rflags,
+	};
+}
+
+/* KVM_SET_REGS: an exception that waited is forgotten with the state that it belonged to. */
+void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs)
+{
+	const u64 gpr[X86_NR_GPRS] = {
+		regs->rax, regs->rcx, regs->rdx, regs->rbx, regs->rsp, regs->rbp, regs->rsi,
+		regs->rdi, regs->r8, regs->r9, regs->r10, regs->r11, regs->r12, regs->r13,
+		regs->r14, regs->r15,
+	};
+
+	x86_dirty(vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
+	memcpy(vcpu->x86.gpr, gpr, sizeof(gpr));
+	vcpu->x86.rip = regs->rip;
+	vcpu->x86.rflags = regs->rflags | X86_EFLAGS_FIXED;
+	if (vcpu->x86.event.type != X86_EVENT_INTR)
+		vcpu->x86.event.pending = false;
+	vcpu->x86.shutdown = false;
+}
+
+/* KVM_GET_SREGS */
+void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs)
+{
+	const struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86_fetch(vcpu, X86_ST_CRS | X86_ST_SEGS | X86_ST_TABLES);
+	memset(sregs, 0, sizeof(*sregs));
+	sregs->cs = x86->seg[X86_CS];
+	sregs->ds = x86->seg[X86_DS];
+	sregs->es = x86->seg[X86_ES];
+	sregs->fs = x86->seg[X86_FS];
+	sregs->gs = x86->seg[X86_GS];
+	sregs->ss = x86->seg[X86_SS];
+	sregs->tr = x86->seg[X86_TR];
+	sregs->ldt = x86->seg[X86_LDTR];
+	sregs->gdt = x86->gdt;
+	sregs->idt = x86->idt;
+	sregs->cr0 = x86->cr0;
+	sregs->cr2 = x86->cr2;
+	sregs->cr3 = x86->cr3;
+	sregs->cr4 = x86->cr4;
+	sregs->cr8 = x86->cr8;
+	sregs->efer = x86->efer;
+	sregs->apic_base = x86->apic_base;
+	if (x86->event.pending && x86->event.type == X86_EVENT_INTR)
+		__set_bit(x86->event.vector, (unsigned long *)sregs->interrupt_bitmap);
+}
+
+static bool sregs_are_valid(const struct kvm_sregs *sregs)
+{
+	if ((sregs->efer & EFER_LME) && (sregs->cr0 & X86_CR0_PG)) {
+		if (!(sregs->cr4 & X86_CR4_PAE) || !(sregs->efer & EFER_LMA))
+			return false;
+		if (sregs->cr3 & cr3_reserved())
+			return false;
+	} else if ((sregs->efer & EFER_LMA) || sregs->cs.l) {
+		return false;
+	}
+	return cr0_is_valid(sregs->cr0) && !(sregs->cr4 & ~cr4_valid_bits()) &&
+	       !(sregs->efer & ~(u64)EFER_VALID) && sregs->cr8 <= 0xf;
+}
+
+static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86_dirty(vcpu, X86_ST_CRS | X86_ST_SEGS | X86_ST_TABLES);
+	x86->seg[X86_CS] = sregs->cs;
+	x86->seg[X86_DS] = sregs->ds;
+	x86->seg[X86_ES] = sregs->es;
+	x86->seg[X86_FS] = sregs->fs;
+	x86->seg[X86_GS] = sregs->gs;
+	x86->seg[X86_SS] = sregs->ss;
+	x86->seg[X86_TR] = sregs->tr;
+	x86->seg[X86_LDTR] = sregs->ldt;
+	x86->gdt = sregs->gdt;
+	x86->idt = sregs->idt;
+	x86->cr0 = (sregs->cr0 & CR0_VALID) | CR0_ALWAYS;
+	x86->cr2 = sregs->cr2;
+	x86->cr3 = sregs->cr3;
+	x86->cr4 = sregs->cr4;
+	x86->cr8 = sregs->cr8;
+	x86->efer = sregs->efer;
+	x86->apic_base = sregs->apic_base;
+}
+
+/*
+ * KVM_SET_SREGS.  0, or -EINVAL with nothing changed.  May sleep.
+ */
+int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
+{
+	unsigned int vector;
+	int idx;
+
+	if (!sregs_are_valid(sregs))
+		return -EINVAL;
+	sregs_store(vcpu, sregs);
+
+	vector = find_first_bit((const unsigned long *)sregs->interrupt_bitmap, KVM_NR_INTERRUPTS);
+	if (vector < KVM_NR_INTERRUPTS)
+		x86_raise_interrupt(vcpu, vector);
+	else if (vcpu->x86.event.type == X86_EVENT_INTR)
+		vcpu->x86.event.pending = false;
+
+	if (pae_paging(vcpu->x86.cr0, vcpu->x86.cr4, vcpu->x86.efer)) {
+		idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+		/* Tables that are not there yet fault when the guest uses them. */
+		if (pdptrs_load(vcpu, vcpu->x86.cr3)) {
+			x86_dirty(vcpu, X86_ST_PDPTRS);
+			memset(vcpu->x86.pdptr, 0, sizeof(vcpu->x86.pdptr));
+		}
+		srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
+	}
+	return 0;
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What keeps a guest from reading the host, or another guest, by speculation.
+ *
+ * Each measure follows what the kernel found and chose at boot (mitigations=off switches all of them
+ * off).  Return-stack filling and untrained returns stand in the vendors' vmenter.S.  Guests get no
+ * speculation-control MSR, so they run with the host's setting.
+ */
+#include <linux/cpu.h>
+#include <linux/percpu.h>
+#include <linux/sched/smt.h>
+#include <asm/cpufeature.h>
+#include <asm/msr.h>
+#include <asm/nospec-branch.h>
+#include "x86/x86.h"
+
+/* The VM that ran last on each CPU; never dereferenced. */
+static DEFINE_PER_CPU(const struct mkvm *, spec_last_vm);
+
+/* The L1 data cache may hold what the host touched since the last entry. */
+static DEFINE_PER_CPU(bool, spec_l1_touched);
+
+static bool spec_ibpb __ro_after_init;
+static bool spec_l1d __ro_after_init;
+static bool spec_buffers __ro_after_init;
+static bool spec_ibrs __ro_after_init;
+
+static bool __init cpu_skips_l1d_flush(void)
+{
+	u64 caps = 0;
+
+	if (boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES))
+		rdmsrl(MSR_IA32_ARCH_CAPABILITIES, caps);
+	return caps & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
+}
+
+/* At load: decides, and says what is done and what cannot be had. */
+void __init x86_spec_setup(void)
+{
+	bool l1tf = boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_skips_l1d_flush();
+	bool buffers = boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
+		       boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA);
+
+	if (cpu_mitigations_off()) {
+		pr_info("mkvm: speculation: no measures, as the kernel runs with mitigations=off\n");
+		return;
+	}
+	spec_ibpb = boot_cpu_has(X86_FEATURE_USE_IBPB);
+	spec_l1d = l1tf && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+	spec_buffers = buffers && boot_cpu_has(X86_FEATURE_MD_CLEAR);
+	spec_ibrs = boot_cpu_has(X86_FEATURE_KERNEL_IBRS);
+	pr_info("mkvm: speculation: return stack filled at exit%s%s%s%s\n",
+		spec_ibpb ? ", IBPB between VMs" : "", spec_l1d ? ", L1D flush" : "",
+		spec_buffers ? ", buffers cleared at entry" : "",
+		spec_ibrs ? ", IBRS renewed at exit" : "");
+	if (l1tf && !spec_l1d)
+		pr_warn("mkvm: this processor has L1TF and no L1D flush: update its microcode before running guests you do not trust\n");
+	if (buffers && !spec_buffers)
+		pr_warn("mkvm: this processor leaks its buffers and cannot clear them: update its microcode before running guests you do not trust\n");
+	if ((l1tf || buffers) && sched_smt_active())
+		pr_warn("mkvm: sibling threads share what this processor leaks: boot with nosmt before running guests you do not trust\n");
+	if (!spec_ibpb)
+		pr_info("mkvm: speculation: no IBPB here, so branch predictions are not separated between VMs\n");
+}
+
+/* The vCPU comes to this processor; preemption is off. */
+void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu)
+{
+	__this_cpu_write(spec_l1_touched, true);
+	if (__this_cpu_read(spec_last_vm) == vcpu->vm)
+		return;
+	__this_cpu_write(spec_last_vm, vcpu->vm);
+	if (spec_ibpb)
+		indirect_branch_prediction_barrier();
+}
+
+/*
+ * Interrupts are off; the guest runs next.  The few instructions between here and the entry touch
+ * nothing but the vCPU's own registers.
+ */
+void x86_spec_before_entry(struct mkvm_vcpu *vcpu)
+{
+	if (spec_l1d && __this_cpu_read(spec_l1_touched)) {
+		__this_cpu_write(spec_l1_touched, false);
+		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
+	} else if (spec_buffers) {
+		x86_clear_cpu_buffers();
+	}
+}
+
+/* Interrupts are off; the guest has just run. */
+void x86_spec_after_exit(void)
+{
+	/* What was set before the guest ran does not hold for predictions that it made. */
+	if (spec_ibrs)
+		native_wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
+}

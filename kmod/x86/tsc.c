@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's time-stamp counter: the host's plus an offset that the processor adds.
+ *
+ * All vCPUs of a VM share the offset that makes the counter 0 when the VM is created.  A suspended
+ * host may come back with its counter reset; what was lost is added to each vCPU's offset when it is
+ * next loaded, so that a guest never sees time go back.
+ */
+#include <asm/tsc.h>
+#include "x86/x86.h"
+
+static u64 tsc_at_suspend;
+static u64 tsc_lost;	/* by all suspends so far; written with one processor running */
+
+void x86_tsc_start(struct mkvm_vcpu *vcpu)
+{
+	vcpu->x86.tsc_offset = vcpu->vm->tsc_offset + tsc_lost - vcpu->vm->tsc_lost;
+	vcpu->x86.tsc_lost = tsc_lost;
+	x86_dirty(vcpu, X86_ST_TSC);
+}
+
+/* The vCPU comes to a processor; preemption is off. */
+void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu)
+{
+	u64 lost = READ_ONCE(tsc_lost);
+
+	if (vcpu->x86.tsc_lost == lost)
+		return;
+	vcpu->x86.tsc_offset += lost - vcpu->x86.tsc_lost;
+	vcpu->x86.tsc_lost = lost;
+	vcpu->x86.dirty |= X86_ST_TSC;
+}
+
+/* A VM is created: its counter starts at 0. */
+void x86_tsc_vm_start(struct mkvm *vm)
+{
+	vm->tsc_offset = -rdtsc_ordered();
+	vm->tsc_lost = tsc_lost;
+}
+
+/* One processor is left, interrupts are off. */
+void x86_tsc_host_suspend(void)
+{
+	tsc_at_suspend = rdtsc_ordered();
+}
+
+void x86_tsc_host_resume(void)
+{
+	u64 now = rdtsc_ordered();
+
+	if (now < tsc_at_suspend)
+		WRITE_ONCE(tsc_lost, tsc_lost + tsc_at_suspend - now);
+}
