@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Groups of a vCPU's state, in and out of the VMCS.
+ *
+ * Some state never changes without an exit and is therefore always valid in struct x86_vcpu, whatever
+ * x86.avail says: the bits of CR0 and CR4 that the host owns, EFER, PAT, the debug registers, the
+ * SYSCALL MSRs and the TSC offset.  KERNEL_GS_BASE is in no VMCS but in the processor's MSR while
+ * vmx_host.away, else in struct x86_vcpu.
+ *
+ * The VMCS holds a segment's attributes as the descriptor has them, and a bit for "unusable".
+ */
+#include <linux/sched.h>
+#include <asm/debugreg.h>
+#include <asm/msr.h>
+#include <asm/processor-flags.h>
+#include <asm/tlbflush.h>
+#include "vmx/vmx.h"
+
+#define GUEST_SELECTOR(seg)	(GUEST_ES_SELECTOR + 2 * (seg))
+#define GUEST_BASE(seg)		(GUEST_ES_BASE + 2 * (seg))
+#define GUEST_LIMIT(seg)	(GUEST_ES_LIMIT + 2 * (seg))
+#define GUEST_AR(seg)		(GUEST_ES_AR_BYTES + 2 * (seg))
+
+#define SEG_TYPE_ACCESSED	BIT(0)	/* code and data segments */
+#define SEG_TYPE_BUSY		BIT(1)	/* task state segments */
+
+static void state_fetch_segment(struct kvm_segment *s, enum x86_seg seg)
+{
+	u32 ar = vmcs_read32(GUEST_AR(seg));
+
+	*s = (struct kvm_segment) {
+		.base = vmcs_read(GUEST_BASE(seg)),
+		.limit = vmcs_read32(GUEST_LIMIT(seg)),
+		.selector = vmcs_read(GUEST_SELECTOR(seg)),
+		.type = ar & VMX_AR_TYPE_MASK,
+		.s = !!(ar & VMX_AR_S_MASK),
+		.dpl = VMX_AR_DPL(ar),
+		.present = !(ar & VMX_AR_UNUSABLE_MASK),
+		.avl = !!(ar & BIT(12)),
+		.l = !!(ar & VMX_AR_L_MASK),
+		.db = !!(ar & VMX_AR_DB_MASK),
+		.g = !!(ar & VMX_AR_G_MASK),
+		.unusable = !!(ar & VMX_AR_UNUSABLE_MASK),
+	};
+}
+
+/*
+ * User space leaves out what a register that was loaded by the processor would have: the accessed
+ * bit, the busy bit.  VM entry insists on them.
+ */
+static u32 state_segment_ar(const struct kvm_segment *s, enum x86_seg seg)
+{
+	u32 type = s->type;
+
+	if (s->s)
+		type |= SEG_TYPE_ACCESSED;
+	else if (seg == X86_TR)
+		type |= SEG_TYPE_ACCESSED | SEG_TYPE_BUSY;
+
+	return (type & VMX_AR_TYPE_MASK) | (s->s ? VMX_AR_S_MASK : 0) |
+	       (s->dpl & 3) << VMX_AR_DPL_SHIFT | (s->present ? VMX_AR_P_MASK : 0) |
+	       (s->avl ? BIT(12) : 0) | (s->l ? VMX_AR_L_MASK : 0) |
+	       (s->db ? VMX_AR_DB_MASK : 0) | (s->g ? VMX_AR_G_MASK : 0) |
+	       (s->unusable || !s->present ? VMX_AR_UNUSABLE_MASK : 0);
+}
+
+static void state_store_segment(const struct kvm_segment *s, enum x86_seg seg)
+{
+	vmcs_write(GUEST_SELECTOR(seg), s->selector);
+	vmcs_write(GUEST_BASE(seg), s->base);
+	vmcs_write(GUEST_LIMIT(seg), s->limit);
+	vmcs_write(GUEST_AR(seg), state_segment_ar(s, seg));
+}
+
+static void state_fetch_crs(struct x86_vcpu *x)
+{
+	x->cr0 &= VMX_CR0_HOST_OWNED;
+	x->cr0 |= vmcs_read(GUEST_CR0) & ~VMX_CR0_HOST_OWNED;
+	x->cr4 &= VMX_CR4_HOST_OWNED;
+	x->cr4 |= vmcs_read(GUEST_CR4) & ~VMX_CR4_HOST_OWNED;
+	x->cr3 = vmcs_read(GUEST_CR3);
+}
+
+/*
+ * CD and NW stay out of the hardware's CR0: the host's memory is cached, whatever the guest wants.
+ * MCE is the host's, as a machine check must find its way to the host.
+ */
+static void state_store_crs(struct vmx_vcpu *vmx)
+{
+	const struct x86_vcpu *x = &vmx->vcpu.x86;
+	u64 mce = cr4_read_shadow() & X86_CR4_MCE;
+	u32 entry = vmx->entry_controls & ~VM_ENTRY_IA32E_MODE;
+
+	vmcs_write(GUEST_CR0, vmx_caps_cr0(x->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)));
+	vmcs_write(CR0_READ_SHADOW, x->cr0);
+	vmcs_write(GUEST_CR4, vmx_caps_cr4((x->cr4 & ~(u64)X86_CR4_MCE) | mce));
+	vmcs_write(CR4_READ_SHADOW, x->cr4);
+	vmcs_write(GUEST_CR3, x->cr3);
+	vmcs_write(GUEST_IA32_EFER, x->efer);
+
+	/* MOV to a control register drops translations; emulated, it has not done so. */
+	vmx->flush_vpid = true;
+
+	if (x->efer & EFER_LMA)
+		entry |= VM_ENTRY_IA32E_MODE;
+	if (entry != vmx->entry_controls) {
+		vmx->entry_controls = entry;
+		vmcs_write(VM_ENTRY_CONTROLS, entry);
+	}
+}
+
+static void state_fetch_shadow(struct x86_vcpu *x)
+{
+	u32 blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+
+	x->interrupt_shadow = blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
+	x->shadow_by_movss = blocked & GUEST_INTR_STATE_MOV_SS;
+	x->nmi_masked = blocked & GUEST_INTR_STATE_NMI;
+}
+
+static void state_store_shadow(const struct x86_vcpu *x)
+{
+	u32 blocked = 0;
+
+	if (x->interrupt_shadow)
+		blocked |= x->shadow_by_movss ? GUEST_INTR_STATE_MOV_SS : GUEST_INTR_STATE_STI;
+	if (x->nmi_masked)
+		blocked |= GUEST_INTR_STATE_NMI;
+	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, blocked);
+}
+
+/*
+ * VM entry wants an interrupt shadow, RFLAGS and the pending debug exceptions to agree: a shadow of
+ * STI needs IF, and within a shadow a single step is pending if and only if TF is set.
+ */
+static void state_settle_shadow(void)
+{
+	u32 blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
+	u64 pending, rflags;
+
+	if (!(blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS)))
+		return;
+
+	rflags = vmcs_read(GUEST_RFLAGS);
+	if ((blocked & GUEST_INTR_STATE_STI) && !(rflags & X86_EFLAGS_IF)) {
+		vmcs_write(GUEST_INTERRUPTIBILITY_INFO, blocked & ~GUEST_INTR_STATE_STI);
+		return;
+	}
+	pending = vmcs_read(GUEST_PENDING_DBG_EXCEPTIONS) & ~(u64)DR_STEP;
+	if (rflags & X86_EFLAGS_TF)
+		pending |= DR_STEP;
+	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending);
+}
+
+void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask)
+{
+	struct x86_vcpu *x = &vcpu->x86;
+	int i;
+
+	if (mask & X86_ST_RIP)
+		x->rip = vmcs_read(GUEST_RIP);
+	if (mask & X86_ST_RSP)
+		x->gpr[X86_RSP] = vmcs_read(GUEST_RSP);
+	if (mask & X86_ST_RFLAGS)
+		x->rflags = vmcs_read(GUEST_RFLAGS);
+	if (mask & X86_ST_SEGS)
+		for (i = 0; i < X86_NR_SEGS; i++)
+			state_fetch_segment(&x->seg[i], i);
+	if (mask & X86_ST_TABLES) {
+		x->gdt.base = vmcs_read(GUEST_GDTR_BASE);
+		x->gdt.limit = vmcs_read32(GUEST_GDTR_LIMIT);
+		x->idt.base = vmcs_read(GUEST_IDTR_BASE);
+		x->idt.limit = vmcs_read32(GUEST_IDTR_LIMIT);
+	}
+	if (mask & X86_ST_CRS)
+		state_fetch_crs(x);
+	if (mask & X86_ST_PDPTRS)
+		for (i = 0; i < 4; i++)
+			x->pdptr[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
+	if (mask & X86_ST_MSRS) {
+		x->sysenter_cs = vmcs_read32(GUEST_SYSENTER_CS);
+		x->sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP);
+		x->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
+		if (to_vmx(vcpu)->host.away)
+			rdmsrl(MSR_KERNEL_GS_BASE, x->kernel_gs_base);
+	}
+	if (mask & X86_ST_SHADOW)
+		state_fetch_shadow(x);
+	x->avail |= mask;
+}
+
+/* Store what is dirty.  The MSRs that no VMCS holds are vmx_enter()'s. */
+void vmx_state_store(struct vmx_vcpu *vmx)
+{
+	struct x86_vcpu *x = &vmx->vcpu.x86;
+	u32 dirty = x->dirty;
+	int i;
+
+	if (dirty & X86_ST_RIP)
+		vmcs_write(GUEST_RIP, x->rip);
+	if (dirty & X86_ST_RSP)
+		vmcs_write(GUEST_RSP, x->gpr[X86_RSP]);
+	if (dirty & X86_ST_RFLAGS)
+		vmcs_write(GUEST_RFLAGS, x->rflags);
+	if (dirty & X86_ST_SEGS)
+		for (i = 0; i < X86_NR_SEGS; i++)
+			state_store_segment(&x->seg[i], i);
+	if (dirty & X86_ST_TABLES) {
+		vmcs_write(GUEST_GDTR_BASE, x->gdt.base);
+		vmcs_write(GUEST_GDTR_LIMIT, x->gdt.limit);
+		vmcs_write(GUEST_IDTR_BASE, x->idt.base);
+		vmcs_write(GUEST_IDTR_LIMIT, x->idt.limit);
+	}
+	if (dirty & X86_ST_CRS)
+		state_store_crs(vmx);
+	if (dirty & X86_ST_PDPTRS)
+		for (i = 0; i < 4; i++)
+			vmcs_write(GUEST_PDPTR0 + 2 * i, x->pdptr[i]);
+	if (dirty & X86_ST_MSRS) {
+		vmcs_write(GUEST_SYSENTER_CS, x->sysenter_cs);
+		vmcs_write(GUEST_SYSENTER_ESP, x->sysenter_esp);
+		vmcs_write(GUEST_SYSENTER_EIP, x->sysenter_eip);
+		vmcs_write(GUEST_IA32_PAT, x->pat);
+	}
+	if (dirty & X86_ST_DRS)
+		vmcs_write(GUEST_DR7, x->dr7);
+	if (dirty & X86_ST_TSC)
+		vmcs_write(TSC_OFFSET, x->tsc_offset);
+	if (dirty & X86_ST_SHADOW)
+		state_store_shadow(x);
+	if (dirty & (X86_ST_SHADOW | X86_ST_RFLAGS))
+		state_settle_shadow();
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The VMCS: its memory, and the fields that stay as they are while a guest runs.
+ *
+ * A VMCS gets its controls and the constant part of the host's state when it is current for the
+ * first time, and the part of the host's state that belongs to a processor each time it comes to
+ * another one.
+ *
+ * Every MSR is intercepted but those that entry and exit, or load and put, switch: the bases of FS
+ * and GS, KERNEL_GS_BASE and the SYSENTER MSRs.  One bitmap says so for all vCPUs.
+ */
+#include <linux/gfp.h>
+#include <linux/idr.h>
+#include <linux/smp.h>
+#include <asm/cpu_entry_area.h>
+#include <asm/desc.h>
+#include <asm/msr.h>
+#include <asm/special_insns.h>
+#include <asm/tlbflush.h>
+#include <asm/trapnr.h>
+#include "vmx/vmx.h"
+
+/* The MSR bitmap: 1 KiB each for reads and writes of the low and the high MSRs. */
+#define MSR_HIGH		0xc0000000u
+#define MSR_READ_LOW		0x000
+#define MSR_READ_HIGH		0x400
+#define MSR_WRITE_LOW		0x800
+#define MSR_WRITE_HIGH		0xc00
+
+static void *vmcs_msr_bitmap;
+static DEFINE_IDA(vmcs_vpids);
+
+static void vmcs_msr_pass(u32 msr)
+{
+	u32 index = msr >= MSR_HIGH ? msr - MSR_HIGH : msr;
+
+	__clear_bit(index, vmcs_msr_bitmap + (msr >= MSR_HIGH ? MSR_READ_HIGH : MSR_READ_LOW));
+	__clear_bit(index, vmcs_msr_bitmap + (msr >= MSR_HIGH ? MSR_WRITE_HIGH : MSR_WRITE_LOW));
+}
+
+int vmx_vmcs_setup(void)
+{
+	vmcs_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
+	if (!vmcs_msr_bitmap)
+		return -ENOMEM;
+	memset(vmcs_msr_bitmap, 0xff, PAGE_SIZE);
+	vmcs_msr_pass(MSR_FS_BASE);
+	vmcs_msr_pass(MSR_GS_BASE);
+	vmcs_msr_pass(MSR_KERNEL_GS_BASE);
+	vmcs_msr_pass(MSR_IA32_SYSENTER_CS);
+	vmcs_msr_pass(MSR_IA32_SYSENTER_ESP);
+	vmcs_msr_pass(MSR_IA32_SYSENTER_EIP);
+	return 0;
+}
+
+void vmx_vmcs_teardown(void)
+{
+	free_page((unsigned long)vmcs_msr_bitmap);
+	vmcs_msr_bitmap = NULL;
+	ida_destroy(&vmcs_vpids);
+}
+
+int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
+{
+	int vpid = 0;
+
+	vmx->vmcs.region = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->vmcs.region)
+		return -ENOMEM;
+	*(u32 *)vmx->vmcs.region = vmx_caps_revision();
+
+	BUILD_BUG_ON(sizeof(*vmx->lists) > PAGE_SIZE);
+	vmx->lists = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!vmx->lists) {
+		free_page((unsigned long)vmx->vmcs.region);
+		return -ENOMEM;
+	}
+
+	/* Without a tag of its own a vCPU's translations do not outlive an exit: slow, but right. */
+	if (vmx_caps_vpid())
+		vpid = ida_alloc_range(&vmcs_vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL_ACCOUNT);
+	vmx->vpid = vpid < 0 ? 0 : vpid;
+	vmx->vmcs.vcpu = &vmx->vcpu;
+	vmx->vmcs.cpu = -1;
+	return 0;
+}
+
+/* The VMCS is loaded nowhere. */
+void vmx_vmcs_free(struct vmx_vcpu *vmx)
+{
+	if (vmx->vpid)
+		ida_free(&vmcs_vpids, vmx->vpid);
+	free_page((unsigned long)vmx->lists);
+	free_page((unsigned long)vmx->vmcs.region);
+}
+
+static void vmcs_set_controls(struct vmx_vcpu *vmx)
+{
+	u32 cpu2 = vmx_caps_controls(CAPS_CPU2);
+
+	if (!vmx->vpid)
+		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
+	else
+		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
+	if (vmx_caps_encls_exiting())
+		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
+
+	vmx->entry_controls = vmx_caps_controls(CAPS_ENTRY);
+	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_PIN));
+	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_CPU));
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	vmcs_write(VM_EXIT_CONTROLS, vmx_caps_controls(CAPS_EXIT));
+	vmcs_write(VM_ENTRY_CONTROLS, vmx->entry_controls);
+
+	vmcs_write(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC));
+	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
+	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
+	vmcs_write(CR3_TARGET_COUNT, 0);
+	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_HOST_OWNED);
+	vmcs_write(CR4_GUEST_HOST_MASK, VMX_CR4_HOST_OWNED);
+	vmcs_write(MSR_BITMAP, __pa(vmcs_msr_bitmap));
+
+	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0);
+	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0);
+	vmcs_write(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->lists->host));
+	vmcs_write(VM_ENTRY_MSR_LOAD_COUNT, 0);
+	vmcs_write(VM_ENTRY_MSR_LOAD_ADDR, __pa(vmx->lists->guest));
+	vmcs_write(VMCS_LINK_POINTER, ~0ULL);
+	vmcs_write(GUEST_IA32_DEBUGCTL, 0);
+}
+
+/*
+ * The host's state that is the same at all times and on all processors.  User selectors are not:
+ * they cannot stand here at all, and vmx_host_restore() puts them back.
+ */
+static void vmcs_set_host(void)
+{
+	struct desc_ptr idt;
+	u64 msr;
+
+	vmcs_write(HOST_CR0, read_cr0() & ~X86_CR0_TS);
+	vmcs_write(HOST_CS_SELECTOR, __KERNEL_CS);
+	vmcs_write(HOST_SS_SELECTOR, __KERNEL_DS);
+	vmcs_write(HOST_DS_SELECTOR, 0);
+	vmcs_write(HOST_ES_SELECTOR, 0);
+	vmcs_write(HOST_FS_SELECTOR, 0);
+	vmcs_write(HOST_GS_SELECTOR, 0);
+	vmcs_write(HOST_TR_SELECTOR, GDT_ENTRY_TSS * 8);
+
+	store_idt(&idt);
+	vmcs_write(HOST_IDTR_BASE, idt.address);
+	vmcs_write(HOST_RIP, (unsigned long)vmx_vmexit);
+
+	rdmsrl(MSR_IA32_SYSENTER_CS, msr);
+	vmcs_write(HOST_IA32_SYSENTER_CS, msr);
+	rdmsrl(MSR_IA32_SYSENTER_EIP, msr);
+	vmcs_write(HOST_IA32_SYSENTER_EIP, msr);
+	rdmsrl(MSR_IA32_CR_PAT, msr);
+	vmcs_write(HOST_IA32_PAT, msr);
+	rdmsrl(MSR_EFER, msr);
+	vmcs_write(HOST_IA32_EFER, msr);
+}
+
+/* The VMCS is current, for the first time. */
+void vmx_vmcs_configure(struct vmx_vcpu *vmx)
+{
+	vmcs_set_controls(vmx);
+	vmcs_set_host();
+	vmx->eptp = 0;
+	vmx->host_cr3 = 0;
+	vmx->host_cr4 = 0;
+	vmx->host_rsp = 0;
+	vmx->host_fs_base = 0;
+	vmx->nr_switched = 0;
+	vmcs_write(HOST_FS_BASE, 0);
+	vmx->reset = true;
+	vmx->configured = true;
+}
+
+/* The VMCS is current, and was loaded on another processor before. */
+void vmx_vmcs_set_host_cpu(struct vmx_vcpu *vmx)
+{
+	int cpu = smp_processor_id();
+	u64 msr;
+
+	vmcs_write(HOST_TR_BASE, (unsigned long)&get_cpu_entry_area(cpu)->tss.x86_tss);
+	vmcs_write(HOST_GDTR_BASE, (unsigned long)get_cpu_gdt_ro(cpu));
+	rdmsrl(MSR_GS_BASE, msr);
+	vmcs_write(HOST_GS_BASE, msr);
+	rdmsrl(MSR_IA32_SYSENTER_ESP, msr);
+	vmcs_write(HOST_IA32_SYSENTER_ESP, msr);
+}
+
+/* Fields of the guest's state that no group holds, as after a reset. */
+void vmx_vmcs_reset(struct vmx_vcpu *vmx)
+{
+	vmcs_write(GUEST_ACTIVITY_STATE, GUEST_ACTIVITY_ACTIVE);
+	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, 0);
+	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);
+	vmx->reset = false;
+}

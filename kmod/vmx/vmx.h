@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Intel VMX: the vCPU's structure, and what the files of this room offer each other.
+ *
+ * A VMCS is "current" on a processor while VMREAD and VMWRITE reach it, "loaded" on a processor as
+ * long as that one may hold parts of it in its caches (from VMPTRLD to VMCLEAR), and "launched" once
+ * a VM entry with it has succeeded.  It is loaded on one processor at most.
+ */
+#ifndef MKVM_VMX_VMX_H
+#define MKVM_VMX_VMX_H
+
+#include <asm/asm.h>
+#include <asm/vmx.h>
+#include "x86/x86.h"
+
+/* A VM entry that VMLAUNCH or VMRESUME itself refused has no exit reason: this one stands for it. */
+#define VMX_REASON_VMFAIL	0xffffu
+
+/*
+ * CR0 and CR4 bits that the guest cannot change without an exit.  The others do not bear on what mkvm
+ * does, and are legal on every processor with unrestricted guest.
+ */
+#define VMX_CR0_HOST_OWNED	(~(u64)(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_WP | \
+					X86_CR0_AM))
+#define VMX_CR4_HOST_OWNED	(~(u64)(X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE | \
+					X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT))
+
+/* MSRs that VM entry and VM exit switch for the host's performance counters. */
+#define VMX_NR_SWITCHED_MSRS	16
+
+struct vmx_msr_lists {
+	struct vmx_msr_entry guest[VMX_NR_SWITCHED_MSRS];	/* loaded by VM entry */
+	struct vmx_msr_entry host[VMX_NR_SWITCHED_MSRS];	/* loaded by VM exit */
+};
+
+/**
+ * struct vmcs - the control block
+ * @region: the processor's own page
+ * @vcpu: whose it is; immutable
+ * @cpu: where it is loaded, or -1; changed on that processor only, interrupts off
+ * @on_cpu: in the list of VMCSs that are loaded there; touched as @cpu is
+ * @launched: see above
+ */
+struct vmcs {
+	void *region;
+	struct mkvm_vcpu *vcpu;
+	int cpu;
+	struct list_head on_cpu;
+	bool launched;
+};
+
+/**
+ * struct vmx_host - what the host had in registers that now hold the guest's values
+ * @away: the registers hold the guest's values
+ * @ds: selectors of the user thread
+ * @es: see @ds
+ * @fs: see @ds
+ * @gs: see @ds
+ * @ldt: see @ds
+ * @fs_base: bases of the user thread
+ * @gs_base: see @fs_base; the processor holds it as KERNEL_GS_BASE
+ */
+struct vmx_host {
+	bool away;
+	u16 ds, es, fs, gs, ldt;
+	u64 fs_base, gs_base;
+};
+
+/**
+ * struct vmx_vcpu - a vCPU; owner vCPU only, but for @vmcs
+ * @vcpu: the neutral part; must be first
+ * @vmcs: see there
+ * @lists: MSRs switched by entry and exit; a page of its own, immutable pointer
+ * @nr_switched: entries in both of @lists
+ * @vpid: tag of its translations; 0: it has none.  Immutable
+ * @configured: the VMCS has got its controls
+ * @reset: bring fields that no group of state holds to their start
+ * @flush: drop translations by EPT before the next entry
+ * @flush_vpid: drop the translations of @vpid before the next entry
+ * @eptp: the VMCS's EPT pointer
+ * @entry_controls: the VMCS's VM-entry controls
+ * @host_cr3: the VMCS's host CR3
+ * @host_cr4: the VMCS's host CR4
+ * @host_rsp: the VMCS's host RSP; kept by vmenter.S
+ * @host_fs_base: the VMCS's host FS base
+ * @host: see there
+ * @intr_info: interruption information of the last exit if an exception or NMI caused it
+ */
+struct vmx_vcpu {
+	struct mkvm_vcpu vcpu;
+	struct vmcs vmcs;
+	struct vmx_msr_lists *lists;
+	unsigned int nr_switched;
+	u16 vpid;
+	bool configured;
+	bool reset;
+	bool flush;
+	bool flush_vpid;
+	u64 eptp;
+	u32 entry_controls;
+	unsigned long host_cr3;
+	unsigned long host_cr4;
+	unsigned long host_rsp;
+	u64 host_fs_base;
+	struct vmx_host host;
+	u32 intr_info;
+};
+
+static inline struct vmx_vcpu *to_vmx(struct mkvm_vcpu *vcpu)
+{
+	return container_of(vcpu, struct vmx_vcpu, vcpu);
+}
+
+/* caps.c */
+enum caps_word {
+	CAPS_PIN,	/* pin-based controls */
+	CAPS_CPU,	/* primary processor-based controls */
+	CAPS_CPU2,	/* secondary processor-based controls */
+	CAPS_EXIT,	/* VM-exit controls */
+	CAPS_ENTRY,	/* VM-entry controls */
+	CAPS_NR_WORDS
+};
+
+int vmx_caps_setup(struct mmu_caps *mmu) __must_check;
+int vmx_caps_check(void) __must_check;
+u32 vmx_caps_controls(enum caps_word word);
+u32 vmx_caps_revision(void);
+u64 vmx_caps_cr0(u64 cr0);	/* with the bits that VMX operation forces, guest mode */
+u64 vmx_caps_cr4(u64 cr4);
+bool vmx_caps_vpid(void);
+bool vmx_caps_ept_ad(void);
+bool vmx_caps_invept_context(void);
+bool vmx_caps_invvpid_context(void);
+bool vmx_caps_invvpid_all(void);
+bool vmx_caps_encls_exiting(void);
+
+/* cpu.c */
+struct vmx_syscall {
+	u64 star, lstar, sfmask;
+};
+
+int vmx_cpu_setup(void) __must_check;
+void vmx_cpu_teardown(void);
+int vmx_cpu_check(void);
+int vmx_cpu_enable(void);
+void vmx_cpu_disable(void);
+bool vmx_cpu_load_vmcs(struct vmcs *vmcs) __must_check;
+void vmx_cpu_unload_vmcs(struct vmcs *vmcs);
+bool vmx_cpu_vmcs_current(const struct vmcs *vmcs);
+void vmx_cpu_set_syscall(const struct vmx_syscall *wanted);
+void vmx_cpu_restore_syscall(void);
+void vmx_cpu_flush(u64 eptp, u16 vpid);
+void vmx_cpu_flush_vpid(u16 vpid);
+void vmx_insn_failed(const char *insn, unsigned long field, int error);
+
+/* vmcs.c */
+int vmx_vmcs_setup(void) __must_check;
+void vmx_vmcs_teardown(void);
+int vmx_vmcs_alloc(struct vmx_vcpu *vmx) __must_check;
+void vmx_vmcs_free(struct vmx_vcpu *vmx);
+void vmx_vmcs_configure(struct vmx_vcpu *vmx);
+void vmx_vmcs_set_host_cpu(struct vmx_vcpu *vmx);
+void vmx_vmcs_reset(struct vmx_vcpu *vmx);
+
+/* state.c */
+void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask);
+void vmx_state_store(struct vmx_vcpu *vmx);
+
+/* exit.c */
+int vmx_handle_exit(struct mkvm_vcpu *vcpu);
+u32 vmx_reason_index(u32 reason);
+u32 vmx_index_reason(u32 index);
+
+/* run.c */
+void vmx_enter(struct mkvm_vcpu *vcpu);
+void vmx_exit_irqoff(struct mkvm_vcpu *vcpu);
+void vmx_host_restore(struct vmx_vcpu *vmx);
+void vmx_flush_tlb(struct mkvm_vcpu *vcpu);
+
+/* vmenter.S */
+enum vmenter_result {
+	VMENTER_EXIT,	/* guest mode was entered, or the attempt has an exit reason */
+	VMENTER_FAIL,	/* VMfail: there is an instruction error */
+	VMENTER_FAULT,	/* the instruction faulted: VMX is off on this processor */
+};
+
+unsigned int vmx_vmenter(u64 *gpr, unsigned long *host_rsp, bool launched);
+void vmx_vmexit(void);
+void vmx_call_nmi(void);
+
+/*
+ * Execute a VMX instruction: 0, 1 for VMfail, -EFAULT if it faulted (VMX is off on this processor).
+ * A fault leaves outputs as they were.
+ */
+#define VMX_INSN(insn, out, ...)							\
+({											\
+	int __error = 0;								\
+											\
+	asm volatile("1:	" insn "\n"						\
+		     "	setbe %b[error]\n"						\
+		     "2:\n"								\
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %k[error])	\
+		     : [error] "+q" (__error) out					\
+		     : __VA_ARGS__							\
+		     : "cc", "memory");							\
+	__error;									\
+})
+#define VMX_OUT(...)	, __VA_ARGS__
+
+static __always_inline u64 vmcs_read(unsigned long field)
+{
+	u64 value = 0;
+	int error = VMX_INSN("vmread %[field], %[value]", VMX_OUT([value] "+r" (value)),
+			     [field] "r" (field));
+
+	if (unlikely(error))
+		vmx_insn_failed("VMREAD", field, error);
+	return value;
+}
+
+static __always_inline u32 vmcs_read32(unsigned long field)
+{
+	return vmcs_read(field);
+}
+
+static __always_inline void vmcs_write(unsigned long field, u64 value)
+{
+	int error = VMX_INSN("vmwrite %[value], %[field]", , [field] "r" (field),
+			     [value] "r" (value));
+
+	if (unlikely(error))
+		vmx_insn_failed("VMWRITE", field, error);
+}
+
+#endif /* MKVM_VMX_VMX_H */
