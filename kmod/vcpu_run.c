@@ -72,23 +72,21 @@ static int vcpu_handle_exit(struct mkvm_vcpu *vcpu)
 /* One entry and the exit that follows.  >0: again; 0: to user space; <0: errno. */
 static int vcpu_enter(struct mkvm_vcpu *vcpu)
 {
+	int r = 1;
+
 	preempt_disable();
-	if (!x86_host_enabled()) {
-		/* The extension could not be switched on here, or the machine is going down. */
-		preempt_enable();
-		return -EIO;
-	}
 	vcpu_serve_requests(vcpu);
 	local_irq_disable();
+	if (!x86_host_enabled()) {
+		/* The extension could not be switched on here, or the machine is going down. */
+		r = -EIO;
+		goto stay_out;
+	}
 	WRITE_ONCE(vcpu->mode, VCPU_IN_GUEST);
 	/* Pairs with the barrier of mkvm_request_all(). */
 	smp_mb();
-	if (vcpu_must_not_enter(vcpu)) {
-		WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
-		local_irq_enable();
-		preempt_enable();
-		return 1;
-	}
+	if (vcpu_must_not_enter(vcpu))
+		goto stay_out;
 	if (trace_mkvm_entry_enabled()) {
 		x86_fetch(vcpu, X86_ST_RIP);
 		trace_mkvm_entry(vcpu->id, vcpu->x86.rip);
@@ -103,8 +101,13 @@ static int vcpu_enter(struct mkvm_vcpu *vcpu)
 	vtime_account_guest_exit();
 	local_irq_enable();
 	preempt_enable();
-
 	return vcpu_handle_exit(vcpu);
+
+stay_out:
+	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
+	local_irq_enable();
+	preempt_enable();
+	return r;
 }
 
 /* Signals, scheduling and other work of the thread, before the next entry.  1 or -EINTR. */

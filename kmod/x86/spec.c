@@ -91,6 +91,9 @@ void x86_spec_before_entry(struct mkvm_vcpu *vcpu)
 /* Interrupts are off; the guest has just run. */
 void x86_spec_after_exit(void)
 {
+	/* The user process behind the guest must not run on predictions that the guest trained. */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
 	/* What was set before the guest ran does not hold for predictions that it made. */
 	if (spec_ibrs)
 		native_wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
