@@ -15,8 +15,7 @@ amd_memory() {
 }
 
 amd_arguments() {
-	# S3 is what `echo mem` shall mean, with the console alive through it.
-	echo mem_sleep_default=deep no_console_suspend loglevel=6
+	echo loglevel=6
 }
 
 amd_check() {
@@ -27,20 +26,22 @@ amd_check() {
 # amd_start: starts the emulator in the background in a process group of its own; sets $emulator.
 amd_start() {
 	local accel=tcg,thread=multi output=(-chardev "file,id=out,path=$log/output.fifo")
-	local cpu=max args=() in=9
+	local cpu=max args=()
 
 	[[ $la57 == off ]] && cpu+=,la57=off
 	# Virtual time then is a count of instructions, which one thread must count.
 	[[ -n $icount ]] && accel=tcg,thread=single && args+=(-icount shift=0)
-	if [[ -n $shell ]]; then
-		output=(-chardev "stdio,id=out,signal=off")
-		in=8
-	fi
+	[[ -n $shell ]] && output=(-chardev "stdio,id=out,signal=off")
 	cat "$base" "$log/run.cpio" >"$log/initramfs.cpio"
-	spawn "$in" qemu-system-x86_64 \
+	set -- qemu-system-x86_64 \
 		-nodefaults -display none -no-reboot -M pc -accel "$accel" -cpu "$cpu" \
 		-smp "$cpus" -m "$memory" "${args[@]}" \
 		-kernel "$image" -initrd "$log/initramfs.cpio" -append "$(kernel_arguments)" \
 		-serial "file:$log/console.log" "${output[@]}" -serial chardev:out \
 		-serial "file:$log/control.log"
+	if [[ -n $shell ]]; then
+		spawn "$@" <&8 2>"$log/emulator.log"
+	else
+		spawn "$@" </dev/null >"$log/emulator.log" 2>&1
+	fi
 }

@@ -137,6 +137,8 @@ TEXT
 		done
 		echo continue
 	} >"$log/bochs-debugger"
-	spawn 9 env TERM=xterm script -qfc "exec setpriv --pdeathsig KILL \
-		bochs-bin -q -f '$log/bochsrc' -rc '$log/bochs-debugger'" /dev/null
+	# Its screen is of no use, but it must have one.
+	spawn env TERM=xterm script -qfc "exec setpriv --pdeathsig KILL \
+		bochs-bin -q -f '$log/bochsrc' -rc '$log/bochs-debugger'" /dev/null \
+		</dev/null >"$log/emulator.log" 2>&1
 }
