@@ -10,8 +10,8 @@
 #include "guest_mem.h"
 
 /*
- * Reads @len bytes at @gpa.  The caller runs in the VM's process and holds a read side of the slots.
- * May sleep.  0, or -EFAULT: no slot there, or nothing behind it.
+ * Reads @len bytes at @gpa.  The caller runs in the VM's process and holds a read side of the
+ * slots. May sleep.  0, or -EFAULT: no slot there, or nothing behind it.
  */
 int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t len)
 {

@@ -15,15 +15,15 @@
 #include "x86/x86.h"
 
 /* Copy the argument back although the call failed: it says what would have been right. */
-#define ROW_OUT_ON_ERROR	BIT(0)
+#define ROW_OUT_ON_ERROR BIT(0)
 /* The argument must be 0. */
-#define ROW_NO_ARG		BIT(1)
+#define ROW_NO_ARG BIT(1)
 /* For any thread, also while another one is in KVM_RUN. */
-#define ROW_NO_MUTEX		BIT(2)
+#define ROW_NO_MUTEX BIT(2)
 /* The vCPU has to be loaded. */
-#define ROW_LOADED		BIT(3)
+#define ROW_LOADED BIT(3)
 
-#define ARG_MAX_BYTES		512
+#define ARG_MAX_BYTES 512
 
 /**
  * struct ioctl_row - one ioctl
@@ -115,10 +115,10 @@ static long dev_vcpu_mmap_size(void *obj, void *data, unsigned long arg)
 }
 
 static const struct ioctl_row dev_rows[] = {
-	{ KVM_GET_API_VERSION,		ROW_NO_ARG,	dev_api_version },
-	{ KVM_CREATE_VM,		0,		dev_create_vm },
-	{ KVM_CHECK_EXTENSION,		0,		dev_check_extension },
-	{ KVM_GET_VCPU_MMAP_SIZE,	ROW_NO_ARG,	dev_vcpu_mmap_size },
+	{ KVM_GET_API_VERSION, ROW_NO_ARG, dev_api_version },
+	{ KVM_CREATE_VM, 0, dev_create_vm },
+	{ KVM_CHECK_EXTENSION, 0, dev_check_extension },
+	{ KVM_GET_VCPU_MMAP_SIZE, ROW_NO_ARG, dev_vcpu_mmap_size },
 };
 
 static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -150,9 +150,9 @@ static long vm_create_vcpu(void *obj, void *data, unsigned long arg)
 }
 
 static const struct ioctl_row vm_rows[] = {
-	{ KVM_CHECK_EXTENSION,		0,		dev_check_extension },
-	{ KVM_CREATE_VCPU,		0,		vm_create_vcpu },
-	{ KVM_SET_USER_MEMORY_REGION,	0,		vm_set_memory_region },
+	{ KVM_CHECK_EXTENSION, 0, dev_check_extension },
+	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
+	{ KVM_SET_USER_MEMORY_REGION, 0, vm_set_memory_region },
 };
 
 /* The VM is its process's alone, and of no more use once it is dead. */
@@ -269,12 +269,12 @@ static long vcpu_get_counts(void *obj, void *data, unsigned long arg)
 }
 
 static const struct ioctl_row vcpu_rows[] = {
-	{ KVM_RUN,		ROW_NO_ARG,				vcpu_run },
-	{ KVM_GET_REGS,		ROW_LOADED,				vcpu_get_regs },
-	{ KVM_SET_REGS,		ROW_LOADED,				vcpu_set_regs },
-	{ KVM_GET_SREGS,	ROW_LOADED,				vcpu_get_sregs },
-	{ KVM_SET_SREGS,	ROW_LOADED,				vcpu_set_sregs },
-	{ MKVM_GET_COUNTS,	ROW_NO_MUTEX | ROW_OUT_ON_ERROR,	vcpu_get_counts },
+	{ KVM_RUN, ROW_NO_ARG, vcpu_run },
+	{ KVM_GET_REGS, ROW_LOADED, vcpu_get_regs },
+	{ KVM_SET_REGS, ROW_LOADED, vcpu_set_regs },
+	{ KVM_GET_SREGS, ROW_LOADED, vcpu_get_sregs },
+	{ KVM_SET_SREGS, ROW_LOADED, vcpu_set_sregs },
+	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
 };
 
 static long vcpu_row_call(const struct ioctl_row *row, struct mkvm_vcpu *vcpu, unsigned long arg)

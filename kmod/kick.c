@@ -3,8 +3,8 @@
  * Requests to vCPUs, and how a vCPU in guest mode is made to see them.
  *
  * A vCPU says VCPU_IN_GUEST with interrupts off, then looks at its requests, then enters.  Who
- * requests sets the bit first and then looks where the vCPU is.  So either the vCPU sees the bit, or
- * the requester sees it in guest mode and sends an interrupt, which is an exit.  The barriers on
+ * requests sets the bit first and then looks where the vCPU is.  So either the vCPU sees the bit,
+ * or the requester sees it in guest mode and sends an interrupt, which is an exit.  The barriers on
  * both sides are full ones.
  */
 #include <linux/cpumask.h>
@@ -60,6 +60,6 @@ void mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
 /* Gets every vCPU out of guest mode, without waiting for it. */
 void mkvm_kick_all(struct mkvm *vm)
 {
-	smp_mb();	/* what the caller set, before where the vCPUs are */
+	smp_mb(); /* what the caller set, before where the vCPUs are */
 	kick_running(vm, false);
 }

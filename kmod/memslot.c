@@ -12,8 +12,8 @@
 #include "memslot.h"
 #include "mmu/mmu.h"
 
-#define MEMSLOT_MAX_PAGES	((1ull << 31) - 1)	/* KVM's limit for one slot */
-#define MEMSLOT_FLAGS		0			/* no flag is supported yet */
+#define MEMSLOT_MAX_PAGES ((1ull << 31) - 1) /* KVM's limit for one slot */
+#define MEMSLOT_FLAGS	  0		     /* no flag is supported yet */
 
 static struct memslots *slots_alloc(u32 nr)
 {
@@ -82,8 +82,8 @@ static bool slots_overlap(const struct memslots *slots, gfn_t base, u64 npages,
 }
 
 /* Fills @new with @old's slots, without @gone and with @added, in order; either may be NULL. */
-static void slots_copy(struct memslots *new, const struct memslots *old,
-		       const struct memslot *gone, struct memslot *added)
+static void slots_copy(struct memslots *new, const struct memslots *old, const struct memslot *gone,
+		       struct memslot *added)
 {
 	u32 i, n = 0;
 
@@ -179,7 +179,7 @@ static int region_check(const struct kvm_userspace_memory_region *region)
 {
 	if (region->flags & ~MEMSLOT_FLAGS)
 		return -EINVAL;
-	if (region->slot >= MEMSLOT_MAX)	/* address spaces other than 0 included */
+	if (region->slot >= MEMSLOT_MAX) /* address spaces other than 0 included */
 		return -EINVAL;
 	if (!PAGE_ALIGNED(region->memory_size) || !PAGE_ALIGNED(region->guest_phys_addr) ||
 	    !PAGE_ALIGNED(region->userspace_addr))
@@ -230,8 +230,9 @@ static int region_apply(struct memslot_table *table, struct mmu_vm *mmu,
  * @region: the caller's wish; a size of 0 deletes
  *
  * Context: may sleep; takes table->lock, waits for the readers of the slots.
- * Return: 0; -EINVAL for what is unaligned, out of range, absent when deleted, or of another size or
- * address than the slot that is there; -EEXIST for an overlap; -ENOMEM.  On error nothing changed.
+ * Return: 0; -EINVAL for what is unaligned, out of range, absent when deleted, or of another size
+ * or address than the slot that is there; -EEXIST for an overlap; -ENOMEM.  On error nothing
+ * changed.
  */
 int memslot_set(struct memslot_table *table, struct mmu_vm *mmu,
 		const struct kvm_userspace_memory_region *region)

@@ -4,8 +4,9 @@
  *
  * A slot is immutable once it is published; a change publishes a new one.  Readers look slots up in
  * an array sorted by frame number, under the table's SRCU, and may sleep while they use what they
- * found.  The mmu notifier, which must not sleep, finds slots by host virtual address in an interval
- * tree under the MMU's lock; a slot stays in that tree until nothing maps its memory any more.
+ * found.  The mmu notifier, which must not sleep, finds slots by host virtual address in an
+ * interval tree under the MMU's lock; a slot stays in that tree until nothing maps its memory any
+ * more.
  */
 #ifndef MKVM_MEMSLOT_H
 #define MKVM_MEMSLOT_H
@@ -18,7 +19,7 @@
 struct kvm_userspace_memory_region;
 struct mmu_vm;
 
-#define MEMSLOT_MAX		32764	/* what KVM_CAP_NR_MEMSLOTS answers */
+#define MEMSLOT_MAX 32764 /* what KVM_CAP_NR_MEMSLOTS answers */
 
 /**
  * struct memslot - a run of guest frames and the host memory behind them
@@ -72,8 +73,7 @@ int memslot_set(struct memslot_table *table, struct mmu_vm *mmu,
 /* The published slots; the caller holds a read side of @table's SRCU, or its lock. */
 static inline struct memslots *memslots_get(struct memslot_table *table)
 {
-	return srcu_dereference_check(table->active, &table->srcu,
-				      lockdep_is_held(&table->lock));
+	return srcu_dereference_check(table->active, &table->srcu, lockdep_is_held(&table->lock));
 }
 
 /* The slot that holds @gfn, or NULL.  Same context as memslots_get(). */

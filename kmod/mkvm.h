@@ -18,11 +18,11 @@
 #include "mmu/mmu.h"
 #include "x86/state.h"
 
-#define MKVM_MAX_VCPUS		64
-#define MKVM_MAX_VCPU_ID	4096	/* exclusive; what KVM_CAP_MAX_VCPU_ID answers */
-#define MKVM_VCPU_PAGES		2	/* struct kvm_run, port I/O data */
-#define MKVM_PIO_PAGE		1
-#define MKVM_NR_REASONS		288	/* both vendors' exit reasons, made dense */
+#define MKVM_MAX_VCPUS	 64
+#define MKVM_MAX_VCPU_ID 4096 /* exclusive; what KVM_CAP_MAX_VCPU_ID answers */
+#define MKVM_VCPU_PAGES	 2    /* struct kvm_run, port I/O data */
+#define MKVM_PIO_PAGE	 1
+#define MKVM_NR_REASONS	 288 /* both vendors' exit reasons, made dense */
 
 /**
  * struct mkvm - a VM
@@ -56,13 +56,13 @@ struct mkvm {
 
 /* Where a vCPU is, as others see it. */
 enum vcpu_mode {
-	VCPU_OUTSIDE,		/* in the host; looks at its requests before it enters the guest */
-	VCPU_IN_GUEST,		/* must be kicked to see a request */
+	VCPU_OUTSIDE,  /* in the host; looks at its requests before it enters the guest */
+	VCPU_IN_GUEST, /* must be kicked to see a request */
 };
 
 /* Requests to a vCPU, bits in mkvm_vcpu.requests. */
 enum vcpu_request {
-	VCPU_REQ_FLUSH_TLB,	/* drop all translations of the guest on this processor */
+	VCPU_REQ_FLUSH_TLB, /* drop all translations of the guest on this processor */
 };
 
 /**
@@ -110,9 +110,9 @@ struct mkvm_vcpu {
 	struct preempt_notifier preempt;
 	int srcu_idx;
 	struct {
-		u64 rip;	/* of the instruction */
-		u8 len;		/* its length */
-		u8 size;	/* bytes of the access */
+		u64 rip; /* of the instruction */
+		u8 len;	 /* its length */
+		u8 size; /* bytes of the access */
 	} pio;
 	int (*complete_io)(struct mkvm_vcpu *vcpu);
 	enum mkvm_mmu_cause cause;

@@ -14,7 +14,7 @@
 #include <linux/mm.h>
 #include <linux/types.h>
 
-typedef unsigned long gva_t;	/* as in the kernel's own headers of 6.12 */
+typedef unsigned long gva_t; /* as in the kernel's own headers of 6.12 */
 typedef u64 gpa_t;
 typedef u64 gfn_t;
 typedef unsigned long hva_t;
@@ -30,14 +30,14 @@ typedef struct {
 } gpte_t;
 
 /* What an access does and what an entry allows, in no format's bits. */
-#define ACC_R		0x1	/* read */
-#define ACC_W		0x2	/* write */
-#define ACC_X		0x4	/* instruction fetch */
-#define ACC_U		0x8	/* by user mode */
-#define ACC_RWX		(ACC_R | ACC_W | ACC_X)
+#define ACC_R	0x1 /* read */
+#define ACC_W	0x2 /* write */
+#define ACC_X	0x4 /* instruction fetch */
+#define ACC_U	0x8 /* by user mode */
+#define ACC_RWX (ACC_R | ACC_W | ACC_X)
 
-#define GPA_NONE	(~(gpa_t)0)
-#define HPA_NONE	(~(hpa_t)0)
+#define GPA_NONE (~(gpa_t)0)
+#define HPA_NONE (~(hpa_t)0)
 
 static inline gfn_t gpa_to_gfn(gpa_t gpa)
 {

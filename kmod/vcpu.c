@@ -3,8 +3,8 @@
  * A vCPU's life: creation, the pages shared with user space, and being loaded on a processor.
  *
  * A vCPU is loaded between mkvm_vcpu_load() and mkvm_vcpu_put(): its control block is the current
- * one of whichever processor its thread runs on.  A preempt notifier puts it away when the thread is
- * scheduled out and loads it where the thread comes back.
+ * one of whichever processor its thread runs on.  A preempt notifier puts it away when the thread
+ * is scheduled out and loads it where the thread comes back.
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
@@ -159,7 +159,7 @@ static long vcpu_publish(struct mkvm *vm, struct mkvm_vcpu *vcpu)
 erase:
 	mkvm_vm_put(vm);
 	xa_erase(&vm->vcpus, vcpu->id);
-	synchronize_rcu();	/* a kick may have found it */
+	synchronize_rcu(); /* a kick may have found it */
 put_fd:
 	put_unused_fd(fd);
 	return r;

@@ -150,12 +150,12 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
  * First completes what the last exit to user space left undone.
  *
  * Context: may sleep, for as long as the guest runs.
- * Return: 0 with vcpu->run filled; -EINTR on a signal or run->immediate_exit; -EIO if the VM is dead;
- * -EFAULT, -EHWPOISON or -ENOMEM if the host could not supply memory.
+ * Return: 0 with vcpu->run filled; -EINTR on a signal or run->immediate_exit; -EIO if the VM is
+ * dead; -EFAULT, -EHWPOISON or -ENOMEM if the host could not supply memory.
  */
 int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 {
-	int (*complete)(struct mkvm_vcpu *vcpu) = vcpu->complete_io;
+	int (*complete)(struct mkvm_vcpu * vcpu) = vcpu->complete_io;
 	int r = 1;
 
 	mkvm_vcpu_load(vcpu);

@@ -16,7 +16,7 @@ enum mmu_choice {
 	CHOICE_SHADOW,
 };
 
-static const char * const mmu_names[] = { "auto", "tdp", "shadow" };
+static const char *const mmu_names[] = { "auto", "tdp", "shadow" };
 static int mmu_choice = CHOICE_AUTO;
 
 static int choice_set(const char *value, const struct kernel_param *kp)

@@ -10,15 +10,15 @@
  * Knows no host entry.
  */
 #include "guest_mem.h"
-#include "mmu/gpt_walk.h"
+#include "mmu/mmu.h"
 
-#define GPTE_PRESENT		BIT_ULL(0)
-#define GPTE_LARGE		BIT_ULL(7)
-#define GPTE_ADDR		GENMASK_ULL(51, 12)
-#define GPTE_ADDR_32		GENMASK_ULL(31, 12)
+#define GPTE_PRESENT BIT_ULL(0)
+#define GPTE_LARGE   BIT_ULL(7)
+#define GPTE_ADDR    GENMASK_ULL(51, 12)
+#define GPTE_ADDR_32 GENMASK_ULL(31, 12)
 /* A 4 MiB page: bits 39:32 of the address stand in bits 20:13. */
-#define GPTE_ADDR_4M		GENMASK_ULL(31, 22)
-#define GPTE_PSE36		GENMASK_ULL(20, 13)
+#define GPTE_ADDR_4M GENMASK_ULL(31, 22)
+#define GPTE_PSE36   GENMASK_ULL(20, 13)
 
 /* Bits of the address that an entry of @level leaves to the page, by format. */
 static unsigned int gpt_shift(enum gpt_mode mode, int level)

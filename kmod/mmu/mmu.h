@@ -26,7 +26,7 @@ enum mmu_kind {
 	MMU_NR_KINDS
 };
 
-#define MMU_MAX_LEVEL	5
+#define MMU_MAX_LEVEL 5
 
 /**
  * struct mmu_caps - what the processor's second table is like
@@ -131,6 +131,25 @@ struct mmu_fault {
 	int error;
 };
 
+enum gpt_mode {
+	GPT_NONE, /* paging is off: linear is physical */
+	GPT_32,
+	GPT_PAE,
+	GPT_LONG,
+};
+
+/**
+ * struct gpt_root - where a guest's walk begins
+ * @mode: format of the tables
+ * @cr3: guest CR3
+ * @pse: CR4.PSE: 4 MiB pages in 32-bit tables
+ */
+struct gpt_root {
+	enum gpt_mode mode;
+	u64 cr3;
+	bool pse;
+};
+
 void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct mmu_up *up,
 		 const struct mmu_caps *caps);
 int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
@@ -150,6 +169,9 @@ void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end);
 void mmu_invalidate_end(struct mmu_vm *mmu);
 void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot);
+
+/* Guest tables. */
+gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva);
 
 /* Formats of a second table. */
 const struct pte_fmt *pte_fmt_ept(bool ad);

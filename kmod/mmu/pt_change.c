@@ -3,11 +3,11 @@
  * The only place that stores to live host entries.
  *
  * Everything that has to happen with a change happens here and cannot be forgotten: the counts of
- * what is mapped, and the debt of a flush.  A processor may hold a translation of any entry that was
- * present.  A change that takes something away (the entry itself, a permission, the frame) therefore
- * raises mmu->flush_owed, and whoever made it, or the next event from outside, settles that debt
- * (mmu_settle()).  A change that only adds owes nothing: what is not present is never cached, and a
- * processor that holds fewer permissions faults once and walks again.
+ * what is mapped, and the debt of a flush.  A processor may hold a translation of any entry that
+ * was present.  A change that takes something away (the entry itself, a permission, the frame)
+ * therefore raises mmu->flush_owed, and whoever made it, or the next event from outside, settles
+ * that debt (mmu_settle()).  A change that only adds owes nothing: what is not present is never
+ * cached, and a processor that holds fewer permissions faults once and walks again.
  *
  *	old		new		by			owes a flush
  *	none		leaf, table	try, read lock		no

@@ -2,8 +2,8 @@
 /*
  * The cursor over host tables.
  *
- * The caller holds the MMU's lock, for reading or for writing.  Tables are taken away only under the
- * write lock, so a table that the cursor stands in stays.
+ * The caller holds the MMU's lock, for reading or for writing.  Tables are taken away only under
+ * the write lock, so a table that the cursor stands in stays.
  */
 #include "mmu/pt_iter.h"
 

@@ -54,7 +54,7 @@ static inline gfn_t pt_iter_base(const struct pt_iter *it)
 	return it->gfn & ~(pt_span(it->level) - 1);
 }
 
-#define pt_for_each(it, be, min_level, start, end)			\
+#define pt_for_each(it, be, min_level, start, end) \
 	for (pt_iter_start(it, be, min_level, start, end); pt_iter_valid(it); pt_iter_next(it))
 
 #endif /* MKVM_MMU_PT_ITER_H */

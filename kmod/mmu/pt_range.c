@@ -40,8 +40,8 @@ void pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end)
 
 		if (!hpte_present(be->fmt, it.pte))
 			continue;
-		if (table && (pt_iter_base(&it) < start ||
-			      pt_iter_base(&it) + pt_span(it.level) > end))
+		if (table &&
+		    (pt_iter_base(&it) < start || pt_iter_base(&it) + pt_span(it.level) > end))
 			continue;
 		old = pt_change(&it, HPTE_NONE);
 		if (table)

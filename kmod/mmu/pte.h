@@ -42,11 +42,11 @@ struct pte_fmt {
 	u64 addr;
 };
 
-#define PT_SHIFT		9
-#define PT_ENTRIES		(1u << PT_SHIFT)
+#define PT_SHIFT   9
+#define PT_ENTRIES (1u << PT_SHIFT)
 
 /* An entry that maps nothing is all zeroes: it names no memory that a processor could peek at. */
-#define HPTE_NONE		((hpte_t){ 0 })
+#define HPTE_NONE ((hpte_t){ 0 })
 
 /* How many frames an entry of @level spans. */
 static inline gfn_t pt_span(int level)

@@ -11,35 +11,31 @@
 #include "mmu/mmu.h"
 #include "mmu/pte.h"
 
-#define EPT_READ		BIT_ULL(0)
-#define EPT_WRITE		BIT_ULL(1)
-#define EPT_EXEC		BIT_ULL(2)
-#define EPT_MEMTYPE_WB		(6ull << 3)
-#define EPT_IGNORE_PAT		BIT_ULL(6)
-#define EPT_LEAF		BIT_ULL(7)
-#define EPT_ACCESSED		BIT_ULL(8)
-#define EPT_DIRTY		BIT_ULL(9)
+#define EPT_READ       BIT_ULL(0)
+#define EPT_WRITE      BIT_ULL(1)
+#define EPT_EXEC       BIT_ULL(2)
+#define EPT_MEMTYPE_WB (6ull << 3)
+#define EPT_IGNORE_PAT BIT_ULL(6)
+#define EPT_LEAF       BIT_ULL(7)
+#define EPT_ACCESSED   BIT_ULL(8)
+#define EPT_DIRTY      BIT_ULL(9)
 
-#define EPT_COMMON							\
-	.present	= EPT_READ | EPT_WRITE | EPT_EXEC,		\
-	.grant_r	= EPT_READ,					\
-	.grant_w	= EPT_WRITE,					\
-	.grant_x	= EPT_EXEC,					\
-	.leaf		= EPT_LEAF,					\
-	.addr		= GENMASK_ULL(51, 12)
+#define EPT_COMMON                                                                             \
+	.present = EPT_READ | EPT_WRITE | EPT_EXEC, .grant_r = EPT_READ, .grant_w = EPT_WRITE, \
+	.grant_x = EPT_EXEC, .leaf = EPT_LEAF, .addr = GENMASK_ULL(51, 12)
 
 static const struct pte_fmt fmt_ept = {
-	.name		= "EPT",
+	.name = "EPT",
 	EPT_COMMON,
-	.leaf_always	= EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
-	.table_always	= EPT_READ | EPT_WRITE | EPT_EXEC,
+	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
+	.table_always = EPT_READ | EPT_WRITE | EPT_EXEC,
 };
 
 static const struct pte_fmt fmt_ept_ad = {
-	.name		= "EPT with A/D bits",
+	.name = "EPT with A/D bits",
 	EPT_COMMON,
-	.leaf_always	= EPT_MEMTYPE_WB | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY,
-	.table_always	= EPT_READ | EPT_WRITE | EPT_EXEC | EPT_ACCESSED,
+	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY,
+	.table_always = EPT_READ | EPT_WRITE | EPT_EXEC | EPT_ACCESSED,
 };
 
 /* @ad: the processor keeps accessed and dirty bits in its extended page tables. */

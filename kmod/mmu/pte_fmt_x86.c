@@ -9,24 +9,24 @@
 #include "mmu/mmu.h"
 #include "mmu/pte.h"
 
-#define X86_PTE_PRESENT		BIT_ULL(0)
-#define X86_PTE_WRITE		BIT_ULL(1)
-#define X86_PTE_USER		BIT_ULL(2)
-#define X86_PTE_ACCESSED	BIT_ULL(5)
-#define X86_PTE_DIRTY		BIT_ULL(6)
-#define X86_PTE_LEAF		BIT_ULL(7)
-#define X86_PTE_NX		BIT_ULL(63)
+#define X86_PTE_PRESENT	 BIT_ULL(0)
+#define X86_PTE_WRITE	 BIT_ULL(1)
+#define X86_PTE_USER	 BIT_ULL(2)
+#define X86_PTE_ACCESSED BIT_ULL(5)
+#define X86_PTE_DIRTY	 BIT_ULL(6)
+#define X86_PTE_LEAF	 BIT_ULL(7)
+#define X86_PTE_NX	 BIT_ULL(63)
 
 static const struct pte_fmt fmt_npt = {
-	.name		= "NPT",
-	.present	= X86_PTE_PRESENT,
-	.grant_r	= X86_PTE_PRESENT,
-	.grant_w	= X86_PTE_WRITE,
-	.deny_x		= X86_PTE_NX,
-	.leaf		= X86_PTE_LEAF,
-	.leaf_always	= X86_PTE_PRESENT | X86_PTE_USER | X86_PTE_ACCESSED | X86_PTE_DIRTY,
-	.table_always	= X86_PTE_PRESENT | X86_PTE_WRITE | X86_PTE_USER | X86_PTE_ACCESSED,
-	.addr		= GENMASK_ULL(51, 12),
+	.name = "NPT",
+	.present = X86_PTE_PRESENT,
+	.grant_r = X86_PTE_PRESENT,
+	.grant_w = X86_PTE_WRITE,
+	.deny_x = X86_PTE_NX,
+	.leaf = X86_PTE_LEAF,
+	.leaf_always = X86_PTE_PRESENT | X86_PTE_USER | X86_PTE_ACCESSED | X86_PTE_DIRTY,
+	.table_always = X86_PTE_PRESENT | X86_PTE_WRITE | X86_PTE_USER | X86_PTE_ACCESSED,
+	.addr = GENMASK_ULL(51, 12),
 };
 
 const struct pte_fmt *pte_fmt_npt(void)

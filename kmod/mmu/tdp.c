@@ -5,7 +5,8 @@
  *
  * The guest's page faults never come here.  What comes is a hole in this table, or a write to what
  * it maps read-only because the host does.  Faults of several vCPUs run in parallel under the read
- * lock: an entry is installed by compare-exchange, and who loses finds what it wanted already there.
+ * lock: an entry is installed by compare-exchange, and who loses finds what it wanted already
+ * there.
  */
 #include <linux/slab.h>
 #include "mmu/backend.h"

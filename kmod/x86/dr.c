@@ -2,9 +2,9 @@
 /*
  * Debug registers in hardware.
  *
- * MOV DR always exits, so the values in struct x86_vcpu are the guest's.  DR0 to DR3 are in hardware
- * only while the guest runs with a breakpoint enabled; DR7 travels in the control block, and so does
- * DR6 where the vendor keeps it there.
+ * MOV DR always exits, so the values in struct x86_vcpu are the guest's.  DR0 to DR3 are in
+ * hardware only while the guest runs with a breakpoint enabled; DR7 travels in the control block,
+ * and so does DR6 where the vendor keeps it there.
  */
 #include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>

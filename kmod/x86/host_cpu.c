@@ -4,8 +4,8 @@
  *
  * It is switched on everywhere when the first VM appears and off with the last one, so that another
  * hypervisor can have it meanwhile.  A processor that comes online later switches it on before any
- * task can run there; one that goes offline switches it off after the last task has left, in a state
- * of CPU hotplug that runs with interrupts off.  Suspend and resume do the same for the last
+ * task can run there; one that goes offline switches it off after the last task has left, in a
+ * state of CPU hotplug that runs with interrupts off.  Suspend and resume do the same for the last
  * processor, and a reboot switches it off, as a processor in VMX operation ignores INIT.
  *
  * host_users changes with the CPU set fixed (cpus_read_lock), so the hotplug callbacks, which run
@@ -19,7 +19,7 @@
 #include "compat.h"
 #include "x86/x86.h"
 
-static DEFINE_MUTEX(host_lock);		/* host_users */
+static DEFINE_MUTEX(host_lock); /* host_users */
 static unsigned int host_users;
 static bool host_rebooting;
 static u64 host_xcr0;

@@ -9,35 +9,35 @@
 #include <asm/processor-flags.h>
 #include <asm/msr-index.h>
 #include "guest_mem.h"
-#include "mmu/gpt_walk.h"
+#include "mmu/mmu.h"
 #include "x86/x86.h"
 
 /* What follows an opcode. */
-#define OP_KNOWN	BIT(0)
-#define OP_MODRM	BIT(1)
-#define OP_IMM8		BIT(2)
-#define OP_REGS		BIT(3)	/* the ModRM byte names registers whatever its mod field says */
+#define OP_KNOWN BIT(0)
+#define OP_MODRM BIT(1)
+#define OP_IMM8	 BIT(2)
+#define OP_REGS	 BIT(3) /* the ModRM byte names registers whatever its mod field says */
 
 static const u8 one_byte_ops[256] = {
-	[0x6c ... 0x6f] = OP_KNOWN,			/* INS, OUTS */
-	[0x90] = OP_KNOWN,				/* PAUSE */
-	[0xcc] = OP_KNOWN,				/* INT3 */
-	[0xcd] = OP_KNOWN | OP_IMM8,			/* INT n */
-	[0xce ... 0xcf] = OP_KNOWN,			/* INTO, IRET */
-	[0xe4 ... 0xe7] = OP_KNOWN | OP_IMM8,		/* IN, OUT */
+	[0x6c ... 0x6f] = OP_KNOWN,	      /* INS, OUTS */
+	[0x90] = OP_KNOWN,		      /* PAUSE */
+	[0xcc] = OP_KNOWN,		      /* INT3 */
+	[0xcd] = OP_KNOWN | OP_IMM8,	      /* INT n */
+	[0xce ... 0xcf] = OP_KNOWN,	      /* INTO, IRET */
+	[0xe4 ... 0xe7] = OP_KNOWN | OP_IMM8, /* IN, OUT */
 	[0xec ... 0xef] = OP_KNOWN,
-	[0xf1] = OP_KNOWN,				/* INT1 */
-	[0xf4] = OP_KNOWN,				/* HLT */
+	[0xf1] = OP_KNOWN, /* INT1 */
+	[0xf4] = OP_KNOWN, /* HLT */
 };
 
 static const u8 two_byte_ops[256] = {
-	[0x01] = OP_KNOWN | OP_MODRM,			/* LMSW, INVLPG, XSETBV, VMMCALL, ... */
-	[0x06] = OP_KNOWN,				/* CLTS */
-	[0x08 ... 0x09] = OP_KNOWN,			/* INVD, WBINVD */
-	[0x0b] = OP_KNOWN,				/* UD2 */
-	[0x20 ... 0x23] = OP_KNOWN | OP_MODRM | OP_REGS,	/* MOV CR, MOV DR */
-	[0x30 ... 0x33] = OP_KNOWN,			/* WRMSR, RDTSC, RDMSR, RDPMC */
-	[0xa2] = OP_KNOWN,				/* CPUID */
+	[0x01] = OP_KNOWN | OP_MODRM,			 /* LMSW, INVLPG, XSETBV, VMMCALL, ... */
+	[0x06] = OP_KNOWN,				 /* CLTS */
+	[0x08 ... 0x09] = OP_KNOWN,			 /* INVD, WBINVD */
+	[0x0b] = OP_KNOWN,				 /* UD2 */
+	[0x20 ... 0x23] = OP_KNOWN | OP_MODRM | OP_REGS, /* MOV CR, MOV DR */
+	[0x30 ... 0x33] = OP_KNOWN,			 /* WRMSR, RDTSC, RDMSR, RDPMC */
+	[0xa2] = OP_KNOWN,				 /* CPUID */
 };
 
 /* Where the decoder stands. */
@@ -81,8 +81,8 @@ void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn)
 				 PAGE_SIZE - offset_in_page(gva));
 		gpa_t gpa = gpt_translate(&vcpu->vm->slots, &root, gva);
 
-		if (gpa == GPA_NONE || guest_mem_read(&vcpu->vm->slots, gpa,
-						      insn->bytes + insn->nr_bytes, n))
+		if (gpa == GPA_NONE ||
+		    guest_mem_read(&vcpu->vm->slots, gpa, insn->bytes + insn->nr_bytes, n))
 			break;
 		insn->nr_bytes += n;
 	}
@@ -103,8 +103,16 @@ static bool skip_prefixes(struct insn_cursor *cur, bool code32, u8 *byte)
 
 	while (next_byte(cur, byte)) {
 		switch (*byte) {
-		case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65:
-		case 0x66: case 0xf0: case 0xf2: case 0xf3:
+		case 0x26:
+		case 0x2e:
+		case 0x36:
+		case 0x3e:
+		case 0x64:
+		case 0x65:
+		case 0x66:
+		case 0xf0:
+		case 0xf2:
+		case 0xf3:
 			break;
 		case 0x67:
 			addr_prefix = true;

@@ -12,7 +12,7 @@ enum msr_rule {
 	MSR_ANY,
 	MSR_CANONICAL,
 	MSR_U32,
-	MSR_PAT,	/* eight memory types */
+	MSR_PAT, /* eight memory types */
 	MSR_READ_ONLY,
 };
 
@@ -30,8 +30,10 @@ struct msr_row {
 	size_t offset;
 };
 
-#define MSR_ROW(index, group, rule, field) \
-	{ index, group, rule, offsetof(struct x86_vcpu, field) }
+#define MSR_ROW(index, group, rule, field)                           \
+	{                                                            \
+		index, group, rule, offsetof(struct x86_vcpu, field) \
+	}
 
 static const struct msr_row msr_rows[] = {
 	MSR_ROW(MSR_STAR, X86_ST_MSRS, MSR_ANY, star),

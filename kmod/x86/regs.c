@@ -3,8 +3,8 @@
  * Registers: groups of state on demand, reset, and the rules of the control registers.
  *
  * What MOV to CR, WRMSR EFER and XSETBV may do is decided here for both vendors.  A value that the
- * architecture forbids is -EINVAL, which the caller turns into #GP(0) for the guest or hands to user
- * space.
+ * architecture forbids is -EINVAL, which the caller turns into #GP(0) for the guest or hands to
+ * user space.
  */
 #include <asm/apicdef.h>
 #include <asm/cpufeature.h>
@@ -15,13 +15,14 @@
 #include "guest_mem.h"
 #include "x86/x86.h"
 
-#define CR0_ALWAYS	X86_CR0_ET
-#define CR0_VALID	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET |	\
-			 X86_CR0_NE | X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
-#define CR4_ALWAYS_HAD	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE |	\
-			 X86_CR4_PAE | X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE |		\
-			 X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
-#define EFER_VALID	(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
+#define CR0_ALWAYS X86_CR0_ET
+#define CR0_VALID                                                                      \
+	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
+	 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
+#define CR4_ALWAYS_HAD                                                                      \
+	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | \
+	 X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
+#define EFER_VALID (EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
 
 /* Makes the groups in @groups valid in vcpu->x86.  The vCPU is loaded. */
 void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups)
@@ -46,7 +47,10 @@ static void reset_segments(struct x86_vcpu *x86)
 
 	for (i = X86_ES; i <= X86_GS; i++)
 		x86->seg[i] = (struct kvm_segment){
-			.limit = 0xffff, .type = 3, .present = 1, .s = 1,
+			.limit = 0xffff,
+			.type = 3,
+			.present = 1,
+			.s = 1,
 		};
 	x86->seg[X86_CS].type = 11;
 	x86->seg[X86_CS].selector = 0xf000;
@@ -63,7 +67,7 @@ void x86_reset(struct mkvm_vcpu *vcpu)
 	struct x86_vcpu *x86 = &vcpu->x86;
 
 	memset(x86->gpr, 0, sizeof(x86->gpr));
-	x86->gpr[X86_RDX] = 0x600;	/* family 6: what a processor without CPUID table says */
+	x86->gpr[X86_RDX] = 0x600; /* family 6: what a processor without CPUID table says */
 	x86->rip = 0xfff0;
 	x86->rflags = X86_EFLAGS_FIXED;
 	x86->cr0 = X86_CR0_CD | X86_CR0_NW | X86_CR0_ET;
@@ -307,12 +311,24 @@ void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs)
 
 	x86_fetch(vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
 	*regs = (struct kvm_regs){
-		.rax = gpr[X86_RAX], .rbx = gpr[X86_RBX], .rcx = gpr[X86_RCX],
-		.rdx = gpr[X86_RDX], .rsi = gpr[X86_RSI], .rdi = gpr[X86_RDI],
-		.rsp = gpr[X86_RSP], .rbp = gpr[X86_RBP], .r8 = gpr[X86_R8],
-		.r9 = gpr[X86_R9], .r10 = gpr[X86_R10], .r11 = gpr[X86_R11],
-		.r12 = gpr[X86_R12], .r13 = gpr[X86_R13], .r14 = gpr[X86_R14],
-		.r15 = gpr[X86_R15], .rip = vcpu->x86.rip, .rflags = vcpu->x86.rflags,
+		.rax = gpr[X86_RAX],
+		.rbx = gpr[X86_RBX],
+		.rcx = gpr[X86_RCX],
+		.rdx = gpr[X86_RDX],
+		.rsi = gpr[X86_RSI],
+		.rdi = gpr[X86_RDI],
+		.rsp = gpr[X86_RSP],
+		.rbp = gpr[X86_RBP],
+		.r8 = gpr[X86_R8],
+		.r9 = gpr[X86_R9],
+		.r10 = gpr[X86_R10],
+		.r11 = gpr[X86_R11],
+		.r12 = gpr[X86_R12],
+		.r13 = gpr[X86_R13],
+		.r14 = gpr[X86_R14],
+		.r15 = gpr[X86_R15],
+		.rip = vcpu->x86.rip,
+		.rflags = vcpu->x86.rflags,
 	};
 }
 
@@ -320,9 +336,9 @@ void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs)
 void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs)
 {
 	const u64 gpr[X86_NR_GPRS] = {
-		regs->rax, regs->rcx, regs->rdx, regs->rbx, regs->rsp, regs->rbp, regs->rsi,
-		regs->rdi, regs->r8, regs->r9, regs->r10, regs->r11, regs->r12, regs->r13,
-		regs->r14, regs->r15,
+		regs->rax, regs->rcx, regs->rdx, regs->rbx, regs->rsp, regs->rbp,
+		regs->rsi, regs->rdi, regs->r8,	 regs->r9,  regs->r10, regs->r11,
+		regs->r12, regs->r13, regs->r14, regs->r15,
 	};
 
 	x86_dirty(vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);

@@ -4,8 +4,8 @@
  *
  * Both vendors keep a part of it in a control block (VMCS, VMCB) while the guest runs.  It moves in
  * groups: after an exit only what the exit path itself needs is in struct x86_vcpu; a group that is
- * not in @avail is fetched when somebody asks for it, and a group in @dirty is stored to the control
- * block before the next entry.
+ * not in @avail is fetched when somebody asks for it, and a group in @dirty is stored to the
+ * control block before the next entry.
  */
 #ifndef MKVM_X86_STATE_H
 #define MKVM_X86_STATE_H
@@ -17,14 +17,35 @@
 
 /* General registers, in the processor's own numbering. */
 enum x86_gpr {
-	X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI,
-	X86_R8, X86_R9, X86_R10, X86_R11, X86_R12, X86_R13, X86_R14, X86_R15,
+	X86_RAX,
+	X86_RCX,
+	X86_RDX,
+	X86_RBX,
+	X86_RSP,
+	X86_RBP,
+	X86_RSI,
+	X86_RDI,
+	X86_R8,
+	X86_R9,
+	X86_R10,
+	X86_R11,
+	X86_R12,
+	X86_R13,
+	X86_R14,
+	X86_R15,
 	X86_NR_GPRS
 };
 
 /* Segment registers: the first six in the processor's own numbering. */
 enum x86_seg {
-	X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_LDTR, X86_TR,
+	X86_ES,
+	X86_CS,
+	X86_SS,
+	X86_DS,
+	X86_FS,
+	X86_GS,
+	X86_LDTR,
+	X86_TR,
 	X86_NR_SEGS
 };
 
@@ -32,18 +53,18 @@ enum x86_seg {
  * Groups of state.  The general registers but RSP, and CR2, are always in struct x86_vcpu.
  * Groups that no control block holds on a vendor are always available there.
  */
-#define X86_ST_RIP		BIT(0)	/* rip */
-#define X86_ST_RSP		BIT(1)	/* gpr[X86_RSP] */
-#define X86_ST_RFLAGS		BIT(2)	/* rflags */
-#define X86_ST_SEGS		BIT(3)	/* seg[] */
-#define X86_ST_TABLES		BIT(4)	/* gdt, idt */
-#define X86_ST_CRS		BIT(5)	/* cr0, cr3, cr4, efer: as the guest sees them */
-#define X86_ST_PDPTRS		BIT(6)	/* pdptr[] */
-#define X86_ST_MSRS		BIT(7)	/* star ... pat */
-#define X86_ST_DRS		BIT(8)	/* dr[], dr6, dr7 */
-#define X86_ST_SHADOW		BIT(9)	/* interrupt_shadow, nmi_masked */
-#define X86_ST_TSC		BIT(10)	/* tsc_offset */
-#define X86_ST_ALL		GENMASK(10, 0)
+#define X86_ST_RIP    BIT(0)  /* rip */
+#define X86_ST_RSP    BIT(1)  /* gpr[X86_RSP] */
+#define X86_ST_RFLAGS BIT(2)  /* rflags */
+#define X86_ST_SEGS   BIT(3)  /* seg[] */
+#define X86_ST_TABLES BIT(4)  /* gdt, idt */
+#define X86_ST_CRS    BIT(5)  /* cr0, cr3, cr4, efer: as the guest sees them */
+#define X86_ST_PDPTRS BIT(6)  /* pdptr[] */
+#define X86_ST_MSRS   BIT(7)  /* star ... pat */
+#define X86_ST_DRS    BIT(8)  /* dr[], dr6, dr7 */
+#define X86_ST_SHADOW BIT(9)  /* interrupt_shadow, nmi_masked */
+#define X86_ST_TSC    BIT(10) /* tsc_offset */
+#define X86_ST_ALL    GENMASK(10, 0)
 
 /**
  * struct x86_event - an exception or interrupt on its way into the guest
@@ -64,15 +85,16 @@ struct x86_event {
 };
 
 /* Both vendors number the types of an event alike. */
-#define X86_EVENT_INTR		0	/* external interrupt */
-#define X86_EVENT_NMI		2
-#define X86_EVENT_EXCEPTION	3	/* by the processor, #BP and #OF by INT3 and INTO excepted */
-#define X86_EVENT_SOFT_INTR	4	/* INT n */
-#define X86_EVENT_SOFT_EXC	6	/* INT3, INTO */
+#define X86_EVENT_INTR	    0 /* external interrupt */
+#define X86_EVENT_NMI	    2
+#define X86_EVENT_EXCEPTION 3 /* by the processor, #BP and #OF by INT3 and INTO excepted */
+#define X86_EVENT_SOFT_INTR 4 /* INT n */
+#define X86_EVENT_SOFT_EXC  6 /* INT3, INTO */
 
 /**
  * struct x86_exit - the last exit from guest mode
- * @reason: the hardware's number; index into struct mkvm_vcpu_counts.exits by vendor_ops.reason_index
+ * @reason: the hardware's number; index into struct mkvm_vcpu_counts.exits by
+ *	vendor_ops.reason_index
  * @rip: where the guest stood
  * @entry_failed: guest mode was not entered; @reason says why
  * @info1: VMX: exit qualification; SVM: EXITINFO1

@@ -3,14 +3,14 @@
  * The guest's time-stamp counter: the host's plus an offset that the processor adds.
  *
  * All vCPUs of a VM share the offset that makes the counter 0 when the VM is created.  A suspended
- * host may come back with its counter reset; what was lost is added to each vCPU's offset when it is
- * next loaded, so that a guest never sees time go back.
+ * host may come back with its counter reset; what was lost is added to each vCPU's offset when it
+ * is next loaded, so that a guest never sees time go back.
  */
 #include <asm/tsc.h>
 #include "x86/x86.h"
 
 static u64 tsc_at_suspend;
-static u64 tsc_lost;	/* by all suspends so far; written with one processor running */
+static u64 tsc_lost; /* by all suspends so far; written with one processor running */
 
 void x86_tsc_start(struct mkvm_vcpu *vcpu)
 {

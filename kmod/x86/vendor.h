@@ -3,7 +3,8 @@
  * What a vendor's room (vmx/, svm/) does for the rest.
  *
  * The hooks move state in bulk, enter the guest, and turn a hardware exit into calls of the neutral
- * handlers in x86/.  Policy (which CR, MSR, CPUID values are legal, what is injected) is not theirs.
+ * handlers in x86/.  Policy (which CR, MSR, CPUID values are legal, what is injected) is not
+ * theirs.
  */
 #ifndef MKVM_X86_VENDOR_H
 #define MKVM_X86_VENDOR_H
@@ -33,8 +34,8 @@
  *	block was put away: translations on this CPU are of unknown age
  * @vcpu_put: preemption off; host state that the guest's replaced is back when it returns
  * @state_fetch: the vCPU is loaded: fill the groups in @mask
- * @flush_tlb: preemption off, loaded: drop all translations of this vCPU's guest on this CPU, at the
- *	next entry at the latest
+ * @flush_tlb: preemption off, loaded: drop all translations of this vCPU's guest on this CPU, at
+ *	the next entry at the latest
  * @enter: interrupts off, loaded.  Stores the groups in x86.dirty, injects x86.event if pending,
  *	enters the guest, and fills x86.exit, x86.avail, x86.gpr and x86.cr2 when it comes back
  * @exit_irqoff: interrupts still off: hand NMI and machine check to the host
@@ -68,7 +69,7 @@ struct vendor_ops {
 	u32 (*index_reason)(u32 index);
 };
 
-extern const struct vendor_ops *mkvm_vendor;	/* set at load, before anything else can run */
+extern const struct vendor_ops *mkvm_vendor; /* set at load, before anything else can run */
 extern const struct vendor_ops vmx_vendor_ops;
 extern const struct vendor_ops svm_vendor_ops;
 

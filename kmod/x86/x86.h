@@ -12,10 +12,10 @@
 #include "x86/vendor.h"
 
 /* regs.c: access to state by groups; rules of the control registers */
-void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups);	/* make the groups valid in vcpu->x86 */
-void x86_dirty(struct mkvm_vcpu *vcpu, u32 groups);	/* fetch them; to be stored before entry */
+void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups); /* make the groups valid in vcpu->x86 */
+void x86_dirty(struct mkvm_vcpu *vcpu, u32 groups); /* fetch them; to be stored before entry */
 void x86_reset(struct mkvm_vcpu *vcpu);
-int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0) __must_check;	/* 0 or -EINVAL: #GP(0) */
+int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0) __must_check; /* 0 or -EINVAL: #GP(0) */
 int x86_set_cr3(struct mkvm_vcpu *vcpu, u64 cr3) __must_check;
 int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4) __must_check;
 int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8) __must_check;
@@ -25,7 +25,7 @@ void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs);
 void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs);
 void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
 int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs) __must_check;
-bool x86_is_64bit(struct mkvm_vcpu *vcpu);		/* CS.L in long mode */
+bool x86_is_64bit(struct mkvm_vcpu *vcpu); /* CS.L in long mode */
 
 /* Move RIP past an instruction of @len bytes: 32-bit wrap outside 64-bit mode, shadow dropped. */
 void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len);
@@ -33,19 +33,19 @@ void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len);
 /* event.c: what is delivered at the next entry */
 void x86_raise(struct mkvm_vcpu *vcpu, u8 vector);
 void x86_raise_error(struct mkvm_vcpu *vcpu, u8 vector, u32 error);
-void x86_raise_db(struct mkvm_vcpu *vcpu, u64 dr6);	/* #DB with these bits set in DR6 */
+void x86_raise_db(struct mkvm_vcpu *vcpu, u64 dr6); /* #DB with these bits set in DR6 */
 void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error);
 void x86_raise_interrupt(struct mkvm_vcpu *vcpu, u8 vector);
-void x86_event_vectored(struct mkvm_vcpu *vcpu);	/* x86.exit.vectored is delivered again */
+void x86_event_vectored(struct mkvm_vcpu *vcpu); /* x86.exit.vectored is delivered again */
 
 /* insn.c: length and operands of intercepted instructions, for a processor that reports neither */
 struct x86_insn {
 	u8 len;
-	u8 opcode[3];	/* 0f xx (xx): without prefixes */
-	u8 modrm;	/* valid with has_modrm */
+	u8 opcode[3]; /* 0f xx (xx): without prefixes */
+	u8 modrm;     /* valid with has_modrm */
 	bool has_modrm;
-	u8 reg;		/* modrm.reg with REX.R */
-	u8 rm;		/* modrm.rm with REX.B */
+	u8 reg; /* modrm.reg with REX.R */
+	u8 rm;	/* modrm.rm with REX.B */
 	u8 bytes[15];
 	u8 nr_bytes;
 };
@@ -66,11 +66,11 @@ int x86_exit_clts(struct mkvm_vcpu *vcpu, unsigned int len);
 int x86_exit_lmsw(struct mkvm_vcpu *vcpu, u16 msw, unsigned int len);
 int x86_exit_mov_dr(struct mkvm_vcpu *vcpu, int dr, int gpr, bool to_dr, unsigned int len);
 int x86_exit_xsetbv(struct mkvm_vcpu *vcpu, unsigned int len);
-int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len);	/* INVD, WBINVD, PAUSE: skipped */
-int x86_exit_ud(struct mkvm_vcpu *vcpu);		/* an instruction that the guest has not */
+int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len); /* INVD, WBINVD, PAUSE: skipped */
+int x86_exit_ud(struct mkvm_vcpu *vcpu); /* an instruction that the guest has not */
 int x86_exit_triple_fault(struct mkvm_vcpu *vcpu);
 int x86_exit_fail_entry(struct mkvm_vcpu *vcpu, u64 hardware_reason);
-int x86_exit_unknown(struct mkvm_vcpu *vcpu);		/* a reason that nobody handles */
+int x86_exit_unknown(struct mkvm_vcpu *vcpu); /* a reason that nobody handles */
 
 /* IN and OUT: @size 1, 2, 4; string forms and REP are x86_exit_emulate()'s. */
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);
@@ -85,12 +85,12 @@ int x86_exit_emulate(struct mkvm_vcpu *vcpu);
 int x86_exit_host(struct mkvm_vcpu *vcpu);
 
 /* Bits of DR6 and DR7 that the guest can change, and those that are always set. */
-#define DR6_WRITABLE	0x0000e00full
-#define DR6_FIXED_1	0xffff0ff0ull
-#define DR6_BD		0x00002000ull	/* a debug register was touched with DR7.GD set */
-#define DR7_WRITABLE	0xffff2bffull
-#define DR7_ALWAYS_1	0x00000400ull
-#define DR7_GD		0x00002000ull
+#define DR6_WRITABLE 0x0000e00full
+#define DR6_FIXED_1  0xffff0ff0ull
+#define DR6_BD	     0x00002000ull /* a debug register was touched with DR7.GD set */
+#define DR7_WRITABLE 0xffff2bffull
+#define DR7_ALWAYS_1 0x00000400ull
+#define DR7_GD	     0x00002000ull
 
 /* dr.c: debug registers in hardware, around an entry; interrupts off */
 void x86_dr_enter(struct mkvm_vcpu *vcpu);
@@ -101,9 +101,9 @@ static inline bool x86_dr_in_use(const struct mkvm_vcpu *vcpu)
 }
 
 /* spec.c: speculation; interrupts off */
-void x86_spec_setup(void);		/* at load: says what is done and what cannot be */
-void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu);	/* another VM ran here: IBPB */
-void x86_spec_before_entry(struct mkvm_vcpu *vcpu);	/* L1D flush, buffer clearing */
+void x86_spec_setup(void);			 /* at load: says what is done and what cannot be */
+void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu); /* another VM ran here: IBPB */
+void x86_spec_before_entry(struct mkvm_vcpu *vcpu); /* L1D flush, buffer clearing */
 void x86_spec_after_exit(void);
 
 /* tsc.c: the guest's time-stamp counter */
@@ -116,9 +116,9 @@ void x86_tsc_host_resume(void);
 /* host_cpu.c: the extension on the host's processors */
 int x86_host_init(void) __must_check;
 void x86_host_exit(void);
-int x86_host_get(void) __must_check;	/* the first VM switches it on everywhere */
+int x86_host_get(void) __must_check; /* the first VM switches it on everywhere */
 void x86_host_put(void);
-bool x86_host_enabled(void);		/* on this CPU; preemption off */
+bool x86_host_enabled(void); /* on this CPU; preemption off */
 u64 x86_host_xcr0(void);
 
 #endif /* MKVM_X86_X86_H */
