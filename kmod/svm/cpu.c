@@ -124,6 +124,16 @@ hpa_t svm_cpu_host_state(void)
 	return __sme_set(__pa(this_cpu_ptr(&svm_cpus)->host_state));
 }
 
+/* The vCPU's translations here are dropped at its next entry. */
+void svm_cpu_flush(struct svm_vcpu *svm)
+{
+	/* A new identifier tags nothing: as good, where one alone cannot be flushed. */
+	if (svm_caps_flush_by_asid())
+		svm->flush_asid = true;
+	else
+		svm->asid_generation = 0;
+}
+
 /* Before an entry, preemption off: the vCPU's identifier, and what is dropped from the TLB. */
 void svm_cpu_give_asid(struct svm_vcpu *svm)
 {

@@ -8,6 +8,7 @@
  * decode assists, the instruction is read from the guest's memory.  Another vCPU may have changed
  * it since: what is found there need not be what was intercepted.
  */
+#include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <asm/processor.h>
 #include <asm/debugreg.h>
@@ -43,7 +44,7 @@
 #define EXIT_INDEX_REFUSED (MKVM_NR_REASONS - 1)
 #define EXIT_INDEX_OTHER   (MKVM_NR_REASONS - 2)
 #define EXIT_OTHER	   SVM_EXIT_SW
-#define EXIT_INDEX(code)   ((code) < EXIT_NR_LOW ? (code) : (code)-EXIT_HIGH + EXIT_NR_LOW)
+#define EXIT_INDEX(code)   ((code) < EXIT_NR_LOW ? (code) : EXIT_NR_LOW - EXIT_HIGH + (code))
 
 u32 svm_exit_reason_index(u32 reason)
 {
@@ -110,6 +111,34 @@ static unsigned int exit_insn_len(struct mkvm_vcpu *vcpu)
 	return (control->next_rip - vcpu->x86.exit.rip) & EXIT_MAX_INSN;
 }
 
+/* SMSW reads the low word of CR0, into a 32-bit register all that is there. */
+static int exit_smsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	bool code16 = !x86_is_64bit(vcpu) && !x86->seg[X86_CS].db;
+	u64 *gpr = &x86->gpr[insn->rm];
+	bool prefix = false;
+	const u8 *byte;
+
+	if (insn->modrm >> 6 != 3)
+		return x86_exit_emulate(vcpu);
+	for (byte = insn->bytes; *byte != insn->opcode[0]; byte++)
+		prefix |= *byte == 0x66;
+	x86_fetch(vcpu, X86_ST_CRS);
+	x86_dirty(vcpu, X86_ST_RSP);
+	*gpr = code16 != prefix ? (*gpr & ~0xffffull) | (u16)x86->cr0 : (u32)x86->cr0;
+	x86_skip(vcpu, insn->len);
+	return 1;
+}
+
+static int exit_lmsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
+{
+	if (insn->modrm >> 6 != 3)
+		return x86_exit_emulate(vcpu);
+	x86_fetch(vcpu, X86_ST_RSP);
+	return x86_exit_lmsw(vcpu, vcpu->x86.gpr[insn->rm], insn->len);
+}
+
 static int exit_cr_decoded(struct mkvm_vcpu *vcpu, int cr, const struct x86_insn *insn)
 {
 	if (insn->opcode[0] != 0x0f)
@@ -121,10 +150,12 @@ static int exit_cr_decoded(struct mkvm_vcpu *vcpu, int cr, const struct x86_insn
 		return x86_exit_mov_from_cr(vcpu, cr, insn->rm, insn->len);
 	case 0x22:
 		return x86_exit_mov_to_cr(vcpu, cr, insn->rm, insn->len);
-	case 0x01: /* SMSW, LMSW with an operand in a register or in memory */
-		if ((insn->modrm >> 3 & 7) == 6 && insn->modrm >> 6 == 3)
-			return x86_exit_lmsw(vcpu, vcpu->x86.gpr[insn->rm], insn->len);
-		return x86_exit_emulate(vcpu);
+	case 0x01:
+		if ((insn->modrm >> 3 & 7) == 4)
+			return exit_smsw(vcpu, insn);
+		if ((insn->modrm >> 3 & 7) == 6)
+			return exit_lmsw(vcpu, insn);
+		return 1;
 	default:
 		return 1;
 	}
@@ -291,7 +322,7 @@ int svm_exit_handle(struct mkvm_vcpu *vcpu)
 		return x86_exit_fail_entry(vcpu, vcpu->x86.exit.reason);
 	if (index >= ARRAY_SIZE(exit_rows))
 		return x86_exit_unknown(vcpu);
-	row = &exit_rows[index];
+	row = &exit_rows[array_index_nospec(index, ARRAY_SIZE(exit_rows))];
 	if (row->handle)
 		return row->handle(vcpu);
 	return row->insn ? exit_insn(vcpu, row) : x86_exit_unknown(vcpu);

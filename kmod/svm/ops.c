@@ -52,13 +52,9 @@ static void ops_vcpu_put(struct mkvm_vcpu *vcpu)
 	svm_cpu_put_tsc_aux();
 }
 
-/* A new identifier tags nothing: as good as a flush, where one alone cannot be flushed. */
 static void ops_flush_tlb(struct mkvm_vcpu *vcpu)
 {
-	if (svm_caps_flush_by_asid())
-		to_svm(vcpu)->flush_asid = true;
-	else
-		to_svm(vcpu)->asid_generation = 0;
+	svm_cpu_flush(to_svm(vcpu));
 }
 
 const struct vendor_ops svm_vendor_ops = {

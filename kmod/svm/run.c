@@ -53,7 +53,7 @@ static void run_store(struct svm_vcpu *svm)
 	vmcb->save.cr2 = x86->cr2;
 	if (vmcb->control.nested_cr3 != root) {
 		vmcb->control.nested_cr3 = root;
-		svm->asid_generation = 0;
+		svm_cpu_flush(svm);
 	}
 	svm_cpu_give_asid(svm);
 	run_inject(svm);

@@ -14,6 +14,12 @@
 
 #define STATE_CR0_HIDDEN (X86_CR0_CD | X86_CR0_NW)
 
+/* Bits whose change drops translations, as MOV to CR does and VMRUN does not. */
+#define STATE_CR0_FLUSH (X86_CR0_PG | X86_CR0_PE)
+#define STATE_CR4_FLUSH                                                                          \
+	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP | \
+	 X86_CR4_PKE)
+
 /* Offsets of the segments in the save area. */
 static const u16 state_seg_offset[X86_NR_SEGS] = {
 	[X86_ES] = offsetof(struct vmcb_save_area, es),
@@ -119,10 +125,20 @@ static void state_intercept_read(struct vmcb *vmcb, unsigned int bit, bool diffe
 		svm_intercept_clear(vmcb, bit);
 }
 
-static void state_store_crs(const struct x86_vcpu *x86, struct vmcb *vmcb)
+static bool state_crs_flush(const struct x86_vcpu *x86, const struct vmcb_save_area *save)
 {
+	return (x86->cr0 ^ save->cr0) & STATE_CR0_FLUSH || x86->cr3 != save->cr3 ||
+	       (x86->cr4 ^ save->cr4) & STATE_CR4_FLUSH ||
+	       (x86->efer ^ save->efer) & (EFER_NX | EFER_LMA);
+}
+
+static void state_store_crs(const struct x86_vcpu *x86, struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
 	struct vmcb_save_area *save = &vmcb->save;
 
+	if (state_crs_flush(x86, save))
+		svm_cpu_flush(svm);
 	save->cr0 = x86->cr0 & ~STATE_CR0_HIDDEN;
 	save->cr3 = x86->cr3;
 	save->cr4 = x86->cr4 | (cr4_read_shadow() & X86_CR4_MCE);
@@ -226,7 +242,7 @@ void svm_state_store(struct svm_vcpu *svm, u32 mask)
 	if (mask & X86_ST_TABLES)
 		state_store_tables(x86, save);
 	if (mask & X86_ST_CRS)
-		state_store_crs(x86, svm->vmcb);
+		state_store_crs(x86, svm);
 	if (mask & X86_ST_MSRS)
 		state_store_msrs(x86, save);
 	if (mask & X86_ST_DRS) {

@@ -65,19 +65,20 @@ bool svm_caps_rdpid(void);
 bool svm_caps_rdpru(void);
 
 /* cpu.c */
-int svm_cpu_setup(void) __must_check;
+int __must_check svm_cpu_setup(void);
 void svm_cpu_teardown(void);
 int svm_cpu_check(void);
 int svm_cpu_enable(void);
 void svm_cpu_disable(void);
 hpa_t svm_cpu_host_state(void);
+void svm_cpu_flush(struct svm_vcpu *svm);
 void svm_cpu_give_asid(struct svm_vcpu *svm);
 void svm_cpu_take_asid(struct svm_vcpu *svm);
 void svm_cpu_load_tsc_aux(u64 value);
 void svm_cpu_put_tsc_aux(void);
 
 /* vmcb.c */
-int svm_vmcb_setup(void) __must_check;
+int __must_check svm_vmcb_setup(void);
 void svm_vmcb_teardown(void);
 void *svm_page_alloc(void);
 void svm_page_free(void *page);
