@@ -4,7 +4,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
-#include <linux/moduleparam.h>
+#include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include "mkvm.h"
@@ -58,6 +58,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	r = x86_host_get();
 	if (r)
 		goto destroy_mmu;
+	preempt_notifier_inc();
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	r = mkvm_notifier_register(vm);
@@ -68,6 +69,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 
 drop_mm:
 	mmdrop(vm->mm);
+	preempt_notifier_dec();
 	x86_host_put();
 destroy_mmu:
 	mmu_vm_destroy(&vm->mmu);
@@ -91,6 +93,7 @@ static void vm_destroy(struct kref *refs)
 	mmu_vm_destroy(&vm->mmu);
 	memslot_table_destroy(&vm->slots);
 	mmdrop(vm->mm);
+	preempt_notifier_dec();
 	x86_host_put();
 	kvfree(vm);
 }
