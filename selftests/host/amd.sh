@@ -25,12 +25,13 @@ amd_check() {
 
 # amd_start: starts the emulator in the background in a process group of its own; sets $emulator.
 amd_start() {
-	local accel=tcg,thread=multi output=(-chardev "file,id=out,path=$log/output.fifo")
-	local cpu=max args=()
+	# One thread for all processors: with one each, a processor now and then executes the breakpoint
+	# that another, patching the kernel's text, has already taken back ("Oops: int3").
+	local accel=tcg,thread=single cpu=max args=()
+	local output=(-chardev "file,id=out,path=$log/output.fifo")
 
 	[[ $la57 == off ]] && cpu+=,la57=off
-	# Virtual time then is a count of instructions, which one thread must count.
-	[[ -n $icount ]] && accel=tcg,thread=single && args+=(-icount shift=0)
+	[[ -n $icount ]] && args+=(-icount shift=0)
 	[[ -n $shell ]] && output=(-chardev "stdio,id=out,signal=off")
 	cat "$base" "$log/run.cpio" >"$log/initramfs.cpio"
 	set -- qemu-system-x86_64 \
