@@ -296,17 +296,21 @@ static void fetch_without_memory(void)
 	EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, guest.vcpu[0].run->internal.suberror);
 }
 
-/* A VM without any memory. */
+/* A VM without any memory: an exit.  Stock kvm 6.1 says ENOSPC, it has no pages for page tables. */
 static void no_slots(void)
 {
 	struct kvm_dev dev;
 	struct vcpu vcpu;
 	struct vm vm;
+	int err;
 
 	device_open(&dev);
 	REQUIRE_OK(vm_create(&vm, &dev, device_vm_type()));
 	REQUIRE_OK(vcpu_create(&vcpu, &dev, &vm, 0));
-	EXPECT_ERRNO(0, vcpu_run(&vcpu));
+	err = vcpu_run(&vcpu);
+	if (!kvm_dev_is_mkvm(&dev) && err == -ENOSPC)
+		return;
+	EXPECT_ERRNO(0, err);
 	EXPECT(vcpu.run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
 	       vcpu.run->exit_reason == KVM_EXIT_MMIO, "exit %u", vcpu.run->exit_reason);
 }

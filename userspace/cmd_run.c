@@ -81,6 +81,7 @@ static int run_machine(const struct run_options *options)
 	if (machine_create(&machine, &config))
 		return STATUS_FAILED;
 	if (image_load(&image, options->image, &machine.mem) == 0 &&
+	    machine_check_image(&machine, &config, &image) == 0 &&
 	    mmu_choice_vm_type(options->mmu, options->device, &config.vm_type) == 0 &&
 	    machine_open(&machine, &config) == 0 && machine_boot(&machine, &image) == 0) {
 		status = machine_run(&machine);

@@ -219,7 +219,7 @@ static int image_load_elf(struct image *image, const struct file *file, const st
 	for (i = 0; i < elf.phnum; i++) {
 		struct segment seg = elf_segment(&elf, file, i);
 
-		if (seg.type != PT_LOAD || seg.memsz == 0)
+		if (seg.type != PT_LOAD || (seg.memsz == 0 && seg.filesz == 0))
 			continue;
 		if (image_load_segment(&seg, file, mem))
 			return -EINVAL;

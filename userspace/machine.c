@@ -127,6 +127,21 @@ static int machine_boot_cpu(struct machine *machine, struct machine_cpu *cpu,
 	return vcpu_set_regs(&cpu->vcpu, &regs);
 }
 
+/* Whether each CPU's stack has its place.  A failure has been told when this returns. */
+int machine_check_image(const struct machine *machine, const struct machine_config *config,
+			const struct image *image)
+{
+	uint64_t stacks = config->nr_cpus * STACK_SIZE;
+
+	if (image->mode == MODE_REAL)
+		return 0;
+	if (stacks <= machine->mem.size && image->end <= machine->mem.size - stacks)
+		return 0;
+	message("the image leaves no room for the stacks (%lu KiB a CPU at the end of memory); see "
+		"--mem", STACK_SIZE >> 10);
+	return -ENOSPC;
+}
+
 /* Sets every CPU to the image's entry point in the image's mode. */
 int machine_boot(struct machine *machine, const struct image *image)
 {
@@ -134,11 +149,6 @@ int machine_boot(struct machine *machine, const struct image *image)
 	int err = 0;
 
 	if (image->mode != MODE_REAL) {
-		if (image->end > machine->mem.size - machine->nr_cpus * STACK_SIZE) {
-			message("the image leaves no room for the stacks (%lu KiB a CPU at the end "
-				"of memory); see --mem", STACK_SIZE >> 10);
-			return -ENOSPC;
-		}
 		err = mode_build_gdt(&machine->mem, IMAGE_GDT_GPA, 0);
 		if (!err)
 			err = mode_build_tables(&machine->mem, IMAGE_TABLES_GPA, image->mode);

@@ -55,6 +55,8 @@ struct machine_config {
 int machine_create(struct machine *machine, const struct machine_config *config);
 int machine_open(struct machine *machine, const struct machine_config *config);
 void machine_destroy(struct machine *machine);
+int machine_check_image(const struct machine *machine, const struct machine_config *config,
+			const struct image *image);
 int machine_boot(struct machine *machine, const struct image *image);
 int machine_run(struct machine *machine);
 void machine_stop(struct machine *machine, int status);

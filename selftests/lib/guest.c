@@ -38,7 +38,7 @@ unsigned long device_vm_type(void)
 }
 
 /* 4 KiB pages behind all memory, so that what a test counts does not depend on luck. */
-void guest_create(struct guest *guest, unsigned int nr_cpus)
+void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus)
 {
 	memset(guest, 0, sizeof(*guest));
 	REQUIRE(nr_cpus <= GUEST_MAX_CPUS, "too many CPUs");
@@ -51,9 +51,17 @@ void guest_create(struct guest *guest, unsigned int nr_cpus)
 		struct vcpu *vcpu = &guest->vcpu[guest->nr_cpus];
 
 		REQUIRE_OK(vcpu_create(vcpu, &guest->dev, &guest->vm, guest->nr_cpus));
-		REQUIRE_OK(vcpu_offer_host_cpuid(vcpu, &guest->dev));
 	}
 	REQUIRE_OK(mode_build_gdt(&guest->mem, GUEST_GDT, GUEST_TSS));
+}
+
+void guest_create(struct guest *guest, unsigned int nr_cpus)
+{
+	unsigned int i;
+
+	guest_create_without_cpuid(guest, nr_cpus);
+	for (i = 0; i < nr_cpus; i++)
+		REQUIRE_OK(vcpu_offer_host_cpuid(&guest->vcpu[i], &guest->dev));
 }
 
 void guest_destroy(struct guest *guest)

@@ -50,6 +50,7 @@ void device_open(struct kvm_dev *dev);
 unsigned long device_vm_type(void);
 
 void guest_create(struct guest *guest, unsigned int nr_cpus);
+void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus);
 void guest_destroy(struct guest *guest);
 void __guest_load(struct guest *guest, const void *code, size_t size);
 void guest_start(struct guest *guest, unsigned int cpu, enum cpu_mode mode);
