@@ -16,7 +16,7 @@
 #include <asm/processor.h>
 #include "vmx/vmx.h"
 
-#define BASIC_TRUE_CONTROLS	BIT_ULL(55)
+#define BASIC_TRUE_CONTROLS BIT_ULL(55)
 
 enum caps_use {
 	MUST,

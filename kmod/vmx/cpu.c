@@ -60,7 +60,7 @@ void vmx_insn_failed(const char *insn, unsigned long field, int error)
 static void cpu_vmclear(struct vmcs *vmcs)
 {
 	u64 pa = __pa(vmcs->region);
-	int error = VMX_INSN("vmclear %[pa]", , [pa] "m" (pa));
+	int error = VMX_INSN("vmclear %[pa]", [pa] "m"(pa));
 
 	if (error)
 		cpu_insn_failed(vmcs, "VMCLEAR", 0, error);
@@ -89,6 +89,7 @@ static void cpu_unload_here(void *arg)
  */
 void vmx_cpu_unload_vmcs(struct vmcs *vmcs)
 {
+	/* Pairs with the release that ends an unloading. */
 	int cpu = smp_load_acquire(&vmcs->cpu);
 
 	if (cpu >= 0)
@@ -118,7 +119,7 @@ bool vmx_cpu_load_vmcs(struct vmcs *vmcs)
 	}
 	if (here->current_vmcs != vmcs) {
 		here->current_vmcs = vmcs;
-		error = VMX_INSN("vmptrld %[pa]", , [pa] "m" (pa));
+		error = VMX_INSN("vmptrld %[pa]", [pa] "m"(pa));
 		if (error)
 			vmx_insn_failed("VMPTRLD", 0, error);
 	}
@@ -155,8 +156,7 @@ static void cpu_invept(unsigned long extent, u64 eptp)
 	struct {
 		u64 eptp, zero;
 	} operand = { eptp, 0 };
-	int error = VMX_INSN("invept %[op], %[extent]", , [op] "m" (operand),
-			     [extent] "r" (extent));
+	int error = VMX_INSN("invept %[op], %[extent]", [op] "m"(operand), [extent] "r"(extent));
 
 	if (unlikely(error))
 		vmx_insn_failed("INVEPT", extent, error);
@@ -167,8 +167,7 @@ static void cpu_invvpid(unsigned long extent, u16 vpid)
 	struct {
 		u64 vpid, address;
 	} operand = { vpid, 0 };
-	int error = VMX_INSN("invvpid %[op], %[extent]", , [op] "m" (operand),
-			     [extent] "r" (extent));
+	int error = VMX_INSN("invvpid %[op], %[extent]", [op] "m"(operand), [extent] "r"(extent));
 
 	if (unlikely(error))
 		vmx_insn_failed("INVVPID", extent, error);
@@ -186,8 +185,8 @@ void vmx_cpu_flush_vpid(u16 vpid)
 }
 
 /*
- * Drop all that this processor has cached of the guest whose tables @eptp names, for every VPID, and
- * of @vpid, for every table.
+ * Drop all that this processor has cached of the guest whose tables @eptp names, for every VPID,
+ * and of @vpid, for every table.
  */
 void vmx_cpu_flush(u64 eptp, u16 vpid)
 {
@@ -218,13 +217,11 @@ int vmx_cpu_check(void)
 		return -EOPNOTSUPP;
 	}
 	if (!cpu_firmware_allows()) {
-		pr_err("CPU %d: the firmware has VMX off: switch on \"Intel VT-x\" in its setup\n",
-		       cpu);
+		pr_err("CPU %d: the firmware has VMX off\n", cpu);
 		return -EOPNOTSUPP;
 	}
 	if (!this_cpu_read(vmx_cpu.enabled) && (cr4_read_shadow() & X86_CR4_VMXE)) {
-		pr_err("CPU %d: another hypervisor holds VMX: end its VMs, or modprobe -r kvm_intel,"
-		       " or boot with kvm.enable_virt_at_load=0\n", cpu);
+		pr_err("CPU %d: another hypervisor holds VMX\n", cpu);
 		return -EBUSY;
 	}
 	return vmx_caps_check();
@@ -241,7 +238,7 @@ int vmx_cpu_enable(void)
 
 	intel_pt_handle_vmx(1);
 	cr4_update_irqsoff(X86_CR4_VMXE, 0);
-	error = VMX_INSN("vmxon %[pa]", , [pa] "m" (pa));
+	error = VMX_INSN("vmxon %[pa]", [pa] "m"(pa));
 	if (error) {
 		cr4_update_irqsoff(0, X86_CR4_VMXE);
 		intel_pt_handle_vmx(0);
@@ -273,7 +270,7 @@ void vmx_cpu_disable(void)
 	list_for_each_entry_safe(vmcs, next, &here->loaded, on_cpu)
 		cpu_unload_here(vmcs);
 	here->enabled = false;
-	error = VMX_INSN("vmxoff", );
+	error = VMX_INSN("vmxoff");
 	if (error)
 		pr_err("CPU %d: VMXOFF failed\n", smp_processor_id());
 	cr4_update_irqsoff(0, X86_CR4_VMXE);

@@ -26,13 +26,13 @@ enum cr_access {
 };
 
 /* I/O instructions */
-#define IO_SIZE(q)		(((q) & 7) + 1)
-#define IO_IN			BIT(3)
-#define IO_STRING		BIT(4)
-#define IO_PORT(q)		((u16)((q) >> 16))
+#define IO_SIZE(q) (((q)&7) + 1)
+#define IO_IN	   BIT(3)
+#define IO_STRING  BIT(4)
+#define IO_PORT(q) ((u16)((q) >> 16))
 
 /* EPT violations */
-#define EPT_UNBLOCKED_NMI	BIT(12)
+#define EPT_UNBLOCKED_NMI BIT(12)
 
 static unsigned int exit_len(void)
 {
@@ -40,8 +40,8 @@ static unsigned int exit_len(void)
 }
 
 /*
- * IRET faulted after it had ended the blocking of NMIs: it will be executed again, and till then they
- * are blocked.  Not so if the exit came while an event was being delivered.
+ * IRET faulted after it had ended the blocking of NMIs: it will be executed again, and till then
+ * they are blocked.  Not so if the exit came while an event was being delivered.
  */
 static void exit_block_nmi_again(struct mkvm_vcpu *vcpu)
 {
@@ -242,8 +242,8 @@ int vmx_handle_exit(struct mkvm_vcpu *vcpu)
 	u32 basic = (u16)exit->reason;
 
 	if (exit->entry_failed)
-		return x86_exit_fail_entry(vcpu, exit->reason == VMX_REASON_VMFAIL ?
-						 exit->info1 : exit->reason);
+		return x86_exit_fail_entry(vcpu, exit->reason == VMX_REASON_VMFAIL ? exit->info1
+										   : exit->reason);
 	if (basic >= ARRAY_SIZE(exit_table))
 		return x86_exit_unknown(vcpu);
 	basic = array_index_nospec(basic, ARRAY_SIZE(exit_table));

@@ -7,8 +7,8 @@
  * state up to date, and runs.  All of that is with interrupts off, on the processor where the VMCS
  * is current.
  *
- * A guest that was not entered leaves struct x86_vcpu as it was: what it holds stays valid, an event
- * that was to be injected waits, and the state may be mended and entered again.
+ * A guest that was not entered leaves struct x86_vcpu as it was: what it holds stays valid, an
+ * event that was to be injected waits, and the state may be mended and entered again.
  */
 #define pr_fmt(fmt) "mkvm: " fmt
 
@@ -28,7 +28,7 @@
 #include "x86/guest_state.h"
 
 /* What every exit fills in, and what no VMCS holds. */
-#define RUN_AVAIL_AFTER_EXIT	(X86_ST_RIP | X86_ST_DRS | X86_ST_TSC)
+#define RUN_AVAIL_AFTER_EXIT (X86_ST_RIP | X86_ST_DRS | X86_ST_TSC)
 
 /*
  * The guest's values of the MSRs that neither entry nor exit switch.  The host does not use them in
@@ -37,7 +37,9 @@
 static void run_load_guest_msrs(const struct x86_vcpu *x)
 {
 	const struct vmx_syscall syscall = {
-		.star = x->star, .lstar = x->lstar, .sfmask = x->sfmask,
+		.star = x->star,
+		.lstar = x->lstar,
+		.sfmask = x->sfmask,
 	};
 
 	vmx_cpu_set_syscall(&syscall);
@@ -82,7 +84,7 @@ void vmx_host_restore(struct vmx_vcpu *vmx)
 		rdmsrl(MSR_KERNEL_GS_BASE, x->kernel_gs_base);
 
 	if (host->ldt)
-		asm volatile("lldt %0" : : "rm" (host->ldt));
+		asm volatile("lldt %0" : : "rm"(host->ldt));
 	if (host->ds)
 		loadsegment(ds, host->ds);
 	if (host->es)
@@ -135,11 +137,13 @@ static void run_set_perf(struct vmx_vcpu *vmx)
 			pr_warn_once("more than %d MSRs of perf to switch\n", n);
 			break;
 		}
-		vmx->lists->guest[n] = (struct vmx_msr_entry) {
-			.index = msrs[i].msr, .value = msrs[i].guest,
+		vmx->lists->guest[n] = (struct vmx_msr_entry){
+			.index = msrs[i].msr,
+			.value = msrs[i].guest,
 		};
-		vmx->lists->host[n++] = (struct vmx_msr_entry) {
-			.index = msrs[i].msr, .value = msrs[i].host,
+		vmx->lists->host[n++] = (struct vmx_msr_entry){
+			.index = msrs[i].msr,
+			.value = msrs[i].host,
 		};
 	}
 	if (n != vmx->nr_switched) {
@@ -209,7 +213,7 @@ static void run_failed(struct vmx_vcpu *vmx, enum vmenter_result result, u32 rea
 {
 	struct x86_exit *exit = &vmx->vcpu.x86.exit;
 
-	*exit = (struct x86_exit) {
+	*exit = (struct x86_exit){
 		.reason = reason,
 		.entry_failed = true,
 		.rip = vmx->vcpu.x86.rip,
@@ -234,7 +238,7 @@ static void run_read_vectored(struct mkvm_vcpu *vcpu)
 	struct x86_event *event = &vcpu->x86.exit.vectored;
 	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 
-	*event = (struct x86_event) { .pending = info & VECTORING_INFO_VALID_MASK };
+	*event = (struct x86_event){ .pending = info & VECTORING_INFO_VALID_MASK };
 	if (!event->pending)
 		return;
 
@@ -262,7 +266,7 @@ static void run_read_exit(struct vmx_vcpu *vmx, u32 reason)
 	x->event.pending = false;
 	x->rip = vmcs_read(GUEST_RIP);
 	x->avail = RUN_AVAIL_AFTER_EXIT;
-	x->exit = (struct x86_exit) {
+	x->exit = (struct x86_exit){
 		.reason = reason,
 		.rip = x->rip,
 		.info1 = vmcs_read(EXIT_QUALIFICATION),

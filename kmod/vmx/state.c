@@ -2,10 +2,10 @@
 /*
  * Groups of a vCPU's state, in and out of the VMCS.
  *
- * Some state never changes without an exit and is therefore always valid in struct x86_vcpu, whatever
- * x86.avail says: the bits of CR0 and CR4 that the host owns, EFER, PAT, the debug registers, the
- * SYSCALL MSRs and the TSC offset.  KERNEL_GS_BASE is in no VMCS but in the processor's MSR while
- * vmx_host.away, else in struct x86_vcpu.
+ * Some state never changes without an exit and is therefore always valid in struct x86_vcpu,
+ * whatever x86.avail says: the bits of CR0 and CR4 that the host owns, EFER, PAT, the debug
+ * registers, the SYSCALL MSRs and the TSC offset.  KERNEL_GS_BASE is in no VMCS but in the
+ * processor's MSR while vmx_host.away, else in struct x86_vcpu.
  *
  * The VMCS holds a segment's attributes as the descriptor has them, and a bit for "unusable".
  */
@@ -16,19 +16,19 @@
 #include <asm/tlbflush.h>
 #include "vmx/vmx.h"
 
-#define GUEST_SELECTOR(seg)	(GUEST_ES_SELECTOR + 2 * (seg))
-#define GUEST_BASE(seg)		(GUEST_ES_BASE + 2 * (seg))
-#define GUEST_LIMIT(seg)	(GUEST_ES_LIMIT + 2 * (seg))
-#define GUEST_AR(seg)		(GUEST_ES_AR_BYTES + 2 * (seg))
+#define GUEST_SELECTOR(seg) (GUEST_ES_SELECTOR + 2 * (seg))
+#define GUEST_BASE(seg)	    (GUEST_ES_BASE + 2 * (seg))
+#define GUEST_LIMIT(seg)    (GUEST_ES_LIMIT + 2 * (seg))
+#define GUEST_AR(seg)	    (GUEST_ES_AR_BYTES + 2 * (seg))
 
-#define SEG_TYPE_ACCESSED	BIT(0)	/* code and data segments */
-#define SEG_TYPE_BUSY		BIT(1)	/* task state segments */
+#define SEG_TYPE_ACCESSED BIT(0) /* code and data segments */
+#define SEG_TYPE_BUSY	  BIT(1) /* task state segments */
 
 static void state_fetch_segment(struct kvm_segment *s, enum x86_seg seg)
 {
 	u32 ar = vmcs_read32(GUEST_AR(seg));
 
-	*s = (struct kvm_segment) {
+	*s = (struct kvm_segment){
 		.base = vmcs_read(GUEST_BASE(seg)),
 		.limit = vmcs_read32(GUEST_LIMIT(seg)),
 		.selector = vmcs_read(GUEST_SELECTOR(seg)),
@@ -59,9 +59,8 @@ static u32 state_segment_ar(const struct kvm_segment *s, enum x86_seg seg)
 
 	return (type & VMX_AR_TYPE_MASK) | (s->s ? VMX_AR_S_MASK : 0) |
 	       (s->dpl & 3) << VMX_AR_DPL_SHIFT | (s->present ? VMX_AR_P_MASK : 0) |
-	       (s->avl ? BIT(12) : 0) | (s->l ? VMX_AR_L_MASK : 0) |
-	       (s->db ? VMX_AR_DB_MASK : 0) | (s->g ? VMX_AR_G_MASK : 0) |
-	       (s->unusable || !s->present ? VMX_AR_UNUSABLE_MASK : 0);
+	       (s->avl ? BIT(12) : 0) | (s->l ? VMX_AR_L_MASK : 0) | (s->db ? VMX_AR_DB_MASK : 0) |
+	       (s->g ? VMX_AR_G_MASK : 0) | (s->unusable || !s->present ? VMX_AR_UNUSABLE_MASK : 0);
 }
 
 static void state_store_segment(const struct kvm_segment *s, enum x86_seg seg)

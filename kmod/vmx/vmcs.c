@@ -21,11 +21,11 @@
 #include "vmx/vmx.h"
 
 /* The MSR bitmap: 1 KiB each for reads and writes of the low and the high MSRs. */
-#define MSR_HIGH		0xc0000000u
-#define MSR_READ_LOW		0x000
-#define MSR_READ_HIGH		0x400
-#define MSR_WRITE_LOW		0x800
-#define MSR_WRITE_HIGH		0xc00
+#define MSR_HIGH       0xc0000000u
+#define MSR_READ_LOW   0x000
+#define MSR_READ_HIGH  0x400
+#define MSR_WRITE_LOW  0x800
+#define MSR_WRITE_HIGH 0xc00
 
 static void *vmcs_msr_bitmap;
 static DEFINE_IDA(vmcs_vpids);
@@ -76,7 +76,7 @@ int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 		return -ENOMEM;
 	}
 
-	/* Without a tag of its own a vCPU's translations do not outlive an exit: slow, but right. */
+	/* Without a tag a vCPU's translations do not outlive an exit: slow, but right. */
 	if (vmx_caps_vpid())
 		vpid = ida_alloc_range(&vmcs_vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL_ACCOUNT);
 	vmx->vpid = vpid < 0 ? 0 : vpid;

@@ -3,8 +3,8 @@
  * Intel VMX: the vCPU's structure, and what the files of this room offer each other.
  *
  * A VMCS is "current" on a processor while VMREAD and VMWRITE reach it, "loaded" on a processor as
- * long as that one may hold parts of it in its caches (from VMPTRLD to VMCLEAR), and "launched" once
- * a VM entry with it has succeeded.  It is loaded on one processor at most.
+ * long as that one may hold parts of it in its caches (from VMPTRLD to VMCLEAR), and "launched"
+ * once a VM entry with it has succeeded.  It is loaded on one processor at most.
  */
 #ifndef MKVM_VMX_VMX_H
 #define MKVM_VMX_VMX_H
@@ -13,24 +13,24 @@
 #include <asm/vmx.h>
 #include "x86/x86.h"
 
-/* A VM entry that VMLAUNCH or VMRESUME itself refused has no exit reason: this one stands for it. */
-#define VMX_REASON_VMFAIL	0xffffu
+/* Where VMLAUNCH or VMRESUME itself refused, there is no exit reason: this stands for it. */
+#define VMX_REASON_VMFAIL 0xffffu
 
 /*
- * CR0 and CR4 bits that the guest cannot change without an exit.  The others do not bear on what mkvm
- * does, and are legal on every processor with unrestricted guest.
+ * CR0 and CR4 bits that the guest cannot change without an exit.  The others do not bear on what
+ * mkvm does, and are legal on every processor with unrestricted guest.
  */
-#define VMX_CR0_HOST_OWNED	(~(u64)(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_WP | \
-					X86_CR0_AM))
-#define VMX_CR4_HOST_OWNED	(~(u64)(X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE | \
-					X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT))
+#define VMX_CR0_HOST_OWNED (~(u64)(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_WP | X86_CR0_AM))
+#define VMX_CR4_HOST_OWNED                                                              \
+	(~(u64)(X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE | X86_CR4_OSFXSR | \
+		X86_CR4_OSXMMEXCPT))
 
 /* MSRs that VM entry and VM exit switch for the host's performance counters. */
-#define VMX_NR_SWITCHED_MSRS	16
+#define VMX_NR_SWITCHED_MSRS 16
 
 struct vmx_msr_lists {
-	struct vmx_msr_entry guest[VMX_NR_SWITCHED_MSRS];	/* loaded by VM entry */
-	struct vmx_msr_entry host[VMX_NR_SWITCHED_MSRS];	/* loaded by VM exit */
+	struct vmx_msr_entry guest[VMX_NR_SWITCHED_MSRS]; /* loaded by VM entry */
+	struct vmx_msr_entry host[VMX_NR_SWITCHED_MSRS];  /* loaded by VM exit */
 };
 
 /**
@@ -113,11 +113,11 @@ static inline struct vmx_vcpu *to_vmx(struct mkvm_vcpu *vcpu)
 
 /* caps.c */
 enum caps_word {
-	CAPS_PIN,	/* pin-based controls */
-	CAPS_CPU,	/* primary processor-based controls */
-	CAPS_CPU2,	/* secondary processor-based controls */
-	CAPS_EXIT,	/* VM-exit controls */
-	CAPS_ENTRY,	/* VM-entry controls */
+	CAPS_PIN,   /* pin-based controls */
+	CAPS_CPU,   /* primary processor-based controls */
+	CAPS_CPU2,  /* secondary processor-based controls */
+	CAPS_EXIT,  /* VM-exit controls */
+	CAPS_ENTRY, /* VM-entry controls */
 	CAPS_NR_WORDS
 };
 
@@ -125,7 +125,7 @@ int vmx_caps_setup(struct mmu_caps *mmu) __must_check;
 int vmx_caps_check(void) __must_check;
 u32 vmx_caps_controls(enum caps_word word);
 u32 vmx_caps_revision(void);
-u64 vmx_caps_cr0(u64 cr0);	/* with the bits that VMX operation forces, guest mode */
+u64 vmx_caps_cr0(u64 cr0); /* with the bits that VMX operation forces, guest mode */
 u64 vmx_caps_cr4(u64 cr4);
 bool vmx_caps_vpid(void);
 bool vmx_caps_ept_ad(void);
@@ -179,9 +179,9 @@ void vmx_flush_tlb(struct mkvm_vcpu *vcpu);
 
 /* vmenter.S */
 enum vmenter_result {
-	VMENTER_EXIT,	/* guest mode was entered, or the attempt has an exit reason */
-	VMENTER_FAIL,	/* VMfail: there is an instruction error */
-	VMENTER_FAULT,	/* the instruction faulted: VMX is off on this processor */
+	VMENTER_EXIT,  /* guest mode was entered, or the attempt has an exit reason */
+	VMENTER_FAIL,  /* VMfail: there is an instruction error */
+	VMENTER_FAULT, /* the instruction faulted: VMX is off on this processor */
 };
 
 unsigned int vmx_vmenter(u64 *gpr, unsigned long *host_rsp, bool launched);
@@ -189,30 +189,37 @@ void vmx_vmexit(void);
 void vmx_call_nmi(void);
 
 /*
- * Execute a VMX instruction: 0, 1 for VMfail, -EFAULT if it faulted (VMX is off on this processor).
- * A fault leaves outputs as they were.
+ * Execute a VMX instruction with the given inputs: 0, 1 for VMfail, -EFAULT if it faulted (VMX is
+ * off on this processor).
  */
-#define VMX_INSN(insn, out, ...)							\
-({											\
-	int __error = 0;								\
-											\
-	asm volatile("1:	" insn "\n"						\
-		     "	setbe %b[error]\n"						\
-		     "2:\n"								\
-		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %k[error])	\
-		     : [error] "+q" (__error) out					\
-		     : __VA_ARGS__							\
-		     : "cc", "memory");							\
-	__error;									\
-})
-#define VMX_OUT(...)	, __VA_ARGS__
+/* clang-format off */
+#define VMX_INSN(insn, ...)								\
+	({										\
+		int __error = 0;							\
+		asm volatile("1: " insn "\n"						\
+			     "setbe %b[error]\n"					\
+			     "2:\n"							\
+			     VMX_FIXUP							\
+			     : [error] "+q"(__error)					\
+			     : __VA_ARGS__						\
+			     : "cc", "memory");						\
+		__error;								\
+	})
+#define VMX_FIXUP _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %k[error])
+/* clang-format on */
 
+/* The fields of the current VMCS. A read that fails gives 0. */
 static __always_inline u64 vmcs_read(unsigned long field)
 {
 	u64 value = 0;
-	int error = VMX_INSN("vmread %[field], %[value]", VMX_OUT([value] "+r" (value)),
-			     [field] "r" (field));
+	int error = 0;
 
+	asm volatile("1: vmread %[field], %[value]\n"
+		     "setbe %b[error]\n"
+		     "2:\n" VMX_FIXUP
+		     : [error] "+q"(error), [value] "+r"(value)
+		     : [field] "r"(field)
+		     : "cc", "memory");
 	if (unlikely(error))
 		vmx_insn_failed("VMREAD", field, error);
 	return value;
@@ -225,8 +232,7 @@ static __always_inline u32 vmcs_read32(unsigned long field)
 
 static __always_inline void vmcs_write(unsigned long field, u64 value)
 {
-	int error = VMX_INSN("vmwrite %[value], %[field]", , [field] "r" (field),
-			     [value] "r" (value));
+	int error = VMX_INSN("vmwrite %[value], %[field]", [field] "r"(field), [value] "r"(value));
 
 	if (unlikely(error))
 		vmx_insn_failed("VMWRITE", field, error);
