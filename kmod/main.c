@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/mmu_notifier.h>
 #include <asm/cpufeature.h>
+#include <asm/processor.h>
 #include "mkvm.h"
 #include "vm_type.h"
 #include "x86/x86.h"
@@ -28,6 +29,14 @@ static const struct vendor_ops *__init find_vendor(void)
 	return NULL;
 }
 
+/* What the processor says, and not what the kernel has left of it for memory encryption. */
+static int __init physical_address_bits(void)
+{
+	if (cpuid_eax(0x80000000) >= 0x80000008)
+		return cpuid_eax(0x80000008) & 0xff;
+	return boot_cpu_data.x86_phys_bits;
+}
+
 static int __init mkvm_init(void)
 {
 	int r;
@@ -40,6 +49,7 @@ static int __init mkvm_init(void)
 	r = mkvm_vendor->setup(&mkvm_mmu_caps);
 	if (r)
 		return r;
+	mkvm_mmu_caps.phys_bits = physical_address_bits();
 	r = x86_host_init();
 	if (r)
 		goto teardown;

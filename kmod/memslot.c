@@ -211,6 +211,8 @@ static int region_apply(struct memslot_table *table, struct mmu_vm *mmu,
 		if (old->base_gfn == base)
 			return 0;
 	}
+	if (base + npages > mmu_end_gfn(mmu))
+		return -EINVAL;
 	if (slots_overlap(slots, base, npages, old))
 		return -EEXIST;
 

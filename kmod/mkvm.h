@@ -84,6 +84,7 @@ struct mkvm_vcpu_counts {
  * @mutex: held by each ioctl but those that say otherwise; its holder is the "owner vCPU"
  * @run: the first of the pages shared with user space; immutable pointer
  * @pages: these pages; immutable
+ * @standin: for user_work_handle(); immutable pointer
  * @x86: registers; owner vCPU only
  * @mmu: address translation; owner vCPU only
  * @mode: VCPU_OUTSIDE or VCPU_IN_GUEST; written by the owner vCPU
@@ -102,6 +103,7 @@ struct mkvm_vcpu {
 	struct mutex mutex;
 	struct kvm_run *run;
 	struct page *pages[MKVM_VCPU_PAGES];
+	struct kvm_vcpu *standin;
 	struct x86_vcpu x86;
 	struct mmu_vcpu mmu;
 	int mode;

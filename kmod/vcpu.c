@@ -12,6 +12,7 @@
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include "mkvm.h"
+#include "user_work.h"
 #include "x86/x86.h"
 
 static void vcpu_load_here(struct mkvm_vcpu *vcpu, int cpu)
@@ -96,8 +97,11 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm *vm, u32 id)
 	mmu_vcpu_init(&vcpu->mmu, &vm->mmu, vm->mmu_kind);
 	if (vcpu_alloc_pages(vcpu))
 		goto free_vcpu;
-	if (!fpu_alloc_guest_fpstate(&vcpu->x86.fpu))
+	vcpu->standin = user_work_alloc(vcpu->run);
+	if (!vcpu->standin)
 		goto free_pages;
+	if (!fpu_alloc_guest_fpstate(&vcpu->x86.fpu))
+		goto free_standin;
 	r = mkvm_vendor->vcpu_create(vcpu);
 	if (r)
 		goto free_fpu;
@@ -110,6 +114,8 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm *vm, u32 id)
 
 free_fpu:
 	fpu_free_guest_fpstate(&vcpu->x86.fpu);
+free_standin:
+	user_work_free(vcpu->standin);
 free_pages:
 	vcpu_free_pages(vcpu);
 free_vcpu:
@@ -123,6 +129,7 @@ void mkvm_vcpu_destroy(struct mkvm_vcpu *vcpu)
 	mkvm_vendor->vcpu_destroy(vcpu);
 	mmu_vcpu_destroy(&vcpu->mmu);
 	fpu_free_guest_fpstate(&vcpu->x86.fpu);
+	user_work_free(vcpu->standin);
 	vcpu_free_pages(vcpu);
 	kvfree(vcpu);
 }

@@ -11,6 +11,7 @@
 #include "compat.h"
 #include "mkvm.h"
 #include "trace.h"
+#include "user_work.h"
 #include "x86/x86.h"
 
 /*
@@ -118,13 +119,9 @@ static int vcpu_do_work(struct mkvm_vcpu *vcpu)
 	if (!xfer_to_guest_mode_work_pending())
 		return 1;
 	srcu_read_unlock(&vcpu->vm->slots.srcu, vcpu->srcu_idx);
-	r = xfer_to_guest_mode_handle_work(NULL);
+	r = user_work_handle(vcpu->standin);
 	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-	if (r) {
-		vcpu->run->exit_reason = KVM_EXIT_INTR;
-		return -EINTR;
-	}
-	return 1;
+	return r ? r : 1;
 }
 
 static int vcpu_loop(struct mkvm_vcpu *vcpu)

@@ -48,6 +48,18 @@ int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind)
 	return 0;
 }
 
+/* The first guest frame that cannot be: a slot ends there at the latest. */
+gfn_t mmu_end_gfn(const struct mmu_vm *mmu)
+{
+	gfn_t end = 1ull << (mmu->caps.phys_bits - PAGE_SHIFT);
+	int i;
+
+	for (i = 0; i < MMU_NR_KINDS; i++)
+		if (mmu->backend[i])
+			end = min(end, backend_end_gfn(mmu->backend[i]));
+	return end;
+}
+
 /* All vCPUs are gone and the notifier is silent; each CPU flushes before it runs another guest. */
 void mmu_vm_destroy(struct mmu_vm *mmu)
 {
@@ -143,7 +155,7 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	int r;
 
 	slot = memslot_find(memslots_get(mmu->slots), gfn);
-	if (!slot || gfn >= backend_end_gfn(be)) {
+	if (!slot) {
 		fault->cause = MKVM_CAUSE_MMIO;
 		return MMU_MMIO;
 	}

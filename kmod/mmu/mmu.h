@@ -32,10 +32,12 @@ enum mmu_kind {
  * struct mmu_caps - what the processor's second table is like
  * @fmt: its format; NULL: the processor has none
  * @levels: depth that the processor walks
+ * @phys_bits: width of a physical address
  */
 struct mmu_caps {
 	const struct pte_fmt *fmt;
 	int levels;
+	int phys_bits;
 };
 
 /**
@@ -154,6 +156,7 @@ void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct m
 		 const struct mmu_caps *caps);
 int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
 void mmu_vm_destroy(struct mmu_vm *mmu);
+gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
 
 void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind);
 void mmu_vcpu_destroy(struct mmu_vcpu *mv);
