@@ -25,8 +25,8 @@ amd_check() {
 
 # amd_start: starts the emulator in the background in a process group of its own; sets $emulator.
 amd_start() {
-	# One thread for all processors: with one each, a processor now and then executes the breakpoint
-	# that another, patching the kernel's text, has already taken back ("Oops: int3").
+	# One thread for all processors: with one each, a processor now and then executes the
+	# breakpoint that another, patching the kernel's text, has already taken back ("Oops: int3").
 	local accel=tcg,thread=single cpu=max args=()
 	local output=(-chardev "file,id=out,path=$log/output.fifo")
 

@@ -11,11 +11,12 @@ console_fatal='watchdog: BUG: soft lockup|rcu: INFO: .*(detected stalls|self-det
 console_fatal+='|INFO: task .* blocked for more than|Watchdog detected hard LOCKUP|Kernel panic'
 
 console_report=$console_fatal
-console_report+='|WARNING: CPU: |WARNING: (possible|suspicious|inconsistent|bad unlock|held lock|lock held|Nested lock)|BUG: |kernel BUG at|Oops'
-console_report+='|general protection fault|unable to handle|double fault|stack segment: |invalid opcode: '
-console_report+='|unchecked MSR access|Bad page (state|map)|(list_add|list_del) corruption|refcount_t: '
+console_report+='|WARNING: CPU: |BUG: |kernel BUG at|Oops|general protection fault|unable to handle'
+console_report+='|WARNING: (possible|suspicious|inconsistent|bad unlock|held lock|lock held|Nested lock)'
+console_report+='|PANIC: double fault|stack segment: |invalid opcode: |unchecked MSR access'
+console_report+='|Bad page (state|map)|(list_add|list_del) corruption|refcount_t: '
 console_report+='|UBSAN: |KASAN: |KCSAN: |suspicious RCU usage|kmemleak: .* new suspected'
-console_report+='|NMI received for unknown reason|kthread starved|kthread timer wakeup didn.t happen'
+console_report+='|NMI received for unknown reason|kthread starved|kthread timer wakeup didn'
 console_report+='|scheduling while atomic|sleeping function called|bad: scheduling|trap invalid'
 console_report+='|nobody cared|Objects remaining in|Out of memory: Killed'
 

@@ -3,14 +3,14 @@
  * Option ROM of the Intel host: the firmware calls it before it looks for a disk, and it enters the
  * kernel that the emulator has put into memory.
  *
- * By then kernel, initramfs and the boot block are in place (boot-image lays them out). What only the
- * firmware knows is its memory map: that is asked for here and added to the boot parameters. Then
- * long mode on the boot block's page table, which maps the first 4 GiB to themselves, and the
+ * By then kernel, initramfs and the boot block are in place (boot-image lays them out). What only
+ * the firmware knows is its memory map: that is asked for here and added to the boot parameters.
+ * Then long mode on the boot block's page table, which maps the first 4 GiB to themselves, and the
  * kernel's 64-bit entry with its parameters in RSI. Never returns.
  *
- * A reboot comes by here again, when the memory holds what the kernel left: the first time a byte of
- * the clock's memory, which nobody else uses, is marked, and where it is found marked the emulator
- * is told to end.
+ * A reboot comes by here again, when the memory holds what the kernel left: the first time a byte
+ * of the clock's memory, which nobody else uses, is marked, and where it is found marked the
+ * emulator is told to end.
  */
 
 #define ROM		0xd0000		/* where the firmware finds us */

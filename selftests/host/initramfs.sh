@@ -10,7 +10,8 @@
 
 cache_dir=${MKVM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mkvm}
 
-# pack_tree DIR: the tree as a cpio archive on stdout, owned by root, the same bytes for the same tree.
+# pack_tree DIR: the tree as a cpio archive on stdout, owned by root; the same bytes for the same
+# tree.
 pack_tree() {
 	(cd "$1" && find . -mindepth 1 -print0 | LC_ALL=C sort -z |
 		cpio --quiet --null --create --format=newc --owner=0:0 --reproducible)
@@ -20,7 +21,8 @@ pack_tree() {
 initramfs_base() {
 	local busybox key file tree
 
-	busybox=$(command -v busybox) || die_setup "no busybox on this machine: install busybox-static"
+	busybox=$(command -v busybox) ||
+		die_setup "no busybox on this machine: install busybox-static"
 	if ldd "$busybox" >/dev/null 2>&1; then
 		die_setup "'$busybox' is dynamically linked: install busybox-static"
 	fi
@@ -33,7 +35,8 @@ initramfs_base() {
 		[[ -s $file ]] && exit
 		tree=$(mktemp -d)
 		trap 'rm -rf "$tree"' EXIT
-		mkdir -p "$tree"/{bin,sbin,dev,proc,sys,tmp,root,run,mnt,etc,lib,lib64,usr/bin,usr/sbin,usr/lib,var}
+		mkdir -p "$tree"/{bin,sbin,dev,proc,sys,tmp,root,run,mnt,etc,var} \
+			"$tree"/{lib,lib64,usr/bin,usr/sbin,usr/lib}
 		install -m 755 "$busybox" "$tree/bin/busybox"
 		install -m 755 "$here/rootfs/init" "$tree/init"
 		"$busybox" --list | while read -r name; do

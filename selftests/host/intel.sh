@@ -16,10 +16,10 @@ intel_rom_start=$((0xd0000))
 # is one image only, and the debugger touches its blocks in order before the processor starts.
 intel_block=$((0x20000))
 
-# Instructions that make one second of the host's time. Bochs does 35 to 45 million a second of ours.
-# Lower: more timer interrupts per unit of work (250 a second of the host's time). Higher: waits of
-# firmware and kernel, which are so many seconds of the host's time, cost more of ours. Measured, from
-# start to the first command, 6.1: 25 million 17.6 s, 50 million 15.4 s, 100 million 20.1 s; at 50
+# Instructions that make one second of the host's time. Bochs does 35 to 45 million a second of
+# ours. Lower: more timer interrupts per unit of work (250 a second of the host's time). Higher:
+# waits of firmware and kernel, which are so many seconds of the host's time, cost more of ours.
+# Measured, from start to the first command, 6.1: 25 million 17.6 s, 50 million 15.4 s, 100 million 20.1 s; at 50
 # million a tick comes every 200,000 instructions, and the host's clock is nearly ours.
 intel_ips=50000000
 
@@ -35,9 +35,9 @@ intel_arguments() {
 	# The processor model claims 3.5 GHz, but its TSC counts instructions. Left to believe the
 	# claim, the kernel would make each of its delays seventy times too long.
 	echo "tsc_early_khz=$((intel_ips / 1000)) tsc=reliable no_timer_check"
-	# Bochs states the size of the standard XSAVE area as that of the compacted one: a kernel that
-	# uses the compacted one warns and gives up XSAVE altogether. And its leaf 4 claims more cores
-	# than its leaf 1 has room for, at which 6.12 warns as long as there is the HT bit.
+	# Bochs states the size of the standard XSAVE area as that of the compacted one: a kernel
+	# that uses the compacted one warns and gives up XSAVE altogether. And its leaf 4 claims more
+	# cores than its leaf 1 has room for, at which 6.12 warns as long as there is the HT bit.
 	echo clearcpuid=xsaves,xsavec,ht
 	# What takes long and serves no test: the self-tests of the crypto library (750 million
 	# instructions), the RSA self-test of the first certificate (140 million), the collection of
@@ -52,7 +52,8 @@ intel_check() {
 	local file
 
 	command -v bochs-bin >/dev/null || die_setup "no bochs-bin on this machine: install bochs"
-	for file in /usr/share/bochs/BIOS-bochs-latest:bochsbios /usr/share/vgabios/vgabios.bin:vgabios; do
+	for file in /usr/share/bochs/BIOS-bochs-latest:bochsbios \
+		/usr/share/vgabios/vgabios.bin:vgabios; do
 		[[ -r ${file%:*} ]] || die_setup "no ${file%:*}: install ${file#*:}"
 	done
 	[[ -z $icount ]] || say "--icount: this machine always counts instructions"
@@ -94,7 +95,9 @@ intel_option_rom() {
 
 # intel_start: starts the emulator in the background in a process group of its own; sets $emulator.
 intel_start() {
-	local vmlinux rom end address
+	local vmlinux rom end address output="file, dev=$log/output.fifo"
+
+	[[ -n $shell ]] && output="term, dev=$(tty)"
 
 	vmlinux=$(intel_kernel)
 	rom=$(intel_option_rom)
@@ -103,9 +106,10 @@ intel_start() {
 		"$(kernel_arguments)" "$log/memory.image")
 	# The archive is unpacked into memory beside itself.
 	((end + $(stat -c %s "$log/initramfs.cpio") + 0x4000000 < memory << 20)) ||
-		die_setup "$memory MiB are too few for kernel and files, which take $((end >> 20)): use --mem"
+		die_setup "$memory MiB are too few: kernel and files take $((end >> 20)); use --mem"
 	cat >"$log/bochsrc" <<TEXT
-cpu: model=corei7_skylake_x, count=$cpus, ips=$intel_ips, reset_on_triple_fault=0, ignore_bad_msrs=1, quantum=32
+cpu: model=corei7_skylake_x, count=$cpus, ips=$intel_ips, quantum=32
+cpu: reset_on_triple_fault=0, ignore_bad_msrs=1
 memory: guest=$memory, host=$memory
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
@@ -118,7 +122,7 @@ ata1: enabled=0
 ata2: enabled=0
 ata3: enabled=0
 com1: enabled=1, mode=file, dev=$log/console.log
-com2: enabled=1, mode=$([[ -n $shell ]] && echo "term, dev=$(tty)" || echo "file, dev=$log/output.fifo")
+com2: enabled=1, mode=$output
 com3: enabled=1, mode=file, dev=$log/control.log
 parport1: enabled=0
 speaker: enabled=0

@@ -15,8 +15,8 @@ kernel_find() {
 		return
 	fi
 	# "6.1.0-56-amd64" and "6.12.9+deb12-amd64" are wanted; cloud and rt kernels are not.
-	image=$(find /boot -maxdepth 1 -name "vmlinuz-$1.*-amd64" ! -name '*-cloud-*' ! -name '*-rt-*' |
-		sort -V | tail -n 1)
+	image=$(find /boot -maxdepth 1 -name "vmlinuz-$1.*-amd64" \
+		! -name '*-cloud-*' ! -name '*-rt-*' | sort -V | tail -n 1)
 	if [[ -z $image ]]; then
 		die_setup "no /boot/vmlinuz-$1.*-amd64 on this machine: install" \
 			"$(kernel_package "$1"), or name an image by its path"

@@ -3,13 +3,13 @@
  * NMIs at will. The emulated machines have no performance counter that could send them, so they
  * are sent from processor to processor.
  *
- * /sys/kernel/debug/host_nmi: "CPU COUNT" written sends COUNT NMIs to CPU, one after the other: the
- * next one only when the last one was handled, as a processor holds one pending NMI at most. The write
- * returns when all were handled. Read, it tells how many each processor has handled.
+ * /sys/kernel/debug/host_nmi: "CPU COUNT" written sends COUNT NMIs to CPU, one after the other:
+ * the next one only when the last one was handled, as a processor holds one pending NMI at most.
+ * The write returns when all were handled. Read, it tells how many each processor has handled.
  *
- * Invariant: an NMI is ours if and only if the processor's "expected" is set; the sender sets it before
- * it sends, the handler clears it. Whoever else's NMI comes in between is left to its own handler,
- * except that one merged with ours counts as ours.
+ * Invariant: an NMI is ours if and only if the processor's "expected" is set; the sender sets it
+ * before it sends, the handler clears it. Whoever else's NMI comes in between is left to its own
+ * handler, except that one merged with ours counts as ours.
  */
 
 #include <linux/cpu.h>
@@ -27,7 +27,7 @@
 #include <asm/nmi.h>
 
 /* How long one NMI may take to be handled: far above what the slowest emulator needs. */
-#define HOST_NMI_WAIT_US	(10 * 1000 * 1000)
+#define HOST_NMI_WAIT_US (10 * 1000 * 1000)
 
 static DEFINE_PER_CPU(int, host_nmi_expected);
 static DEFINE_PER_CPU(unsigned long, host_nmi_handled);
