@@ -27,6 +27,7 @@ static void kick_running(struct mkvm *vm, bool wait)
 
 	/* Without memory for a mask everybody is interrupted: slower, and as right. */
 	all = !zalloc_cpumask_var(&cpus, GFP_ATOMIC | __GFP_NOWARN);
+	rcu_read_lock();
 	me = get_cpu();
 	xa_for_each(&vm->vcpus, id, vcpu) {
 		int cpu = READ_ONCE(vcpu->cpu);
@@ -37,6 +38,7 @@ static void kick_running(struct mkvm *vm, bool wait)
 	if (all || !cpumask_empty(cpus))
 		smp_call_function_many(all ? cpu_online_mask : cpus, kick_ack, NULL, wait);
 	put_cpu();
+	rcu_read_unlock();
 	if (!all)
 		free_cpumask_var(cpus);
 }
@@ -50,8 +52,10 @@ void mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
 	struct mkvm_vcpu *vcpu;
 	unsigned long id;
 
+	rcu_read_lock();
 	xa_for_each(&vm->vcpus, id, vcpu)
 		set_bit(req, &vcpu->requests);
+	rcu_read_unlock();
 	/* Pairs with the barrier between mode and requests in vcpu_enter(). */
 	smp_mb();
 	kick_running(vm, true);

@@ -20,11 +20,16 @@ static struct miscdevice mkvm_dev = {
 	.fops = &mkvm_dev_fops,
 };
 
+/*
+ * The processor is asked, and not the kernel: that forgets the extension when the firmware has
+ * switched it off, which deserves a message of its own.
+ */
 static const struct vendor_ops *__init find_vendor(void)
 {
-	if (boot_cpu_has(X86_FEATURE_VMX))
+	if (cpuid_ecx(1) & BIT(X86_FEATURE_VMX & 31))
 		return &vmx_vendor_ops;
-	if (boot_cpu_has(X86_FEATURE_SVM))
+	if (cpuid_eax(0x80000000) >= 0x80000001 &&
+	    (cpuid_ecx(0x80000001) & BIT(X86_FEATURE_SVM & 31)))
 		return &svm_vendor_ops;
 	return NULL;
 }
@@ -43,7 +48,7 @@ static int __init mkvm_init(void)
 
 	mkvm_vendor = find_vendor();
 	if (!mkvm_vendor) {
-		pr_err("mkvm: this processor has neither VT-x nor SVM, or its firmware hides it\n");
+		pr_err("mkvm: this processor has neither VT-x nor SVM\n");
 		return -EOPNOTSUPP;
 	}
 	r = mkvm_vendor->setup(&mkvm_mmu_caps);

@@ -106,6 +106,7 @@ static void slots_publish(struct memslot_table *table, struct memslots *new)
 {
 	struct memslots *old = memslots_get(table);
 
+	lockdep_assert_held(&table->lock);
 	rcu_assign_pointer(table->active, new);
 	synchronize_srcu_expedited(&table->srcu);
 	kvfree(old);

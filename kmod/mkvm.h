@@ -13,6 +13,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include "memslot.h"
 #include "mmu/mmu.h"
@@ -26,6 +27,7 @@
 
 /**
  * struct mkvm - a VM
+ * @number: never given to another VM; immutable
  * @mm: the process's memory; immutable
  * @lock: creation of vCPUs
  * @slots: memory slots; a lock of its own
@@ -38,8 +40,10 @@
  * @tsc_offset: guest TSC minus host TSC when the VM was created; immutable
  * @tsc_lost: what suspends had taken from the host's TSC by then; immutable
  * @dead: killed; set once
+ * @kick_work: gets the vCPUs of a killed VM out of guest mode
  */
 struct mkvm {
+	u64 number;
 	struct mm_struct *mm;
 	struct mutex lock;
 	struct memslot_table slots;
@@ -52,6 +56,7 @@ struct mkvm {
 	u64 tsc_offset;
 	u64 tsc_lost;
 	bool dead;
+	struct work_struct kick_work;
 };
 
 /* Where a vCPU is, as others see it. */
@@ -91,7 +96,6 @@ struct mkvm_vcpu_counts {
  * @requests: atomic bits
  * @cpu: processor that it is loaded on, or was last loaded on; -1: none.  Owner vCPU, preempt off
  * @preempt: tells when its thread is scheduled away
- * @srcu_idx: read side of the slots; owner vCPU only
  * @pio: the IN or OUT that user space is doing; owner vCPU only
  * @complete_io: finishes the last exit to user space on the next KVM_RUN; owner vCPU only
  * @cause: cause of the exit being handled; owner vCPU only
@@ -110,7 +114,6 @@ struct mkvm_vcpu {
 	unsigned long requests;
 	int cpu;
 	struct preempt_notifier preempt;
-	int srcu_idx;
 	struct {
 		u64 rip; /* of the instruction */
 		u8 len;	 /* its length */

@@ -11,6 +11,8 @@
 #include <uapi/asm/svm.h>
 #include <uapi/asm/vmx.h>
 
+#include "mmu/trace_causes.h"
+
 /* The guest is about to run. */
 TRACE_EVENT(mkvm_entry,
 	TP_PROTO(u32 vcpu, u64 rip),

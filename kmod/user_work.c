@@ -33,5 +33,5 @@ void user_work_free(struct kvm_vcpu *standin)
  */
 int user_work_handle(struct kvm_vcpu *standin)
 {
-	return xfer_to_guest_mode_handle_work(standin);
+	return xfer_to_guest_mode_work_pending() ? xfer_to_guest_mode_handle_work(standin) : 0;
 }

@@ -144,6 +144,7 @@ static long vcpu_publish(struct mkvm *vm, struct mkvm_vcpu *vcpu)
 	char name[32];
 	int fd, r;
 
+	lockdep_assert_held(&vm->lock);
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)
 		return fd;

@@ -32,7 +32,6 @@ static void vcpu_hardware_enter(struct mkvm_vcpu *vcpu)
 		switch_fpu_return();
 	xcr0_switch(vcpu, vcpu->x86.xcr0);
 	x86_dr_enter(vcpu);
-	x86_spec_before_entry(vcpu);
 	mkvm_vendor->enter(vcpu);
 	x86_spec_after_exit();
 	x86_dr_exit(vcpu);
@@ -56,13 +55,16 @@ static void vcpu_serve_requests(struct mkvm_vcpu *vcpu)
 static int vcpu_handle_exit(struct mkvm_vcpu *vcpu)
 {
 	struct x86_exit *exit = &vcpu->x86.exit;
-	int r;
+	int idx, r;
 
 	vcpu->counts.entries++;
 	vcpu->counts.exits[mkvm_vendor->reason_index(exit->reason)]++;
 	vcpu->cause = MKVM_CAUSE_NONE;
 	x86_event_vectored(vcpu);
+	/* Not held while the guest runs: who changes the slots waits for their readers. */
+	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
 	r = mkvm_vendor->handle_exit(vcpu);
+	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
 	if (vcpu->cause != MKVM_CAUSE_NONE)
 		vcpu->counts.causes[vcpu->cause]++;
 	trace_mkvm_exit(vcpu->id, mkvm_vendor->vendor, exit->reason, exit->rip, vcpu->cause,
@@ -111,19 +113,6 @@ stay_out:
 	return r;
 }
 
-/* Signals, scheduling and other work of the thread, before the next entry.  1 or -EINTR. */
-static int vcpu_do_work(struct mkvm_vcpu *vcpu)
-{
-	int r;
-
-	if (!xfer_to_guest_mode_work_pending())
-		return 1;
-	srcu_read_unlock(&vcpu->vm->slots.srcu, vcpu->srcu_idx);
-	r = user_work_handle(vcpu->standin);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-	return r ? r : 1;
-}
-
 static int vcpu_loop(struct mkvm_vcpu *vcpu)
 {
 	int r;
@@ -133,8 +122,9 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 			return -EIO;
 		if (vcpu->x86.shutdown)
 			return x86_exit_triple_fault(vcpu);
-		r = vcpu_do_work(vcpu);
-		if (r > 0)
+		/* Signals, scheduling and other work of the thread. */
+		r = user_work_handle(vcpu->standin);
+		if (!r)
 			r = vcpu_enter(vcpu);
 	} while (r > 0);
 	return r;
@@ -157,8 +147,6 @@ int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 
 	mkvm_vcpu_load(vcpu);
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, true);
-	vcpu->srcu_idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-
 	vcpu->complete_io = NULL;
 	if (complete)
 		r = complete(vcpu);
@@ -168,7 +156,6 @@ int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 		else
 			r = vcpu_loop(vcpu);
 	}
-	srcu_read_unlock(&vcpu->vm->slots.srcu, vcpu->srcu_idx);
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, false);
 	mkvm_vcpu_put(vcpu);
 	return r;

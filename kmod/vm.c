@@ -11,6 +11,8 @@
 #include "vm_type.h"
 #include "x86/x86.h"
 
+static atomic64_t vm_numbers; /* the last one given */
+
 static void vm_flush_tlb(struct mmu_vm *mmu)
 {
 	mkvm_request_all(container_of(mmu, struct mkvm, mmu), VCPU_REQ_FLUSH_TLB);
@@ -26,13 +28,18 @@ static const struct mmu_up vm_mmu_up = {
 	.kill = vm_kill_mmu,
 };
 
-/* The VM may never run again; its owner gets -EIO.  Any context. */
+static void vm_kick_work(struct work_struct *work)
+{
+	mkvm_kick_all(container_of(work, struct mkvm, kick_work));
+}
+
+/* The VM may never run again; its owner gets -EIO.  Any context but an NMI. */
 void mkvm_vm_kill(struct mkvm *vm, const char *why)
 {
 	if (xchg(&vm->dead, true))
 		return;
 	pr_warn("mkvm: a VM of process %d is dead: %s\n", task_tgid_nr(current), why);
-	mkvm_kick_all(vm);
+	queue_work(system_wq, &vm->kick_work);
 }
 
 /* May sleep.  0 and *out, or a negative errno with nothing left behind. */
@@ -49,6 +56,8 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	mutex_init(&vm->lock);
 	xa_init(&vm->vcpus);
 	kref_init(&vm->refs);
+	INIT_WORK(&vm->kick_work, vm_kick_work);
+	vm->number = atomic64_inc_return(&vm_numbers);
 	vm->mmu_kind = kind;
 	x86_tsc_vm_start(vm);
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
@@ -87,6 +96,7 @@ static void vm_destroy(struct kref *refs)
 	unsigned long id;
 
 	mkvm_notifier_unregister(vm);
+	cancel_work_sync(&vm->kick_work);
 	xa_for_each(&vm->vcpus, id, vcpu)
 		mkvm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);

@@ -12,7 +12,8 @@
 /*
  * Gets the frame behind @hva of the current process, for a write if @write.  A read also learns
  * whether the frame could be written without a fault in the host, which spares the guest a second
- * exit.  May sleep.  0, -EINTR (a fatal signal), -EHWPOISON or -EFAULT.
+ * exit.  May sleep.  0, -EINTR (a fatal signal), -ENOMEM,
+ * -EHWPOISON or -EFAULT.
  */
 int frame_get(struct frame *frame, hva_t hva, bool write)
 {

@@ -130,6 +130,7 @@ static void mmu_settle(struct mmu_vm *mmu)
 /* Has the host taken back what is behind @hva since @seq was read? */
 static bool fault_is_stale(struct mmu_vm *mmu, unsigned long seq, hva_t hva)
 {
+	lockdep_assert_held_read(&mmu->lock);
 	if (mmu->invalidate_active && hva >= mmu->invalidate_start && hva < mmu->invalidate_end)
 		return true;
 	return mmu->invalidate_seq != seq;
@@ -169,11 +170,6 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 
 	hva = memslot_hva(slot, gfn);
 	r = frame_get(&frame, hva, write);
-	if (r == -EINTR) {
-		/* The signal ends KVM_RUN, and the access is repeated if it ever goes on. */
-		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
-		return MMU_RESUME;
-	}
 	if (r)
 		return fault_failed(fault, r);
 
@@ -208,6 +204,7 @@ static void zap_hva(struct mmu_vm *mmu, hva_t start, hva_t end)
 	struct interval_tree_node *node;
 	int i;
 
+	lockdep_assert_held_write(&mmu->lock);
 	for (node = interval_tree_iter_first(&mmu->slots->hva_tree, start, end - 1); node;
 	     node = interval_tree_iter_next(node, start, end - 1)) {
 		struct memslot *slot = container_of(node, struct memslot, hva_node);

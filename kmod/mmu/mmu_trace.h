@@ -9,24 +9,7 @@
 #include <linux/tracepoint.h>
 #include "types.h"
 
-/* Tools that read the format see the numbers. */
-TRACE_DEFINE_ENUM(MKVM_CAUSE_NONE);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_GUEST_NOT_PRESENT);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_GUEST_PROTECTION);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_GUEST_RESERVED);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_FILL);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_DIRTY_BIT);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_ACCESSED_BIT);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_TRACKED_EMULATED);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_TRACKED_OPENED);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_DIRTY_LOG);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_MMIO);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_CR3);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_INVLPG);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_MODE_CHANGE);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_NOTIFIER_RETRY);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_SPURIOUS);
-TRACE_DEFINE_ENUM(MKVM_CAUSE_HOST_ERROR);
+#include "mmu/trace_causes.h"
 
 #define MKVM_ACCESS_NAMES		\
 	{ ACC_R, "read" },		\
@@ -54,6 +37,29 @@ TRACE_EVENT(mkvm_mmu_fault,
 	TP_printk("gpa 0x%llx access %s cause %s", __entry->gpa,
 		  __print_flags(__entry->access, "|", MKVM_ACCESS_NAMES),
 		  __print_symbolic(__entry->cause, MKVM_CAUSE_NAMES))
+);
+
+/* A change of a live host entry. */
+TRACE_EVENT(mkvm_pt_change,
+	TP_PROTO(u64 gfn, int level, u64 old, u64 new),
+	TP_ARGS(gfn, level, old, new),
+
+	TP_STRUCT__entry(
+		__field(u64, gfn)
+		__field(u64, old)
+		__field(u64, new)
+		__field(int, level)
+	),
+
+	TP_fast_assign(
+		__entry->gfn = gfn;
+		__entry->old = old;
+		__entry->new = new;
+		__entry->level = level;
+	),
+
+	TP_printk("gfn 0x%llx level %d entry 0x%llx -> 0x%llx", __entry->gfn, __entry->level,
+		  __entry->old, __entry->new)
 );
 
 #endif /* MKVM_MMU_TRACE_H */

@@ -9,6 +9,9 @@
  * that debt (mmu_settle()).  A change that only adds owes nothing: what is not present is never
  * cached, and a processor that holds fewer permissions faults once and walks again.
  *
+ * Accessed and dirty bits that the processor set are not carried over: a frame counts as dirty from
+ * the moment it is mapped for writing, so nothing is lost with them.
+ *
  *	old		new		by			owes a flush
  *	none		leaf, table	try, read lock		no
  *	leaf		leaf, same frame,
@@ -16,6 +19,7 @@
  *	leaf		leaf, otherwise	write lock		yes
  *	leaf, table	none		write lock		yes
  */
+#include "mmu/mmu_trace.h"
 #include "mmu/pt_change.h"
 
 static bool change_takes_away(const struct pte_fmt *fmt, hpte_t old, hpte_t new, int level)
@@ -29,15 +33,17 @@ static bool change_takes_away(const struct pte_fmt *fmt, hpte_t old, hpte_t new,
 	return hpte_access(fmt, old) & ~hpte_access(fmt, new);
 }
 
-static void change_account(const struct mmu_backend *be, hpte_t old, hpte_t new, int level)
+static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new)
 {
-	const struct pte_fmt *fmt = be->fmt;
-	struct mmu_vm *mmu = be->mmu;
+	const struct pte_fmt *fmt = it->be->fmt;
+	struct mmu_vm *mmu = it->be->mmu;
+	int level = it->level;
 
 	atomic_long_add(hpte_is_leaf(fmt, new, level) - hpte_is_leaf(fmt, old, level),
 			&mmu->mapped[level]);
 	if (change_takes_away(fmt, old, new, level))
 		atomic64_inc(&mmu->flush_owed);
+	trace_mkvm_pt_change(pt_iter_base(it), level, old.v, new.v);
 }
 
 /*
@@ -55,7 +61,7 @@ bool pt_try_change(struct pt_iter *it, hpte_t new)
 		it->pte.v = old;
 		return false;
 	}
-	change_account(it->be, it->pte, new, it->level);
+	change_account(it, it->pte, new);
 	it->pte = new;
 	return true;
 }
@@ -67,7 +73,7 @@ hpte_t pt_change(struct pt_iter *it, hpte_t new)
 
 	lockdep_assert_held_write(&it->be->mmu->lock);
 	old.v = xchg(&it->ptep->v, new.v);
-	change_account(it->be, old, new, it->level);
+	change_account(it, old, new);
 	it->pte = new;
 	return old;
 }

@@ -17,6 +17,7 @@ static void iter_load(struct pt_iter *it)
 void pt_iter_start(struct pt_iter *it, const struct mmu_backend *be, int min_level, gfn_t start,
 		   gfn_t end)
 {
+	lockdep_assert_held(&be->mmu->lock);
 	it->be = be;
 	it->gfn = start;
 	it->end = min(end, backend_end_gfn(be));

@@ -38,6 +38,7 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 	struct pt_iter it;
 	hpte_t new;
 
+	lockdep_assert_held_read(&be->mmu->lock);
 	tdp_descend(&it, be, mv, gpa_to_gfn(fault->gpa));
 	new = hpte_make_leaf(be->fmt, frame->hfn, 1, access);
 	do {

@@ -118,6 +118,18 @@ void svm_cpu_disable(void)
 	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
 }
 
+/* The host crashes, and this may be in an NMI; interrupts may be held off by GIF too. */
+void svm_cpu_emergency(void)
+{
+	u64 efer;
+
+	rdmsrl(MSR_EFER, efer);
+	if (!(efer & EFER_SVME))
+		return;
+	asm volatile("stgi");
+	wrmsrl(MSR_EFER, efer & ~EFER_SVME);
+}
+
 /* Where this CPU's host state goes while a guest runs.  Preemption off. */
 hpa_t svm_cpu_host_state(void)
 {

@@ -180,6 +180,11 @@ static int exit_cr(struct mkvm_vcpu *vcpu)
 	return exit_cr_decoded(vcpu, cr, &insn);
 }
 
+/*
+ * Who writes one debug register writes more of them: until the next exit the whole set is the
+ * guest's.  Not so while a breakpoint is enabled: QEMU 7.2 dies of a MOV DR in the guest when it was
+ * VMRUN that enabled one.
+ */
 static int exit_dr(struct mkvm_vcpu *vcpu)
 {
 	u32 reason = vcpu->x86.exit.reason;
@@ -188,6 +193,11 @@ static int exit_dr(struct mkvm_vcpu *vcpu)
 	int gpr = vcpu->x86.exit.info1 & EXIT_GPR;
 	struct x86_insn insn;
 
+	x86_fetch(vcpu, X86_ST_DRS);
+	if (!x86_dr_in_use(vcpu)) {
+		to_svm(vcpu)->drs_open = true;
+		return 1;
+	}
 	if (!svm_caps_decode_assists() || !len) {
 		if (x86_insn_decode(vcpu, &insn))
 			return x86_exit_emulate(vcpu);

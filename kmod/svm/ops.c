@@ -68,6 +68,7 @@ const struct vendor_ops svm_vendor_ops = {
 	.cpu_check = svm_cpu_check,
 	.cpu_enable = svm_cpu_enable,
 	.cpu_disable = svm_cpu_disable,
+	.cpu_emergency = svm_cpu_emergency,
 
 	.vcpu_create = ops_vcpu_create,
 	.vcpu_destroy = ops_vcpu_destroy,

@@ -6,14 +6,19 @@
  * block is not the guest's.  State that a processor saved is never refused; so before changed state
  * is stored everything is fetched, and after a refusal everything is stored again.
  */
+#include <linux/percpu.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
 #include <asm/trapnr.h>
 #include "svm/svm.h"
 #include "x86/guest_state.h"
 
 /* Groups that can make a processor refuse. */
 #define RUN_CHECKED (X86_ST_CRS | X86_ST_SEGS | X86_ST_DRS | X86_ST_MSRS)
-/* Groups that need no fetching after an exit: read at once, or not the guest's to change. */
-#define RUN_AVAIL (X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS | X86_ST_PDPTRS | X86_ST_TSC)
+/* Groups that are read at once: nearly every exit wants them, and the core wants DR7. */
+#define RUN_FETCHED (X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS | X86_ST_DRS)
+/* Groups that the guest cannot change. */
+#define RUN_KEPT (X86_ST_PDPTRS | X86_ST_TSC)
 
 static void run_inject(struct svm_vcpu *svm)
 {
@@ -38,6 +43,34 @@ static void run_inject(struct svm_vcpu *svm)
 	}
 }
 
+/*
+ * The guest's DR0 to DR3 in hardware, and MOV DR no exit; DR6 and DR7 travel in the block.  No
+ * breakpoint of the host's may be enabled then: the core restores those after the exit.
+ */
+static void run_open_drs(struct svm_vcpu *svm)
+{
+	const u64 *dr = svm->vcpu.x86.dr;
+
+	set_debugreg(0, 7);
+	set_debugreg(dr[0], 0);
+	set_debugreg(dr[1], 1);
+	set_debugreg(dr[2], 2);
+	set_debugreg(dr[3], 3);
+	svm->vmcb->control.intercepts[INTERCEPT_DR] = 0;
+}
+
+static void run_close_drs(struct svm_vcpu *svm)
+{
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+
+	get_debugreg(x86->dr[0], 0);
+	get_debugreg(x86->dr[1], 1);
+	get_debugreg(x86->dr[2], 2);
+	get_debugreg(x86->dr[3], 3);
+	svm->vmcb->control.intercepts[INTERCEPT_DR] = SVM_INTERCEPT_DRS;
+	svm->drs_open = false;
+}
+
 static void run_store(struct svm_vcpu *svm)
 {
 	struct mkvm_vcpu *vcpu = &svm->vcpu;
@@ -58,6 +91,8 @@ static void run_store(struct svm_vcpu *svm)
 	svm_cpu_give_asid(svm);
 	run_inject(svm);
 	svm_cpu_load_tsc_aux(x86->tsc_aux);
+	if (svm->drs_open)
+		run_open_drs(svm);
 }
 
 /* The event during whose delivery the exit came. */
@@ -118,8 +153,8 @@ static void run_load(struct svm_vcpu *svm, u32 event_inj)
 
 	x86->gpr[X86_RAX] = vmcb->save.rax;
 	x86->cr2 = vmcb->save.cr2;
-	x86->avail = RUN_AVAIL;
-	svm_state_fetch(&svm->vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
+	svm_state_fetch(&svm->vcpu, RUN_FETCHED);
+	x86->avail = RUN_FETCHED | RUN_KEPT;
 	x86->exit.reason = vmcb->control.exit_code;
 	x86->exit.rip = x86->rip;
 	x86->exit.info1 = vmcb->control.exit_info_1;
@@ -145,11 +180,16 @@ void svm_run_enter(struct mkvm_vcpu *vcpu)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
 	u32 event_inj;
+	bool entered;
 
 	run_store(svm);
 	event_inj = svm->vmcb->control.event_inj;
 	vcpu->x86.exit = (struct x86_exit){};
-	if (!run_guest(svm, svm_cpu_host_state())) {
+	x86_spec_before_entry();
+	entered = run_guest(svm, svm_cpu_host_state());
+	if (svm->drs_open)
+		run_close_drs(svm);
+	if (!entered) {
 		mkvm_vm_kill(vcpu->vm, "SVM was switched off under it");
 		run_refused(svm);
 	} else if (svm->vmcb->control.exit_code == SVM_REFUSED) {

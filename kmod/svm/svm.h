@@ -24,6 +24,7 @@
  * @vmcb_pa: the block's physical address, as the processor wants it; immutable
  * @asid_generation: when its address space identifier was given out; 0: it has none
  * @flush_asid: drop the translations of its identifier at the next entry
+ * @drs_open: the debug registers are the guest's at the next entry, and accesses are no exits
  * @nmi_masked: an NMI is being handled
  * @iret_seen: the guest stood at the IRET that ends this
  * @iret_rip: where
@@ -34,10 +35,14 @@ struct svm_vcpu {
 	hpa_t vmcb_pa;
 	u64 asid_generation;
 	bool flush_asid;
+	bool drs_open;
 	bool nmi_masked;
 	bool iret_seen;
 	u64 iret_rip;
 };
+
+/* The debug registers that exist: DR0 to DR7, read and write. */
+#define SVM_INTERCEPT_DRS 0x00ff00ff
 
 static inline struct svm_vcpu *to_svm(struct mkvm_vcpu *vcpu)
 {
@@ -70,6 +75,7 @@ void svm_cpu_teardown(void);
 int svm_cpu_check(void);
 int svm_cpu_enable(void);
 void svm_cpu_disable(void);
+void svm_cpu_emergency(void);
 hpa_t svm_cpu_host_state(void);
 void svm_cpu_flush(struct svm_vcpu *svm);
 void svm_cpu_give_asid(struct svm_vcpu *svm);

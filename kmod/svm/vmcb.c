@@ -69,9 +69,6 @@ static const u8 vmcb_intercepts[] = {
 	INTERCEPT_XSETBV,
 };
 
-/* The registers that exist: DR0 to DR7, read and write. */
-#define VMCB_INTERCEPT_DRS 0x00ff00ff
-
 /*
  * A zeroed page for a control block or a host save area, or NULL; may sleep.  While such a page is
  * in use a processor with SEV-SNP takes one that starts a 2 MiB frame for the whole frame, and lets
@@ -143,7 +140,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	memset(control->intercepts, 0, sizeof(control->intercepts));
 	for (i = 0; i < ARRAY_SIZE(vmcb_intercepts); i++)
 		svm_intercept_set(svm->vmcb, vmcb_intercepts[i]);
-	control->intercepts[INTERCEPT_DR] = VMCB_INTERCEPT_DRS;
+	control->intercepts[INTERCEPT_DR] = SVM_INTERCEPT_DRS;
 	if (svm_caps_rdpru())
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDPRU);
 
@@ -161,6 +158,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 
 	svm->asid_generation = 0;
 	svm->flush_asid = false;
+	svm->drs_open = false;
 	svm->nmi_masked = false;
 	svm->iret_seen = false;
 }

@@ -186,7 +186,8 @@ int vmx_caps_check(void)
 	caps_read(&here);
 	if (!memcmp(&here, &caps, sizeof(caps)))
 		return 0;
-	pr_err("VMX of CPU %d differs from that of the other CPUs\n", smp_processor_id());
+	pr_err_ratelimited("VMX of CPU %d differs from that of the other CPUs\n",
+			   smp_processor_id());
 	return -EOPNOTSUPP;
 }
 

@@ -208,22 +208,17 @@ static bool cpu_firmware_allows(void)
 	return (control & FEAT_CTL_LOCKED) && (control & allowed);
 }
 
+/* The caller has words for the two common refusals: the firmware's, and another hypervisor's. */
 int vmx_cpu_check(void)
 {
-	int cpu = smp_processor_id();
-
 	if (!(cpuid_ecx(1) & BIT(5))) {
-		pr_err("CPU %d has no VMX\n", cpu);
+		pr_err_ratelimited("CPU %d has no VMX\n", smp_processor_id());
 		return -EOPNOTSUPP;
 	}
-	if (!cpu_firmware_allows()) {
-		pr_err("CPU %d: the firmware has VMX off\n", cpu);
+	if (!cpu_firmware_allows())
 		return -EOPNOTSUPP;
-	}
-	if (!this_cpu_read(vmx_cpu.enabled) && (cr4_read_shadow() & X86_CR4_VMXE)) {
-		pr_err("CPU %d: another hypervisor holds VMX\n", cpu);
+	if (!this_cpu_read(vmx_cpu.enabled) && (cr4_read_shadow() & X86_CR4_VMXE))
 		return -EBUSY;
-	}
 	return vmx_caps_check();
 }
 
@@ -275,6 +270,16 @@ void vmx_cpu_disable(void)
 		pr_err("CPU %d: VMXOFF failed\n", smp_processor_id());
 	cr4_update_irqsoff(0, X86_CR4_VMXE);
 	intel_pt_handle_vmx(0);
+}
+
+/*
+ * The host crashes, and this may be in an NMI: no kernel function that keeps the books of CR4 is safe
+ * to call, nor do the books matter any more.
+ */
+void vmx_cpu_emergency(void)
+{
+	if (!VMX_INSN("vmxoff"))
+		asm volatile("mov %0, %%cr4" : : "r"(native_read_cr4() & ~X86_CR4_VMXE) : "memory");
 }
 
 int vmx_cpu_setup(void)

@@ -196,6 +196,7 @@ static int exit_ept_violation(struct mkvm_vcpu *vcpu)
 static int exit_ept_misconfig(struct mkvm_vcpu *vcpu)
 {
 	pr_err("EPT misconfiguration at guest-physical address %#llx\n", vcpu->x86.exit.info2);
+	vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 	mkvm_vm_kill(vcpu->vm, "its EPT is malformed");
 	return -EIO;
 }

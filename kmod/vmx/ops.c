@@ -75,6 +75,7 @@ const struct vendor_ops vmx_vendor_ops = {
 	.cpu_check = vmx_cpu_check,
 	.cpu_enable = vmx_cpu_enable,
 	.cpu_disable = vmx_cpu_disable,
+	.cpu_emergency = vmx_cpu_emergency,
 
 	.vcpu_create = ops_vcpu_create,
 	.vcpu_destroy = ops_vcpu_destroy,

@@ -313,6 +313,7 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 		run_inject(&vcpu->x86);
 
 	debugctl = get_debugctlmsr();
+	x86_spec_before_entry();
 	result = run_guest(vmx);
 	/* An exit clears it, and the host's performance counters may use it. */
 	if (debugctl)

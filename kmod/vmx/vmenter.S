@@ -65,8 +65,8 @@ SYM_FUNC_START(vmx_vmenter)
 	mov %rsp, (%rsi)
 .Lhost_rsp_known:
 
-	/* The flag survives the MOVs. */
-	test %dl, %dl
+	/* The carry flag survives what follows. */
+	bt $0, %edx
 
 	mov GPR_RAX(%rdi), %rax
 	mov GPR_RCX(%rdi), %rcx
@@ -84,9 +84,12 @@ SYM_FUNC_START(vmx_vmenter)
 	mov GPR_R15(%rdi), %r15
 	mov GPR_RDI(%rdi), %rdi
 
+	/* What the host leaves in the processor's buffers ends here; VERW changes ZF. */
+	CLEAR_CPU_BUFFERS
+
 	/* An exit comes back with the stack of this point. */
 	UNWIND_HINT_SAVE
-	jz .Lvmlaunch
+	jnc .Lvmlaunch
 .Lvmresume:
 	vmresume
 	jmp .Lfail

@@ -144,6 +144,7 @@ void vmx_cpu_teardown(void);
 int vmx_cpu_check(void);
 int vmx_cpu_enable(void);
 void vmx_cpu_disable(void);
+void vmx_cpu_emergency(void);
 bool vmx_cpu_load_vmcs(struct vmcs *vmcs) __must_check;
 void vmx_cpu_unload_vmcs(struct vmcs *vmcs);
 bool vmx_cpu_vmcs_current(const struct vmcs *vmcs);

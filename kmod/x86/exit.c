@@ -235,6 +235,7 @@ int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 	case MMU_FAILED:
 		return fault.error;
 	default:
+		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 		mkvm_vm_kill(vcpu->vm, "the second table reflected a fault to the guest");
 		return -EIO;
 	}

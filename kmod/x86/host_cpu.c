@@ -100,11 +100,13 @@ int x86_host_get(void)
 	cpus_read_lock();
 	mutex_lock(&host_lock);
 	if (!host_users) {
+		x86_emergency_want(true);
 		on_each_cpu(ipi_check, &r, 1);
 		if (!r)
 			on_each_cpu(ipi_enable, &r, 1);
 		if (r) {
 			on_each_cpu(ipi_disable, NULL, 1);
+			x86_emergency_want(false);
 			host_explain(r);
 		}
 	}
@@ -119,8 +121,10 @@ void x86_host_put(void)
 {
 	cpus_read_lock();
 	mutex_lock(&host_lock);
-	if (!--host_users)
+	if (!--host_users) {
 		on_each_cpu(ipi_disable, NULL, 1);
+		x86_emergency_want(false);
+	}
 	mutex_unlock(&host_lock);
 	cpus_read_unlock();
 }
@@ -178,6 +182,11 @@ int x86_host_init(void)
 		pr_err("mkvm: cannot follow CPU hotplug: %d\n", r);
 		return r;
 	}
+	r = x86_emergency_init();
+	if (r) {
+		cpuhp_remove_state_nocalls(COMPAT_CPUHP_STARTING);
+		return r;
+	}
 	compat_syscore_register(&host_syscore);
 	register_reboot_notifier(&host_reboot_nb);
 	return 0;
@@ -187,5 +196,6 @@ void x86_host_exit(void)
 {
 	unregister_reboot_notifier(&host_reboot_nb);
 	compat_syscore_unregister(&host_syscore);
+	x86_emergency_exit();
 	cpuhp_remove_state_nocalls(COMPAT_CPUHP_STARTING);
 }

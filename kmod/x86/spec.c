@@ -3,7 +3,7 @@
  * What keeps a guest from reading the host, or another guest, by speculation.
  *
  * Each measure follows what the kernel found and chose at boot (mitigations=off switches all of
- * them off).  Return-stack filling and untrained returns stand in the vendors' vmenter.S.  Guests
+ * them off).  Return-stack filling, untrained returns and renewed IBRS stand in the vendors' vmenter.S.  Guests
  * get no speculation-control MSR, so they run with the host's setting.
  */
 #include <linux/cpu.h>
@@ -14,16 +14,12 @@
 #include <asm/nospec-branch.h>
 #include "x86/x86.h"
 
-/* The VM that ran last on each CPU; never dereferenced. */
-static DEFINE_PER_CPU(const struct mkvm *, spec_last_vm);
-
-/* The L1 data cache may hold what the host touched since the last entry. */
-static DEFINE_PER_CPU(bool, spec_l1_touched);
+/* The VM that ran last on each CPU, by its number. */
+static DEFINE_PER_CPU(u64, spec_last_vm);
 
 static bool spec_ibpb __ro_after_init;
 static bool spec_l1d __ro_after_init;
 static bool spec_buffers __ro_after_init;
-static bool spec_ibrs __ro_after_init;
 
 static bool __init cpu_skips_l1d_flush(void)
 {
@@ -48,11 +44,9 @@ void __init x86_spec_setup(void)
 	spec_ibpb = boot_cpu_has(X86_FEATURE_USE_IBPB);
 	spec_l1d = l1tf && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
 	spec_buffers = buffers && boot_cpu_has(X86_FEATURE_MD_CLEAR);
-	spec_ibrs = boot_cpu_has(X86_FEATURE_KERNEL_IBRS);
-	pr_info("mkvm: speculation: return stack filled at exit%s%s%s%s\n",
+	pr_info("mkvm: speculation: return stack filled at exit%s%s%s\n",
 		spec_ibpb ? ", IBPB between VMs" : "", spec_l1d ? ", L1D flush" : "",
-		spec_buffers ? ", buffers cleared at entry" : "",
-		spec_ibrs ? ", IBRS renewed at exit" : "");
+		spec_buffers ? ", buffers cleared at entry" : "");
 	if (l1tf && !spec_l1d)
 		pr_warn("mkvm: this processor has L1TF and no L1D flush: update its microcode before running guests you do not trust\n");
 	if (buffers && !spec_buffers)
@@ -66,26 +60,23 @@ void __init x86_spec_setup(void)
 /* The vCPU comes to this processor; preemption is off. */
 void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu)
 {
-	__this_cpu_write(spec_l1_touched, true);
-	if (__this_cpu_read(spec_last_vm) == vcpu->vm)
+	if (__this_cpu_read(spec_last_vm) == vcpu->vm->number)
 		return;
-	__this_cpu_write(spec_last_vm, vcpu->vm);
+	__this_cpu_write(spec_last_vm, vcpu->vm->number);
 	if (spec_ibpb)
 		indirect_branch_prediction_barrier();
 }
 
 /*
- * Interrupts are off; the guest runs next.  The few instructions between here and the entry touch
- * nothing but the vCPU's own registers.
+ * Interrupts are off; the vendor's room calls this as the last thing before its assembly.  A flush of
+ * the L1 data cache clears the buffers too.
  */
-void x86_spec_before_entry(struct mkvm_vcpu *vcpu)
+void x86_spec_before_entry(void)
 {
-	if (spec_l1d && __this_cpu_read(spec_l1_touched)) {
-		__this_cpu_write(spec_l1_touched, false);
+	if (spec_l1d)
 		native_wrmsrl(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
-	} else if (spec_buffers) {
+	else if (spec_buffers)
 		x86_clear_cpu_buffers();
-	}
 }
 
 /* Interrupts are off; the guest has just run. */
@@ -94,7 +85,4 @@ void x86_spec_after_exit(void)
 	/* The user process behind the guest must not run on predictions that the guest trained. */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
-	/* What was set before the guest ran does not hold for predictions that it made. */
-	if (spec_ibrs)
-		native_wrmsrl(MSR_IA32_SPEC_CTRL, spec_ctrl_current());
 }

@@ -103,7 +103,7 @@ static inline bool x86_dr_in_use(const struct mkvm_vcpu *vcpu)
 /* spec.c: speculation; interrupts off */
 void x86_spec_setup(void);			 /* at load: says what is done and what cannot be */
 void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu); /* another VM ran here: IBPB */
-void x86_spec_before_entry(struct mkvm_vcpu *vcpu); /* L1D flush, buffer clearing */
+void x86_spec_before_entry(void); /* L1D flush, buffer clearing; right before the guest */
 void x86_spec_after_exit(void);
 
 /* tsc.c: the guest's time-stamp counter */
@@ -112,6 +112,11 @@ void x86_tsc_start(struct mkvm_vcpu *vcpu);
 void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu);
 void x86_tsc_host_suspend(void);
 void x86_tsc_host_resume(void);
+
+/* emergency.c: the extension, when the host crashes */
+int x86_emergency_init(void) __must_check;
+void x86_emergency_exit(void);
+void x86_emergency_want(bool want);
 
 /* host_cpu.c: the extension on the host's processors */
 int x86_host_init(void) __must_check;
