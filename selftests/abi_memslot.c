@@ -12,12 +12,12 @@
 
 #define PAGE 0x1000UL
 #define SIZE (4 * PAGE)
-#define FAR (1UL << 30)		/* beyond the guest's own memory, within its page tables */
+#define FAR  (1UL << 30) /* beyond the guest's own memory, within its page tables */
 #define SLOT 7
 
 struct fixture {
 	struct guest guest;
-	char *host;		/* 8 pages, of which a slot takes 4 */
+	char *host; /* 8 pages, of which a slot takes 4 */
 };
 
 guest_code(code_peek, 64,
@@ -293,8 +293,8 @@ static void many_slots(void)
 	if (used > slots - SLOT - 1)
 		used = slots - SLOT - 1;
 	for (i = 0; i < used; i++)
-		REQUIRE_OK(set(&f, SLOT + 1 + i, 2 * FAR + 2 * i * PAGE, PAGE,
-			       f.host + i % 8 * PAGE));
+		REQUIRE_OK(
+			set(&f, SLOT + 1 + i, 2 * FAR + 2 * i * PAGE, PAGE, f.host + i % 8 * PAGE));
 	for (i = 0; i < used; i += 37)
 		expect_value(&f, 2 * FAR + 2 * i * PAGE, 0xa0 + i % 8);
 	for (i = 0; i < used; i += 2)

@@ -15,7 +15,7 @@
 
 #include "lib/guest.h"
 
-#define UNKNOWN_CAP 0x4dffffff
+#define UNKNOWN_CAP   0x4dffffff
 #define PARAMETER_MMU "/sys/module/mkvm/parameters/mmu"
 
 static int answer(int ret)
@@ -61,9 +61,11 @@ static void extensions(void)
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_NR_MEMSLOTS) >= 32, "fewer than 32 memory slots");
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_NR_VCPUS) >= 1, "no recommended number of vCPUs");
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_MAX_VCPUS) >=
-	       kvm_dev_extension(&dev, KVM_CAP_NR_VCPUS), "fewer vCPUs at most than recommended");
+		       kvm_dev_extension(&dev, KVM_CAP_NR_VCPUS),
+	       "fewer vCPUs at most than recommended");
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_MAX_VCPU_ID) >=
-	       kvm_dev_extension(&dev, KVM_CAP_MAX_VCPUS), "fewer vCPU ids than vCPUs");
+		       kvm_dev_extension(&dev, KVM_CAP_MAX_VCPUS),
+	       "fewer vCPU ids than vCPUs");
 }
 
 static void unknown_extension_is_0(void)
@@ -96,7 +98,10 @@ static void expect_unknown(const struct kvm_dev *dev, const char *what, int fd, 
 static void unknown_ioctls(void)
 {
 	static const unsigned long unknown[] = {
-		_IO(KVMIO, 0xfe), _IOW(KVMIO, 0xfe, struct kvm_regs), _IO('M', 0xfe), _IO('x', 1),
+		_IO(KVMIO, 0xfe),
+		_IOW(KVMIO, 0xfe, struct kvm_regs),
+		_IO('M', 0xfe),
+		_IO('x', 1),
 	};
 	struct guest guest;
 	size_t i;
@@ -146,8 +151,8 @@ static void counts_arguments(void)
 	EXPECT_ERRNO(0, answer(ioctl(fd, MKVM_GET_COUNTS, &counts)));
 	EXPECT_EQ(0, counts.exits);
 	EXPECT_EQ(0, counts.nr_reasons);
-	EXPECT(counts.vendor == MKVM_VENDOR_VMX || counts.vendor == MKVM_VENDOR_SVM,
-	       "vendor %u", counts.vendor);
+	EXPECT(counts.vendor == MKVM_VENDOR_VMX || counts.vendor == MKVM_VENDOR_SVM, "vendor %u",
+	       counts.vendor);
 	counts = (struct mkvm_counts){ .flags = 1 };
 	EXPECT_ERRNO(EINVAL, answer(ioctl(fd, MKVM_GET_COUNTS, &counts)));
 	counts = (struct mkvm_counts){ .pad = 1 };
@@ -187,7 +192,17 @@ static void counts_too_short(void)
 static void vm_types(void)
 {
 	static const unsigned long unknown[] = {
-		1, 2, 3, 4, 5, 0x4cff, 0x4d02, 0x4dff, 1UL << 31, 1UL << 32, MKVM_VM_TDP | 1UL << 32,
+		1,
+		2,
+		3,
+		4,
+		5,
+		0x4cff,
+		0x4d02,
+		0x4dff,
+		1UL << 31,
+		1UL << 32,
+		MKVM_VM_TDP | 1UL << 32,
 		~0UL,
 	};
 	struct kvm_dev dev = open_device();
@@ -199,8 +214,8 @@ static void vm_types(void)
 	EXPECT_ERRNO(dev.mmus & 1 ? 0 : EOPNOTSUPP, create_vm(&dev, MKVM_VM_TDP));
 	EXPECT_ERRNO(dev.mmus & 2 ? 0 : EOPNOTSUPP, create_vm(&dev, MKVM_VM_SHADOW));
 	for (i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
-		EXPECT(create_vm(&dev, unknown[i]) == -EINVAL, "type 0x%lx is not refused by EINVAL",
-		       unknown[i]);
+		EXPECT(create_vm(&dev, unknown[i]) == -EINVAL,
+		       "type 0x%lx is not refused by EINVAL", unknown[i]);
 	}
 }
 
@@ -238,7 +253,8 @@ static void parameter_mmu(void)
 		ktap_skip("stock kvm chooses its MMU when it is loaded");
 	parameter_get(before, sizeof(before));
 	EXPECT(strcmp(before, "auto") == 0 || strcmp(before, "tdp") == 0 ||
-	       strcmp(before, "shadow") == 0, "mmu is '%s'", before);
+		       strcmp(before, "shadow") == 0,
+	       "mmu is '%s'", before);
 	EXPECT_ERRNO(EINVAL, parameter_set("ept"));
 	EXPECT_ERRNO(EINVAL, parameter_set("tdpx"));
 	parameter_get(now, sizeof(now));
@@ -288,7 +304,8 @@ static void open_read_only_is_enough(void)
 /* A VM is its maker's: in another address space its descriptors answer EIO. */
 static void other_address_space(void)
 {
-	struct kvm_userspace_memory_region region = { .slot = 1, .guest_phys_addr = 1UL << 30,
+	struct kvm_userspace_memory_region region = { .slot = 1,
+						      .guest_phys_addr = 1UL << 30,
 						      .memory_size = 0x1000 };
 	struct kvm_regs regs = { 0 };
 	struct guest guest;
@@ -300,8 +317,8 @@ static void other_address_space(void)
 	pid = fork();
 	REQUIRE(pid >= 0);
 	if (pid == 0) {
-		bool ok = EXPECT_ERRNO(EIO, answer(ioctl(guest.vm.fd, KVM_SET_USER_MEMORY_REGION,
-							  &region)));
+		bool ok = EXPECT_ERRNO(
+			EIO, answer(ioctl(guest.vm.fd, KVM_SET_USER_MEMORY_REGION, &region)));
 
 		ok &= EXPECT_ERRNO(EIO, answer(ioctl(guest.vm.fd, KVM_CREATE_VCPU, 1)));
 		ok &= EXPECT_ERRNO(EIO, answer(ioctl(guest.vcpu[0].fd, KVM_RUN, 0)));

@@ -68,7 +68,7 @@ static void reset_registers(void)
 	EXPECT_EQ(2, regs.rflags);
 	EXPECT_EQ(0, regs.rax | regs.rbx | regs.rcx | regs.rsi | regs.rdi | regs.rsp | regs.rbp);
 	EXPECT_EQ(0, regs.r8 | regs.r9 | regs.r10 | regs.r11 | regs.r12 | regs.r13 | regs.r14 |
-		  regs.r15);
+			     regs.r15);
 	/* rdx is the processor's signature; its upper half cannot be set. */
 	EXPECT_EQ(0, regs.rdx >> 32);
 }
@@ -76,7 +76,7 @@ static void reset_registers(void)
 static void expect_reset_data(const char *name, const struct kvm_segment *seg)
 {
 	EXPECT(seg->base == 0 && seg->limit == 0xffff && seg->selector == 0 && seg->present &&
-	       seg->s && !seg->unusable && (seg->type & ~1) == 2,
+		       seg->s && !seg->unusable && (seg->type & ~1) == 2,
 	       "%s: base 0x%llx limit 0x%x selector 0x%x type %u present %u s %u", name, seg->base,
 	       seg->limit, seg->selector, seg->type, seg->present, seg->s);
 }
@@ -100,9 +100,11 @@ static void reset_system_registers(void)
 	expect_reset_data("gs", &sregs.gs);
 	expect_reset_data("ss", &sregs.ss);
 	EXPECT(sregs.ldt.type == 2 && sregs.ldt.base == 0 && sregs.ldt.limit == 0xffff &&
-	       sregs.ldt.selector == 0, "ldt");
+		       sregs.ldt.selector == 0,
+	       "ldt");
 	EXPECT((sregs.tr.type == 3 || sregs.tr.type == 11) && sregs.tr.present &&
-	       sregs.tr.base == 0 && sregs.tr.limit == 0xffff && sregs.tr.selector == 0, "tr");
+		       sregs.tr.base == 0 && sregs.tr.limit == 0xffff && sregs.tr.selector == 0,
+	       "tr");
 	EXPECT_EQ(0, sregs.gdt.base);
 	EXPECT_EQ(0xffff, sregs.gdt.limit);
 	EXPECT_EQ(0, sregs.idt.base);
@@ -114,7 +116,7 @@ static void reset_system_registers(void)
 	EXPECT_EQ(0, sregs.cr8);
 	EXPECT_EQ(0, sregs.efer);
 	EXPECT_EQ(0, sregs.interrupt_bitmap[0] | sregs.interrupt_bitmap[1] |
-		  sregs.interrupt_bitmap[2] | sregs.interrupt_bitmap[3]);
+			     sregs.interrupt_bitmap[2] | sregs.interrupt_bitmap[3]);
 }
 
 static void registers_round_trip(void)
@@ -127,7 +129,7 @@ static void registers_round_trip(void)
 	guest_create(&guest, 1);
 	for (i = 0; i < sizeof(in) / sizeof(*word); i++)
 		word[i] = 0x0123456789abcdefULL * (i + 1);
-	in.rflags = 0xcd7;	/* all arithmetic flags, DF, OF */
+	in.rflags = 0xcd7; /* all arithmetic flags, DF, OF */
 	in.rip = 0x12345678;
 	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &in));
 	out = guest_regs(&guest, 0);
@@ -145,33 +147,44 @@ static bool segments_equal(const struct kvm_segment *a, const struct kvm_segment
 	       a->db == b->db && a->s == b->s && a->l == b->l && a->g == b->g && a->avl == b->avl;
 }
 
+static void expect_segment(const struct kvm_segment *a, const struct kvm_segment *b,
+			   const char *where, const char *name)
+{
+	EXPECT(segments_equal(a, b),
+	       "%s: %s is read as another (base 0x%llx limit 0x%x selector 0x%x type %u)", where,
+	       name, b->base, b->limit, b->selector, b->type);
+}
+
 static void expect_sregs(const struct kvm_sregs *a, const struct kvm_sregs *b, const char *where)
 {
-#define SAME(field) EXPECT(a->field == b->field, "%s: " #field " 0x%llx, read as 0x%llx", where, \
-			   (unsigned long long)a->field, (unsigned long long)b->field)
-#define SAME_SEG(seg) EXPECT(segments_equal(&a->seg, &b->seg), "%s: " #seg " is read as another " \
-			     "(base 0x%llx limit 0x%x selector 0x%x type %u)", where, b->seg.base, \
-			     b->seg.limit, b->seg.selector, b->seg.type)
-	SAME_SEG(cs);
-	SAME_SEG(ds);
-	SAME_SEG(es);
-	SAME_SEG(fs);
-	SAME_SEG(gs);
-	SAME_SEG(ss);
-	SAME_SEG(tr);
-	SAME(gdt.base);
-	SAME(gdt.limit);
-	SAME(idt.base);
-	SAME(idt.limit);
-	SAME(cr0);
-	SAME(cr2);
-	SAME(cr3);
-	SAME(cr4);
-	SAME(cr8);
-	SAME(efer);
-	SAME(apic_base);
-#undef SAME
-#undef SAME_SEG
+	const struct {
+		const char *name;
+		unsigned long long a, b;
+	} fields[] = {
+		{ "gdt base", a->gdt.base, b->gdt.base },
+		{ "gdt limit", a->gdt.limit, b->gdt.limit },
+		{ "idt base", a->idt.base, b->idt.base },
+		{ "idt limit", a->idt.limit, b->idt.limit },
+		{ "cr0", a->cr0, b->cr0 },
+		{ "cr2", a->cr2, b->cr2 },
+		{ "cr3", a->cr3, b->cr3 },
+		{ "cr4", a->cr4, b->cr4 },
+		{ "cr8", a->cr8, b->cr8 },
+		{ "efer", a->efer, b->efer },
+		{ "apic_base", a->apic_base, b->apic_base },
+	};
+	size_t i;
+
+	expect_segment(&a->cs, &b->cs, where, "cs");
+	expect_segment(&a->ds, &b->ds, where, "ds");
+	expect_segment(&a->es, &b->es, where, "es");
+	expect_segment(&a->fs, &b->fs, where, "fs");
+	expect_segment(&a->gs, &b->gs, where, "gs");
+	expect_segment(&a->ss, &b->ss, where, "ss");
+	expect_segment(&a->tr, &b->tr, where, "tr");
+	for (i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		EXPECT(fields[i].a == fields[i].b, "%s: %s 0x%llx, read as 0x%llx", where,
+		       fields[i].name, fields[i].a, fields[i].b);
 }
 
 static void system_registers_round_trip(void)
@@ -232,7 +245,8 @@ static void expect_refused(struct guest *guest, const struct kvm_sregs *sregs, c
 
 	EXPECT(err == -EINVAL, "%s: %s instead of EINVAL", why, err ? strerror(-err) : "success");
 	after = guest_sregs(guest, 0);
-	EXPECT(memcmp(&before, &after, sizeof(before)) == 0, "%s: a refusal changed the state", why);
+	EXPECT(memcmp(&before, &after, sizeof(before)) == 0, "%s: a refusal changed the state",
+	       why);
 }
 
 static void impossible_system_registers(void)
@@ -244,11 +258,11 @@ static void impossible_system_registers(void)
 	guest_load(&guest, code_hlt);
 	guest_start(&guest, 0, MODE_LONG);
 	good = guest_sregs(&guest, 0);
-#define REFUSED(why, change)						\
-	do {								\
-		bad = good;						\
-		change;							\
-		expect_refused(&guest, &bad, why);			\
+#define REFUSED(why, change)                       \
+	do {                                       \
+		bad = good;                        \
+		change;                            \
+		expect_refused(&guest, &bad, why); \
 	} while (0)
 	REFUSED("long mode without PAE", bad.cr4 &= ~X86_CR4_PAE);
 	REFUSED("paging and LME without LMA", bad.efer &= ~X86_EFER_LMA);
@@ -337,7 +351,7 @@ static void shared_pages_outlive_descriptors(void)
 }
 
 guest_code(code_loop, 64,
-	   "1: incq " STRING(GUEST_SHARED) "\n"
+	   "1: incq " S_SHARED "\n"
 	   "jmp 1b\n");
 
 static void nothing(int signal)

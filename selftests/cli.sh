@@ -129,8 +129,8 @@ make_images()
 		segment64 "$zero8" '\0\0\040\0\0\0\0\0' "$eight8" "$eight8"
 	} >"$dir/elf_entry"
 	bytes '\260\052\346\364\364' >"$dir/exit42"	# mov $42, %al; out %al, $0xf4; hlt
-	# mov $0x3f8, %dx; mov $'!', %al; out %al, %dx; jmp .
-	bytes '\272\370\003\260\041\356\353\376' >"$dir/loop"
+	# sti (see guest_start()); mov $0x3f8, %dx; mov $'!', %al; out %al, %dx; jmp .
+	bytes '\373\272\370\003\260\041\356\353\376' >"$dir/loop"
 	# lidt of a table without room, then ud2
 	bytes '\017\001\036\010\174\017\013\220\0\0\0\0\0\0' >"$dir/triple"
 	# in $0x71: nothing is there; then to the exit port: in $0x71, %al; out %al, $0xf4

@@ -29,8 +29,8 @@ static void expect_port(struct guest *guest, int direction, uint8_t size, uint16
 	EXPECT_EQ(port, run->io.port);
 	EXPECT_EQ(1, run->io.count);
 	REQUIRE(run->io.data_offset >= sizeof(*run) &&
-		run->io.data_offset + 4 <= guest->dev.run_size, "data offset 0x%llx",
-		run->io.data_offset);
+			run->io.data_offset + 4 <= guest->dev.run_size,
+		"data offset 0x%llx", run->io.data_offset);
 }
 
 guest_code(code_out, 64,
@@ -284,7 +284,7 @@ static void read_without_memory(void)
 	expect_no_memory(&guest);
 }
 
-/* Code where there is no memory: stock kvm's fetch fails too, it cannot emulate what is not there. */
+/* Code where there is no memory: no one can emulate what is not there, nor does stock kvm. */
 static void fetch_without_memory(void)
 {
 	struct guest guest;
@@ -312,11 +312,12 @@ static void no_slots(void)
 		return;
 	EXPECT_ERRNO(0, err);
 	EXPECT(vcpu.run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
-	       vcpu.run->exit_reason == KVM_EXIT_MMIO, "exit %u", vcpu.run->exit_reason);
+		       vcpu.run->exit_reason == KVM_EXIT_MMIO,
+	       "exit %u", vcpu.run->exit_reason);
 }
 
 guest_code(code_loop, 64,
-	   "1: incq " STRING(GUEST_SHARED) "\n"
+	   "1: incq " S_SHARED "\n"
 	   "jmp 1b\n");
 
 static void nothing(int signal)

@@ -9,18 +9,16 @@
 #include "lib/guest.h"
 
 /* In each piece of code the exception is at label 2, and the guest goes on at label 3. */
-#define EXCEPTION(name, before, text)					\
-	guest_code(name, 64,						\
-		   "1: mov $3f - 1b + " STRING(GUEST_CODE) ", %r15d\n"	\
-		   "mov $2f - 1b + " STRING(GUEST_CODE) ", %r14d\n"	\
-		   before						\
-		   "2: " text "\n"					\
-		   "3: mov $0x600d, %ebx\n"				\
+#define EXCEPTION(name, before, text)                                          \
+	guest_code(name, 64,                                                   \
+		   "1: mov $3f - 1b + " S_CODE ", %r15d\n"                     \
+		   "mov $2f - 1b + " S_CODE ", %r14d\n" before "2: " text "\n" \
+		   "3: mov $0x600d, %ebx\n"                                    \
 		   "hlt\n")
 
 struct expected {
 	uint64_t vector, error;
-	uint64_t behind;	/* bytes from the instruction to the return address */
+	uint64_t behind; /* bytes from the instruction to the return address */
 };
 
 static struct trap run(struct guest *guest, const struct expected *expected)
@@ -38,12 +36,12 @@ static struct trap run(struct guest *guest, const struct expected *expected)
 	return trap;
 }
 
-#define START(guest, code)						\
-	do {								\
-		guest_create(guest, 1);					\
-		guest_load(guest, code);				\
-		guest_start(guest, 0, MODE_LONG);			\
-		guest_enable_traps(guest, 0);				\
+#define START(guest, code)                        \
+	do {                                      \
+		guest_create(guest, 1);           \
+		guest_load(guest, code);          \
+		guest_start(guest, 0, MODE_LONG); \
+		guest_enable_traps(guest, 0);     \
 	} while (0)
 
 EXCEPTION(code_ud, "", "ud2");
@@ -59,7 +57,7 @@ EXCEPTION(code_nm, "mov %cr0, %rax\nor $8, %al\nmov %rax, %cr0\n", "fld1");
 EXCEPTION(code_pf_read, "mov $0xc0000000, %eax\nmov %cr2, %rdx\n", "mov 0x123(%rax), %rcx");
 EXCEPTION(code_pf_write, "mov $0xc0000000, %eax\n", "mov %rcx, 0x123(%rax)");
 EXCEPTION(code_pf_stack, "mov $0xc0001000, %esp\n", "mov 0xc8(%rsp), %rcx");
-EXCEPTION(code_pf_protection, "", "movl $1, " STRING(GUEST_SHARED));
+EXCEPTION(code_pf_protection, "", "movl $1, " S_SHARED);
 
 static void undefined_opcode(void)
 {
@@ -229,7 +227,7 @@ static void double_fault(void)
 
 /* Many in a row: each is delivered once. */
 guest_code(code_many, 64,
-	   "1: mov $2f - 1b + " STRING(GUEST_CODE) ", %r15d\n"
+	   "1: mov $2f - 1b + " S_CODE ", %r15d\n"
 	   "mov $20, %ecx\n"
 	   "3: ud2\n"
 	   "2: dec %ecx\n"

@@ -19,7 +19,7 @@ struct fpu_state {
 	double st0, st1;
 };
 
-#define IN_GPA(cpu) (GUEST_SHARED + (cpu) * 0x400)
+#define IN_GPA(cpu)  (GUEST_SHARED + (cpu)*0x400)
 #define OUT_GPA(cpu) (IN_GPA(cpu) + 0x200)
 
 /* Loads, then at each turn exits and stores what is in the registers. */
@@ -32,7 +32,7 @@ guest_code(code_fpu, 64,
 	   "fldcw 260(%rsi)\n"
 	   "fldl 272(%rsi)\n"
 	   "fldl 264(%rsi)\n"
-	   "1: out %al, $" STRING(PORT_SYNC) "\n"
+	   "1: out %al, $" S_SYNC "\n"
 	   ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15\n"
 	   "movdqu %xmm\\n, \\n*16(%rdi)\n"
 	   ".endr\n"
@@ -64,7 +64,8 @@ static struct fpu_state pattern(unsigned int seed)
 {
 	struct fpu_state state = { .mxcsr = seed & 1 ? 0x3f80 : 0x5f80,
 				   .fcw = seed & 1 ? 0x27f : 0x77f,
-				   .st0 = seed + 0.25, .st1 = -1000.5 * seed };
+				   .st0 = seed + 0.25,
+				   .st1 = -1000.5 * seed };
 	unsigned int i, j;
 
 	for (i = 0; i < 16; i++) {
@@ -179,15 +180,16 @@ static void from_thread_to_thread(void)
 	}
 }
 
-#define FOR_ALL_XMM(op) \
+#define FOR_ALL_XMM(op)                                                                         \
 	op(0) op(1) op(2) op(3) op(4) op(5) op(6) op(7) op(8) op(9) op(10) op(11) op(12) op(13) \
-	op(14) op(15)
-#define LOAD_XMM(n) "movdqu " #n "*16(%[in]), %%xmm" #n "\n"
+		op(14) op(15)
+#define LOAD_XMM(n)  "movdqu " #n "*16(%[in]), %%xmm" #n "\n"
 #define STORE_XMM(n) "movdqu %%xmm" #n ", " #n "*16(%[out])\n"
-#define LOAD_YMM(n) "vmovdqu " #n "*32(%[in]), %%ymm" #n "\n"
+#define LOAD_YMM(n)  "vmovdqu " #n "*32(%[in]), %%ymm" #n "\n"
 #define STORE_YMM(n) "vmovdqu %%ymm" #n ", " #n "*32(%[out])\n"
-#define CLOBBERS "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", \
-	"xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+#define CLOBBERS                                                                                \
+	"rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", \
+		"xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
 /* KVM_RUN between a load and a store of all our vector registers, nothing else. */
 static long run_between_xmm(int fd, const void *in, void *out)
@@ -201,8 +203,7 @@ static long run_between_xmm(int fd, const void *in, void *out)
 	return ret;
 }
 
-__attribute__((target("avx")))
-static long run_between_ymm(int fd, const void *in, void *out)
+static long __attribute__((target("avx"))) run_between_ymm(int fd, const void *in, void *out)
 {
 	long ret = SYS_ioctl;
 
@@ -232,7 +233,8 @@ static void threads_own_state(void)
 	for (turn = 0; turn < 3; turn++) {
 		memset(out, 0, sizeof(out));
 		asm volatile("stmxcsr %0; fnstcw %1; ldmxcsr %2; fldcw %3"
-			     : "=m"(mxcsr_before), "=m"(fcw_before) : "m"(mxcsr), "m"(fcw));
+			     : "=m"(mxcsr_before), "=m"(fcw_before)
+			     : "m"(mxcsr), "m"(fcw));
 		if (avx)
 			err = run_between_ymm(guest.vcpu[0].fd, in, out);
 		else
@@ -242,7 +244,8 @@ static void threads_own_state(void)
 			     : "m"(mxcsr_before), "m"(fcw_before));
 		EXPECT_EQ(0, err);
 		guest_expect_exit(&guest, 0, KVM_EXIT_IO);
-		EXPECT(memcmp(in, out, avx ? 512 : 256) == 0, "the guest changed our vector registers");
+		EXPECT(memcmp(in, out, avx ? 512 : 256) == 0,
+		       "the guest changed our vector registers");
 		EXPECT_EQ(mxcsr, mxcsr_after);
 		EXPECT_EQ(fcw, fcw_after);
 	}

@@ -12,9 +12,11 @@
 
 #include "lib/guest.h"
 
-#define FAR 0x800000	/* linear and physical; the alias is sent from here to 0 */
-#define HERE 0x1111
-#define THERE 0x2222
+#define FAR	   0x800000 /* linear and physical; the alias is sent from here to 0 */
+#define S_FAR	   STRING(FAR + GUEST_SHARED)
+#define S_SEL_DATA STRING(SEL_DATA)
+#define HERE	   0x1111
+#define THERE	   0x2222
 
 /* ebx: 0x1233 in 16-bit code, 0x90901233 in 32-bit code, 0x90901234 in 64-bit code. */
 guest_code(code_which, 16,
@@ -37,10 +39,10 @@ static void expect_width(enum cpu_mode mode, unsigned int bits)
 }
 
 guest_code(code_read32, 32,
-	   "mov " STRING(FAR + GUEST_SHARED) ", %eax\n"
+	   "mov " S_FAR ", %eax\n"
 	   "hlt\n");
 guest_code(code_read64, 64,
-	   "mov " STRING(FAR + GUEST_SHARED) ", %eax\n"
+	   "mov " S_FAR ", %eax\n"
 	   "hlt\n");
 
 /* Sends the large page at FAR to physical 0: in each kind of table it is one entry. */
@@ -139,9 +141,9 @@ static void protected_16(void)
 
 /* A segment's base counts; a selector is looked up in the table. */
 guest_code(code_prot_segments, 32,
-	   "mov $" STRING(SEL_DATA) ", %eax\n"
+	   "mov $" S_SEL_DATA ", %eax\n"
 	   "mov %eax, %gs\n"
-	   "mov %gs:" STRING(GUEST_SHARED) ", %ebx\n"
+	   "mov %gs:" S_SHARED ", %ebx\n"
 	   "mov %fs:0, %ecx\n"
 	   "hlt\n");
 
@@ -187,7 +189,7 @@ static void compatibility(void)
 }
 
 guest_code(code_high, 64,
-	   "mov $0xffff800000000000 + " STRING(GUEST_SHARED) ", %rbx\n"
+	   "mov $0xffff800000000000 + " S_SHARED ", %rbx\n"
 	   "mov (%rbx), %rax\n"
 	   "lea (%rip), %rcx\n"
 	   "hlt\n");
@@ -218,9 +220,9 @@ guest_code_extern(code_all_modes);
 
 static const struct {
 	const char *name;
-	uint32_t width;		/* ebx of the bytes above */
-	uint32_t far;		/* what is read at FAR + GUEST_SHARED; 0: not read */
-	uint32_t cr0, efer;	/* of PG and PE; of LMA */
+	uint32_t width;	    /* ebx of the bytes above */
+	uint32_t far;	    /* what is read at FAR + GUEST_SHARED; 0: not read */
+	uint32_t cr0, efer; /* of PG and PE; of LMA */
 } stations[] = {
 	{ "real mode", 0x1233, 0, 0, 0 },
 	{ "protected mode", 0x90901233, THERE, 1, 0 },
@@ -274,22 +276,17 @@ static void through_all_modes(void)
 		const uint32_t *at = found + i * STATION_WORDS;
 
 		EXPECT(at[0] == stations[i].width && at[1] == stations[i].far &&
-		       (at[2] & 0x80000001) == stations[i].cr0 && (at[3] & 0x400) == stations[i].efer,
+			       (at[2] & 0x80000001) == stations[i].cr0 &&
+			       (at[3] & 0x400) == stations[i].efer,
 		       "%s: width 0x%x far 0x%x cr0 0x%x efer 0x%x", stations[i].name, at[0], at[1],
 		       at[2], at[3]);
 	}
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(real),
-	KTAP_TEST(real_interrupt),
-	KTAP_TEST(protected_16),
-	KTAP_TEST(protected_32),
-	KTAP_TEST(paging_32),
-	KTAP_TEST(paging_pae),
-	KTAP_TEST(compatibility),
-	KTAP_TEST(long_mode),
-	KTAP_TEST(through_all_modes),
+	KTAP_TEST(real),	  KTAP_TEST(real_interrupt), KTAP_TEST(protected_16),
+	KTAP_TEST(protected_32),  KTAP_TEST(paging_32),	     KTAP_TEST(paging_pae),
+	KTAP_TEST(compatibility), KTAP_TEST(long_mode),	     KTAP_TEST(through_all_modes),
 };
 
 KTAP_MAIN(tests)

@@ -13,7 +13,7 @@
 struct msr {
 	const char *name;
 	uint32_t number;
-	uint64_t value[2];	/* one for each vCPU */
+	uint64_t value[2]; /* one for each vCPU */
 };
 
 static const struct msr msrs[] = {
@@ -37,7 +37,7 @@ struct msr_item {
 	uint64_t number, value;
 };
 
-#define LIST_GPA(cpu) (GUEST_SHARED + (cpu) * 0x400)
+#define LIST_GPA(cpu) (GUEST_SHARED + (cpu)*0x400)
 
 guest_code(code_msrs, 64,
 	   "1: mov %rsi, %rbx\n"
@@ -55,7 +55,7 @@ guest_code(code_msrs, 64,
 	   "mov %edx, 12(%rbx)\n"
 	   "4: add $16, %rbx\n"
 	   "jmp 2b\n"
-	   "5: out %al, $" STRING(PORT_SYNC) "\n"
+	   "5: out %al, $" S_SYNC "\n"
 	   "jmp 1b\n");
 
 static struct msr_item *list_of(const struct guest *guest, unsigned int cpu)
@@ -94,9 +94,9 @@ static void expect_all(struct guest *guest, unsigned int cpu)
 	set_direction(guest, cpu, false);
 	guest_run_to_sync(guest, cpu);
 	for (i = 0; i < NR_MSRS; i++)
-		EXPECT(list[i].value == msrs[i].value[cpu], "CPU %u: %s: expected 0x%llx, is 0x%llx",
-		       cpu, msrs[i].name, (unsigned long long)msrs[i].value[cpu],
-		       (unsigned long long)list[i].value);
+		EXPECT(list[i].value == msrs[i].value[cpu],
+		       "CPU %u: %s: expected 0x%llx, is 0x%llx", cpu, msrs[i].name,
+		       (unsigned long long)msrs[i].value[cpu], (unsigned long long)list[i].value);
 }
 
 static void start(struct guest *guest, unsigned int nr_cpus)
@@ -194,7 +194,7 @@ guest_code(code_syscall, 64,
 	   "mov $0x00080008, %edx\n"
 	   "wrmsr\n"
 	   "mov $0xc0000082, %ecx\n"
-	   "mov $3f - 1b + " STRING(GUEST_CODE) ", %eax\n"
+	   "mov $3f - 1b + " S_CODE ", %eax\n"
 	   "xor %edx, %edx\n"
 	   "wrmsr\n"
 	   "mov $0xc0000084, %ecx\n"
@@ -204,7 +204,7 @@ guest_code(code_syscall, 64,
 	   "syscall\n"
 	   "2: hlt\n"
 	   "3: setc %bl\n"
-	   "mov $2b - 1b + " STRING(GUEST_CODE) ", %r10d\n"
+	   "mov $2b - 1b + " S_CODE ", %r10d\n"
 	   "hlt\n");
 
 static void syscall_and_efer(void)
@@ -220,7 +220,8 @@ static void syscall_and_efer(void)
 	regs = guest_regs(&guest, 0);
 	EXPECT_EQ(0x500, regs.r8);
 	EXPECT_EQ(0x501, regs.r9);
-	EXPECT(regs.r10 && regs.rcx == regs.r10, "SYSCALL did not get to LSTAR: rcx 0x%llx", regs.rcx);
+	EXPECT(regs.r10 && regs.rcx == regs.r10, "SYSCALL did not get to LSTAR: rcx 0x%llx",
+	       regs.rcx);
 	EXPECT_EQ(0, regs.rbx & 0xff);
 	EXPECT_EQ(1, regs.r11 & 1);
 	EXPECT_EQ(0x501, guest_sregs(&guest, 0).efer);
@@ -245,12 +246,9 @@ static void bases_of_the_process(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(kept_over_exits),
-	KTAP_TEST(two_vcpus_on_one_thread),
-	KTAP_TEST(bases_are_the_segments),
-	KTAP_TEST(swapgs),
-	KTAP_TEST(syscall_and_efer),
-	KTAP_TEST(bases_of_the_process),
+	KTAP_TEST(kept_over_exits),	   KTAP_TEST(two_vcpus_on_one_thread),
+	KTAP_TEST(bases_are_the_segments), KTAP_TEST(swapgs),
+	KTAP_TEST(syscall_and_efer),	   KTAP_TEST(bases_of_the_process),
 };
 
 KTAP_MAIN(tests)

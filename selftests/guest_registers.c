@@ -10,9 +10,12 @@
 
 #include "lib/guest.h"
 
+#define S_SEL_DATA STRING(SEL_DATA)
+#define S_SEL_TSS  STRING(SEL_TSS)
+
 /* Every register is changed by one instruction between two exits. */
 guest_code(code_registers, 64,
-	   "1: out %al, $" STRING(PORT_SYNC) "\n"
+	   "1: out %al, $" S_SYNC "\n"
 	   "inc %rax\n"
 	   "inc %rbx\n"
 	   "inc %rcx\n"
@@ -127,7 +130,7 @@ static void changed_between_runs(void)
 	guest_start(&guest, 0, MODE_LONG);
 	set_general(&guest, 0, SEED_A);
 	guest_run_to_sync(&guest, 0);
-	guest.vcpu[0].run->immediate_exit = 1;	/* completes the OUT */
+	guest.vcpu[0].run->immediate_exit = 1; /* completes the OUT */
 	EXPECT_ERRNO(EINTR, vcpu_run(&guest.vcpu[0]));
 	guest.vcpu[0].run->immediate_exit = 0;
 	regs = guest_regs(&guest, 0);
@@ -160,12 +163,12 @@ static void flags(void)
 	guest_load(&guest, code_flags);
 	guest_start(&guest, 0, MODE_LONG);
 	regs = guest_regs(&guest, 0);
-	regs.rflags = 0x8d7;	/* OF SF ZF AF PF CF */
+	regs.rflags = 0x8d7; /* OF SF ZF AF PF CF */
 	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
 	guest_run_to_hlt(&guest, 0);
 	regs = guest_regs(&guest, 0);
 	EXPECT_EQ(0x8d7, regs.rbx);
-	EXPECT_EQ(0x97, regs.rflags & 0x8d7);	/* SF AF PF CF */
+	EXPECT_EQ(0x97, regs.rflags & 0x8d7); /* SF AF PF CF */
 	guest_run_to_hlt(&guest, 0);
 	EXPECT_EQ(0x400, guest_regs(&guest, 0).rflags & 0x400);
 }
@@ -174,15 +177,15 @@ static void flags(void)
 guest_code(code_segments, 64,
 	   "mov %fs:0, %rax\n"
 	   "mov %gs:8, %rbx\n"
-	   "mov $" STRING(SEL_DATA) ", %ecx\n"
+	   "mov $" S_SEL_DATA ", %ecx\n"
 	   "mov %ecx, %es\n"
 	   "str %dx\n"
-	   "mov $" STRING(SEL_TSS) ", %ecx\n"
+	   "mov $" S_SEL_TSS ", %ecx\n"
 	   "ltr %cx\n"
 	   "str %si\n"
 	   "sldt %r8\n"
-	   "sidt " STRING(GUEST_SHARED) "+64\n"
-	   "sgdt " STRING(GUEST_SHARED) "+80\n"
+	   "sidt " S_SHARED "+64\n"
+	   "sgdt " S_SHARED "+80\n"
 	   "hlt\n");
 
 static void segments(void)
@@ -241,14 +244,14 @@ guest_code(code_control, 64,
 	   "mov %r8, %cr8\n"
 	   "mov %cr8, %r9\n"
 	   "mov %cr0, %rax\n"
-	   "or $0x8, %al\n"		/* TS */
+	   "or $0x8, %al\n" /* TS */
 	   "mov %rax, %cr0\n"
 	   "mov %cr0, %r10\n"
 	   "clts\n"
 	   "mov %cr0, %r11\n"
 	   "smsw %r13\n"
 	   "mov %cr4, %rax\n"
-	   "or $0x80, %al\n"		/* PGE */
+	   "or $0x80, %al\n" /* PGE */
 	   "mov %rax, %cr4\n"
 	   "mov %cr4, %r12\n"
 	   "mov %rbx, %cr3\n"

@@ -12,7 +12,7 @@ guest_code(code_tsc, 64,
 	   "1: rdtsc\n"
 	   "shl $32, %rdx\n"
 	   "or %rdx, %rax\n"
-	   "out %al, $" STRING(PORT_SYNC) "\n"
+	   "out %al, $" S_SYNC "\n"
 	   "jmp 1b\n");
 
 static uint64_t read_tsc(struct guest *guest, unsigned int cpu)

@@ -28,13 +28,13 @@ guest_code(code_read, 64,
 	   "hlt\n");
 
 #define FIRST_PAGE 0x100000UL
-#define N 100
+#define N	   100
 
 struct fixture {
 	struct guest guest;
 	struct trace trace;
 	struct counts before;
-	uint64_t next;		/* the next fresh page */
+	uint64_t next; /* the next fresh page */
 };
 
 static void run_pages(struct fixture *f, uint64_t gpa, uint64_t pages)
@@ -85,12 +85,14 @@ static void expect_fills_mkvm(struct fixture *f, uint64_t fills)
 	guest_counts(&f->guest, 0, &after);
 	for (i = 0; i < MKVM_NR_CAUSES; i++)
 		EXPECT(after.sum.causes[i] - f->before.sum.causes[i] ==
-		       (i == MKVM_CAUSE_FILL ? fills : 0), "cause %s: %llu exits", name_of_cause(i),
+			       (i == MKVM_CAUSE_FILL ? fills : 0),
+		       "cause %s: %llu exits", name_of_cause(i),
 		       (unsigned long long)(after.sum.causes[i] - f->before.sum.causes[i]));
 	EXPECT_EQ(fills, after.sum.mmu_exits - f->before.sum.mmu_exits);
-	violations = after.sum.vendor == MKVM_VENDOR_VMX ?
-		counts_of_reason(&after, 48) - counts_of_reason(&f->before, 48) :
-		counts_of_reason(&after, 0x400) - counts_of_reason(&f->before, 0x400);
+	violations =
+		after.sum.vendor == MKVM_VENDOR_VMX
+			? counts_of_reason(&after, 48) - counts_of_reason(&f->before, 48)
+			: counts_of_reason(&after, 0x400) - counts_of_reason(&f->before, 0x400);
 	EXPECT_EQ(fills, violations);
 	/* Each exit is followed by an entry, but the last. */
 	EXPECT_EQ(after.sum.exits - f->before.sum.exits, after.sum.entries - f->before.sum.entries);
@@ -165,7 +167,8 @@ static void taken_back(void)
 
 	set_up(&f);
 	fresh_pages(&f, N);
-	REQUIRE(madvise(guest_at(&f.guest, FIRST_PAGE, N << 12), (N / 2) << 12, MADV_DONTNEED) == 0);
+	REQUIRE(madvise(guest_at(&f.guest, FIRST_PAGE, N << 12), (N / 2) << 12, MADV_DONTNEED) ==
+		0);
 	run_pages(&f, FIRST_PAGE, N);
 	expect_fills(&f, N / 2);
 	run_pages(&f, FIRST_PAGE, N);

@@ -17,20 +17,20 @@
 
 #include "lib/guest.h"
 
-#define PAGE 0x1000UL
+#define PAGE	 0x1000UL
 #define PAGE_GPA 0x200000UL
-#define SEEN 0		/* words of the shared page */
-#define TURNS 1
-#define CHANGES 20
+#define SEEN	 0 /* words of the shared page */
+#define TURNS	 1
+#define CHANGES	 20
 
 guest_code(code_watch, 64,
 	   "1: mov (%rdi), %rax\n"
-	   "mov %rax, " STRING(GUEST_SHARED) "\n"
-	   "incq " STRING(GUEST_SHARED) " + 8\n"
+	   "mov %rax, " S_SHARED "\n"
+	   "incq " S_SHARED " + 8\n"
 	   "jmp 1b\n");
 guest_code(code_increment, 64,
 	   "1: incq (%rdi)\n"
-	   "incq " STRING(GUEST_SHARED) " + 8\n"
+	   "incq " S_SHARED " + 8\n"
 	   "jmp 1b\n");
 guest_code(code_read_once, 64,
 	   "mov (%rdi), %rax\n"
@@ -56,11 +56,11 @@ static void *run(void *data)
 	return (void *)(long)vcpu_run(data);
 }
 
-#define SET_UP(f, code)							\
-	do {								\
-		guest_create(&(f)->guest, 1);				\
-		guest_load(&(f)->guest, code);				\
-		set_up(f);						\
+#define SET_UP(f, code)                        \
+	do {                                   \
+		guest_create(&(f)->guest, 1);  \
+		guest_load(&(f)->guest, code); \
+		set_up(f);                     \
 	} while (0)
 
 static void set_up(struct fixture *f)
@@ -102,8 +102,8 @@ static void await_turns(struct fixture *f)
 	uint64_t turns = f->shared[TURNS];
 
 	while (f->shared[TURNS] < turns + 3) {
-		REQUIRE(pthread_tryjoin_np(f->thread, NULL) == EBUSY, "the guest has stopped: exit %u",
-			f->guest.vcpu[0].run->exit_reason);
+		REQUIRE(pthread_tryjoin_np(f->thread, NULL) == EBUSY,
+			"the guest has stopped: exit %u", f->guest.vcpu[0].run->exit_reason);
 		usleep(100);
 	}
 }
@@ -235,10 +235,11 @@ static void copied_at_fork(void)
 static int memfd_page(struct fixture *f)
 {
 	int fd = memfd_create("guest", MFD_CLOEXEC);
+	void *at;
 
 	REQUIRE(fd >= 0 && ftruncate(fd, PAGE) == 0, "%s", strerror(errno));
-	REQUIRE(mmap((void *)f->page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0) ==
-		f->page, "%s", strerror(errno));
+	at = mmap((void *)f->page, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd, 0);
+	REQUIRE(at == f->page, "%s", strerror(errno));
 	return fd;
 }
 

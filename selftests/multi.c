@@ -10,9 +10,9 @@
 
 #include "lib/guest.h"
 
-#define NR_VMS 4
-#define NR_CPUS 2
-#define NR_WORDS 0x20000	/* 1 MiB of them */
+#define NR_VMS	    4
+#define NR_CPUS	    2
+#define NR_WORDS    0x20000 /* 1 MiB of them */
 #define NUMBERS_GPA 0x100000
 
 /* Sums the words of a region, each CPU from its own end, and stores every sum on the way. */
@@ -187,12 +187,9 @@ static void many_one_after_the_other(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(vms_and_vcpus_at_once),
-	KTAP_TEST(vcpu_outlives_vm_and_device),
-	KTAP_TEST(vcpu_outlives_the_other),
-	KTAP_TEST(any_order_of_closing),
-	KTAP_TEST(memory_goes_before_the_vm),
-	KTAP_TEST(many_one_after_the_other),
+	KTAP_TEST(vms_and_vcpus_at_once),     KTAP_TEST(vcpu_outlives_vm_and_device),
+	KTAP_TEST(vcpu_outlives_the_other),   KTAP_TEST(any_order_of_closing),
+	KTAP_TEST(memory_goes_before_the_vm), KTAP_TEST(many_one_after_the_other),
 };
 
 KTAP_MAIN(tests)

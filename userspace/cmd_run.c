@@ -34,8 +34,8 @@ static void run_help(const struct option_row *rows)
 	     "                 entry in 64-bit mode, the first 4 GiB mapped one to one\n"
 	     "  ELF, i386      the same in 32-bit protected mode, flat segments, paging off\n"
 	     "  anything else  a flat binary: loaded at 0x7c00, starts there in real mode\n"
-	     "All CPUs start at the entry: rdi = the CPU's number from 0, rsi = how many there are,\n"
-	     "rdx = bytes of memory, rsp = a stack of its own (ELF: 64 KiB; flat: 256 bytes).\n"
+	     "All CPUs start at the entry: rdi = the CPU's number from 0, rsi = how many there\n"
+	     "are, rdx = bytes of memory, rsp = a stack of its own (ELF: 64 KiB; flat: 256 bytes).\n"
 	     "\n"
 	     "The run ends, with exit status\n"
 	     "  0      when every CPU has executed HLT\n"
@@ -101,20 +101,38 @@ int cmd_run(int argc, char **argv)
 		.cpus = 1,
 	};
 	const struct option_row rows[] = {
-		{ .name = "--flat", .value = "FILE", .parse = option_text, .into = &options.image,
-		  .expected = "a file", .help = "the program to run" },
-		{ .name = "--mmu", .value = "auto|tdp|shadow", .parse = mmu_choice_parse,
-		  .into = &options.mmu, .expected = "auto, tdp or shadow",
+		{ .name = "--flat",
+		  .value = "FILE",
+		  .parse = option_text,
+		  .into = &options.image,
+		  .expected = "a file",
+		  .help = "the program to run" },
+		{ .name = "--mmu",
+		  .value = "auto|tdp|shadow",
+		  .parse = mmu_choice_parse,
+		  .into = &options.mmu,
+		  .expected = "auto, tdp or shadow",
 		  .help = "memory virtualisation (auto: as the module's mmu says)" },
-		{ .name = "--mem", .value = "SIZE", .parse = option_size, .into = &options.mem,
+		{ .name = "--mem",
+		  .value = "SIZE",
+		  .parse = option_size,
+		  .into = &options.mem,
 		  .expected = "a size such as 64M (K, M, G; MiB without one)",
 		  .help = "the guest's memory (64M)" },
-		{ .name = "--cpus", .value = "N", .parse = option_count, .into = &options.cpus,
-		  .expected = "a number, 1 to 64", .help = "the guest's CPUs (1)" },
-		{ .name = "--device", .value = "PATH", .parse = option_text,
-		  .into = &options.device, .expected = "a device such as /dev/mkvm or /dev/kvm",
+		{ .name = "--cpus",
+		  .value = "N",
+		  .parse = option_count,
+		  .into = &options.cpus,
+		  .expected = "a number, 1 to 64",
+		  .help = "the guest's CPUs (1)" },
+		{ .name = "--device",
+		  .value = "PATH",
+		  .parse = option_text,
+		  .into = &options.device,
+		  .expected = "a device such as /dev/mkvm or /dev/kvm",
 		  .help = "the device to use (/dev/mkvm)" },
-		{ .name = "--stats", .flag = &options.stats,
+		{ .name = "--stats",
+		  .flag = &options.stats,
 		  .help = "tell at the end how often the guest exited, and why" },
 		{ .name = "--help", .flag = &options.help, .help = "this text" },
 		{ .name = NULL },

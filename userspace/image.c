@@ -53,12 +53,14 @@ static int file_read(struct file *file, const char *path, size_t limit)
 		goto close_fd;
 	}
 	if (!S_ISREG(stat.st_mode)) {
-		message("%s is not a file; --flat expects a flat binary or an ELF executable", path);
+		message("%s is not a file; --flat expects a flat binary or an ELF executable",
+			path);
 		goto close_fd;
 	}
 	if (stat.st_size == 0 || (uintmax_t)stat.st_size > limit) {
 		message(stat.st_size ? "%s is larger than the guest's memory; see --mem"
-				     : "%s is empty", path);
+				     : "%s is empty",
+			path);
 		goto close_fd;
 	}
 	file->data = malloc(stat.st_size);
@@ -71,7 +73,8 @@ static int file_read(struct file *file, const char *path, size_t limit)
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got <= 0) {
-			message("%s: %s", path, got ? strerror(errno) : "became shorter while read");
+			message("%s: %s", path,
+				got ? strerror(errno) : "became shorter while read");
 			goto free_data;
 		}
 		file->size += got;
@@ -93,7 +96,8 @@ static int image_load_flat(struct image *image, const struct file *file, const s
 
 	if (file->size > room) {
 		message("%s: a flat binary may have %llu bytes (it runs in real mode from 0x7c00), "
-			"this has %zu", file->path, (unsigned long long)room, file->size);
+			"this has %zu",
+			file->path, (unsigned long long)room, file->size);
 		return -E2BIG;
 	}
 	memcpy(mem_at(mem, IMAGE_FLAT_GPA, file->size), file->data, file->size);
@@ -120,15 +124,15 @@ static int elf_parse_header(struct elf *elf, const struct file *file)
 		message("%s: not an ELF executable for x86", file->path);
 		return -EINVAL;
 	}
-#define ELF_TAKE(header)						\
-	do {								\
-		memcpy(&(header), file->data, sizeof(header));		\
-		elf->type = (header).e_type;				\
-		elf->machine = (header).e_machine;			\
-		elf->entry = (header).e_entry;				\
-		elf->phoff = (header).e_phoff;				\
-		elf->phentsize = (header).e_phentsize;			\
-		elf->phnum = (header).e_phnum;				\
+#define ELF_TAKE(header)                                       \
+	do {                                                   \
+		memcpy(&(header), file->data, sizeof(header)); \
+		elf->type = (header).e_type;                   \
+		elf->machine = (header).e_machine;             \
+		elf->entry = (header).e_entry;                 \
+		elf->phoff = (header).e_phoff;                 \
+		elf->phentsize = (header).e_phentsize;         \
+		elf->phnum = (header).e_phnum;                 \
 	} while (0)
 	if (elf->is_64)
 		ELF_TAKE(header64);
@@ -149,7 +153,8 @@ static int elf_check_header(const struct elf *elf, const struct file *file)
 	}
 	if (elf->type != ET_EXEC) {
 		message("%s: an ELF file of type %u; expected an executable with fixed addresses "
-			"(type %u: link with -static -no-pie)", file->path, elf->type, ET_EXEC);
+			"(type %u: link with -static -no-pie)",
+			file->path, elf->type, ET_EXEC);
 		return -EINVAL;
 	}
 	if (elf->phentsize != phentsize || elf->phnum == 0 || elf->phoff > file->size ||
@@ -189,14 +194,16 @@ static int image_load_segment(const struct segment *seg, const struct file *file
 	}
 	if (seg->gpa < IMAGE_ELF_MIN_GPA) {
 		message("%s: a segment is at 0x%llx; expected 0x%lx or above (below are the page "
-			"tables)", file->path, (unsigned long long)seg->gpa, IMAGE_ELF_MIN_GPA);
+			"tables)",
+			file->path, (unsigned long long)seg->gpa, IMAGE_ELF_MIN_GPA);
 		return -EINVAL;
 	}
 	to = mem_at(mem, seg->gpa, seg->memsz);
 	if (!to) {
 		message("%s: a segment of %llu bytes at 0x%llx is not within the guest's memory of "
-			"%zu MiB; see --mem", file->path, (unsigned long long)seg->memsz,
-			(unsigned long long)seg->gpa, mem->size >> 20);
+			"%zu MiB; see --mem",
+			file->path, (unsigned long long)seg->memsz, (unsigned long long)seg->gpa,
+			mem->size >> 20);
 		return -EINVAL;
 	}
 	memcpy(to, file->data + seg->offset, seg->filesz);

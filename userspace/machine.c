@@ -2,9 +2,10 @@
 /*
  * A virtual machine with its memory, CPUs and devices; one thread a CPU.
  *
- * It ends when every CPU has halted, or when machine_stop() was called: by a CPU's thread (shutdown,
- * exit port, error) or by the owner (a signal).  The first to stop it decides the status.  A thread
- * that is in KVM_RUN, or about to enter it, is got out by immediate_exit and a signal.
+ * It ends when every CPU has halted, or when machine_stop() was called: by a CPU's thread
+ * (shutdown, exit port, error) or by the owner (a signal).  The first to stop it decides the
+ * status.  A thread that is in KVM_RUN, or about to enter it, is got out by immediate_exit and a
+ * signal.
  */
 #include "machine.h"
 
@@ -18,9 +19,9 @@
 #include "lib/x86.h"
 #include "message.h"
 
-#define SIGNAL_KICK SIGUSR1
-#define STACK_SIZE 0x10000UL	/* of each CPU of an ELF image */
-#define FLAT_STACK_SIZE 0x100UL	/* of each CPU of a flat image */
+#define SIGNAL_KICK	SIGUSR1
+#define STACK_SIZE	0x10000UL /* of each CPU of an ELF image */
+#define FLAT_STACK_SIZE 0x100UL	  /* of each CPU of a flat image */
 
 static int machine_create_cpus(struct machine *machine, unsigned int nr)
 {
@@ -138,7 +139,8 @@ int machine_check_image(const struct machine *machine, const struct machine_conf
 	if (stacks <= machine->mem.size && image->end <= machine->mem.size - stacks)
 		return 0;
 	message("the image leaves no room for the stacks (%lu KiB a CPU at the end of memory); see "
-		"--mem", STACK_SIZE >> 10);
+		"--mem",
+		STACK_SIZE >> 10);
 	return -ENOSPC;
 }
 
@@ -200,21 +202,23 @@ static void machine_cpu_died(struct machine_cpu *cpu)
 			cpu->id, regs.rip, run->fail_entry.hardware_entry_failure_reason);
 		break;
 	case KVM_EXIT_MMIO:
-		message("CPU %u: the guest %s physical address 0x%llx, where there is neither memory "
-			"nor a device, at rip 0x%llx", cpu->id,
-			run->mmio.is_write ? "writes to" : "reads from", run->mmio.phys_addr,
-			regs.rip);
+		message("CPU %u: the guest %s physical address 0x%llx at rip 0x%llx: there is "
+			"neither memory nor a device",
+			cpu->id, run->mmio.is_write ? "writes to" : "reads from",
+			run->mmio.phys_addr, regs.rip);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		message("CPU %u: %s could not go on at rip 0x%llx (internal error, suberror %u%s)",
 			cpu->id, cpu->machine->dev.path, regs.rip, run->internal.suberror,
-			run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION ?
-				": an instruction that it cannot emulate, such as an access to an "
-				"address without memory" : "");
+			run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
+				? ": an instruction that it cannot emulate, such as one that "
+				  "uses an address without memory"
+				: "");
 		break;
 	case KVM_EXIT_UNKNOWN:
 		message("CPU %u: the guest left by a hardware exit that nobody handles, 0x%llx, at "
-			"rip 0x%llx", cpu->id, run->hw.hardware_exit_reason, regs.rip);
+			"rip 0x%llx",
+			cpu->id, run->hw.hardware_exit_reason, regs.rip);
 		break;
 	default:
 		message("CPU %u: exit %u (%s) at rip 0x%llx, for which there is no handler",
@@ -267,7 +271,7 @@ static void *machine_cpu_thread(void *data)
 
 static void machine_on_kick(int signal)
 {
-	(void)signal;	/* it has done its work by interrupting KVM_RUN */
+	(void)signal; /* it has done its work by interrupting KVM_RUN */
 }
 
 static int machine_start_threads(struct machine *machine)

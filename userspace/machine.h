@@ -13,9 +13,9 @@
 #include "serial.h"
 
 #define MACHINE_MAX_CPUS 64
-#define MACHINE_MIN_MEM (2UL << 20)
-#define MACHINE_MAX_MEM (3UL << 30)	/* above is where a PC has its devices */
-#define MACHINE_NR_EXITS 64		/* counted by KVM's exit reason */
+#define MACHINE_MIN_MEM	 (2UL << 20)
+#define MACHINE_MAX_MEM	 (3UL << 30) /* above is where a PC has its devices */
+#define MACHINE_NR_EXITS 64	     /* counted by KVM's exit reason */
 
 /* A byte written here ends the machine; it is the launcher's exit status. */
 #define MACHINE_EXIT_PORT 0xf4
@@ -37,10 +37,10 @@ struct machine {
 	struct mem mem;
 	struct machine_cpu cpus[MACHINE_MAX_CPUS];
 	unsigned int nr_cpus;
-	pthread_t owner;		/* told by SIGUSR1 when a CPU's thread ends */
-	atomic_uint running;		/* threads that have not ended */
+	pthread_t owner;     /* told by SIGUSR1 when a CPU's thread ends */
+	atomic_uint running; /* threads that have not ended */
 	atomic_bool stop;
-	pthread_mutex_t lock;		/* the devices, and who ends the machine first: status */
+	pthread_mutex_t lock; /* the devices, and who ends the machine first: status */
 	struct serial serial;
 	int status;
 };

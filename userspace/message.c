@@ -43,8 +43,8 @@ void message_open_failed(const char *path, int err)
 	case EACCES:
 	case EPERM:
 		message("%s: %s", path, strerror(-err));
-		message("run it as root, or join the device's group: usermod -aG kvm USER, then log "
-			"in anew");
+		message("run it as root, or join the device's group: usermod -aG kvm USER, then "
+			"log in anew");
 		break;
 	case ENOTTY:
 	case EINVAL:
@@ -80,11 +80,13 @@ static void message_not_supported(const struct kvm_dev *dev, unsigned long type)
 			dev->path);
 	} else if (type == MKVM_VM_TDP && !(dev->mmus & 1)) {
 		message("--mmu tdp: %s has no two-dimensional paging (EPT, NPT) on this processor; "
-			"use --mmu shadow or --mmu auto", dev->path);
+			"use --mmu shadow or --mmu auto",
+			dev->path);
 	} else {
 		message("%s cannot make a virtual machine on this processor", dev->path);
-		message("switch its extension on in the firmware's setup (Intel: VT-x or VMX; AMD: "
-			"SVM), or set the module parameter mmu to one that it has; dmesg says more");
+		message("switch its extension on in the firmware's setup (Intel: VT-x or VMX; "
+			"AMD: SVM), or set the module parameter mmu to one that it has; dmesg says "
+			"more");
 	}
 }
 

@@ -7,10 +7,10 @@
 /* The launcher's exit statuses; a guest that asks for one by the debug-exit port gets that one. */
 enum status {
 	STATUS_OK = 0,
-	STATUS_FAILED = 1,	/* could not start or go on; a sentence says why */
-	STATUS_USAGE = 2,	/* wrong command line */
-	STATUS_SHUTDOWN = 3,	/* the guest shut down: triple fault */
-	STATUS_SIGNAL = 128,	/* + the signal's number */
+	STATUS_FAILED = 1,   /* could not start or go on; a sentence says why */
+	STATUS_USAGE = 2,    /* wrong command line */
+	STATUS_SHUTDOWN = 3, /* the guest shut down: triple fault */
+	STATUS_SIGNAL = 128, /* + the signal's number */
 };
 
 void message(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -67,13 +67,14 @@ static int mmu_choice_check_stock(enum mmu_choice choice, const char *device)
 		if (value == wanted)
 			return 0;
 		message("--mmu %s: %s is stock kvm, whose MMU is chosen when it is loaded, and %s "
-			"has %s=%c; load it with %s=%d, or use --mmu auto", names[choice], device,
-			stock[i].module, stock[i].parameter, value, stock[i].parameter,
-			wanted == 'Y');
+			"has %s=%c; load it with %s=%d, or use --mmu auto",
+			names[choice], device, stock[i].module, stock[i].parameter, value,
+			stock[i].parameter, wanted == 'Y');
 		return -EINVAL;
 	}
-	message("--mmu %s: %s is stock kvm, and neither kvm_intel's parameter ept nor kvm_amd's npt "
-		"can be read to tell its MMU; use --mmu auto", names[choice], device);
+	message("--mmu %s: %s is stock kvm, and neither kvm_intel's parameter ept nor kvm_amd's "
+		"npt can be read to tell its MMU; use --mmu auto",
+		names[choice], device);
 	return -EINVAL;
 }
 

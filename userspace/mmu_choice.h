@@ -5,7 +5,7 @@
 #include <stdbool.h>
 
 enum mmu_choice {
-	MMU_AUTO,	/* as the module's parameter says */
+	MMU_AUTO, /* as the module's parameter says */
 	MMU_TDP,
 	MMU_SHADOW,
 };

@@ -64,12 +64,23 @@ bool options_parse(const char *command, const struct option_row *rows, int argc,
 	return true;
 }
 
+static int option_width(const struct option_row *row)
+{
+	return strlen(row->name) + (row->value ? 1 + strlen(row->value) : 0);
+}
+
 void options_help(const struct option_row *rows)
 {
-	for (; rows->name; rows++)
-		printf("  %s%s%-*s%s\n", rows->name, rows->value ? " " : "",
-		       (int)(19 - strlen(rows->name) - (rows->value ? 1 : 0)),
-		       rows->value ? rows->value : "", rows->help);
+	const struct option_row *row;
+	int width = 0;
+
+	for (row = rows; row->name; row++) {
+		if (option_width(row) > width)
+			width = option_width(row);
+	}
+	for (row = rows; row->name; row++)
+		printf("  %s%s%s%*s  %s\n", row->name, row->value ? " " : "",
+		       row->value ? row->value : "", width - option_width(row), "", row->help);
 }
 
 bool option_text(const char *text, void *into)

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 enum {
-	REG_DATA = 0,		/* divisor's low byte while LCR_DLAB */
-	REG_IER = 1,		/* divisor's high byte while LCR_DLAB */
+	REG_DATA = 0, /* divisor's low byte while LCR_DLAB */
+	REG_IER = 1,  /* divisor's high byte while LCR_DLAB */
 	REG_IIR_FCR = 2,
 	REG_LCR = 3,
 	REG_MCR = 4,
@@ -24,13 +24,13 @@ enum {
 	REG_SCR = 7,
 };
 
-#define IER_BITS 0x0f
-#define IIR_NONE 0x01		/* no interrupt is pending */
-#define LCR_DLAB 0x80
-#define MCR_LOOP 0x10
-#define LSR_DATA 0x01
-#define LSR_EMPTY 0x60		/* transmitter and its holding register */
-#define MSR_READY 0xb0		/* carrier, data set ready, clear to send */
+#define IER_BITS  0x0f
+#define IIR_NONE  0x01 /* no interrupt is pending */
+#define LCR_DLAB  0x80
+#define MCR_LOOP  0x10
+#define LSR_DATA  0x01
+#define LSR_EMPTY 0x60 /* transmitter and its holding register */
+#define MSR_READY 0xb0 /* carrier, data set ready, clear to send */
 
 void serial_open(struct serial *serial, int in, int out)
 {
@@ -144,6 +144,6 @@ void serial_write(struct serial *serial, unsigned int reg, uint8_t value)
 		serial->scr = value;
 		break;
 	default:
-		break;	/* the FIFO's control; line and modem status cannot be written */
+		break; /* the FIFO's control; line and modem status cannot be written */
 	}
 }

@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <termios.h>
 
-#define SERIAL_PORT 0x3f8
+#define SERIAL_PORT  0x3f8
 #define SERIAL_PORTS 8
 
 /* A 16550 whose line is the terminal; one thread at a time may use it. */
@@ -14,7 +14,7 @@ struct serial {
 	int in, out;
 	uint8_t ier, lcr, mcr, scr;
 	uint16_t divisor;
-	bool have_byte;		/* received and not yet read */
+	bool have_byte; /* received and not yet read */
 	uint8_t byte;
 	bool input_ended;
 	bool terminal_changed;

@@ -72,7 +72,8 @@ void stats_print(const struct machine *machine)
 
 	if (!kvm_dev_is_mkvm(&machine->dev)) {
 		message("%s is stock kvm, which does not tell its exits from the guest; count the "
-			"trace event kvm:kvm_exit instead", machine->dev.path);
+			"trace event kvm:kvm_exit instead",
+			machine->dev.path);
 	} else {
 		memset(&total, 0, sizeof(total));
 		for (i = 0; i < machine->nr_cpus && !err; i++) {

@@ -92,13 +92,18 @@ void __guest_load(struct guest *guest, const void *code, size_t size)
 	memcpy(guest_at(guest, GUEST_CODE, size), code, size);
 }
 
-/* All CPUs of a guest that are in a paged mode share its tables, so they are in the same one. */
+/*
+ * All CPUs of a guest that are in a paged mode share its tables, so they are in the same one.
+ *
+ * Interrupts are enabled, though none ever come: under Bochs 2.7 the host's own interrupts do not
+ * end a guest's run while the guest has them disabled, so one that loops would stop its host.
+ */
 void guest_start(struct guest *guest, unsigned int cpu, enum cpu_mode mode)
 {
 	struct kvm_regs regs = {
 		.rip = GUEST_CODE,
 		.rsp = GUEST_STACKS - cpu * GUEST_STACK_SIZE - (mode == MODE_REAL ? 16 : 0),
-		.rflags = X86_RFLAGS_FIXED,
+		.rflags = X86_RFLAGS_FIXED | X86_RFLAGS_IF,
 		.rdi = cpu,
 	};
 	struct kvm_sregs sregs = guest_sregs(guest, cpu);
@@ -154,8 +159,9 @@ struct trap guest_trap(const struct guest *guest, uint64_t i)
 
 	REQUIRE(i < guest_nr_traps(guest) && i < TRAP_LOG_RECORDS, "the guest took %llu exceptions",
 		(unsigned long long)guest_nr_traps(guest));
-	memcpy(&trap, guest_at(guest, GUEST_TRAP_LOG + TRAP_LOG_FIRST + i * TRAP_LOG_RECORD,
-			       sizeof(trap)), sizeof(trap));
+	memcpy(&trap,
+	       guest_at(guest, GUEST_TRAP_LOG + TRAP_LOG_FIRST + i * TRAP_LOG_RECORD, sizeof(trap)),
+	       sizeof(trap));
 	return trap;
 }
 

@@ -31,6 +31,7 @@ struct trap {
  * A piece of guest code in a test's source: guest_code(name, 64, "hlt").  It runs at GUEST_CODE,
  * wherever the program itself was linked: absolute addresses of its labels are AT(label).
  */
+/* clang-format off */
 #define guest_code(name, bits, text)					\
 	extern const unsigned char name[], name##_end[];		\
 	asm(".pushsection .rodata.guest, \"a\"\n"			\
@@ -40,6 +41,7 @@ struct trap {
 	    #name "_end:\n"						\
 	    ".code64\n"							\
 	    ".popsection\n")
+/* clang-format on */
 
 /* Code from a .S file. */
 #define guest_code_extern(name) extern const unsigned char name[], name##_end[]

@@ -6,6 +6,7 @@
 #include "ktap.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,7 +19,7 @@
 /* A limit only so that a hang is told as one: emulated hosts are slow. */
 #define KTAP_LIMIT 120
 
-static volatile bool ktap_failed;	/* in a test's own process */
+static volatile bool ktap_failed; /* in a test's own process */
 
 static void ktap_print(const char *head, const char *format, va_list args)
 {
@@ -99,6 +100,16 @@ bool ktap_error(const char *file, int line, const char *what, int expected, int 
 	return false;
 }
 
+/* Answers what it was given, or does not return. */
+int ktap_success(const char *file, int line, const char *what, int answer)
+{
+	if (answer < 0) {
+		ktap_error(file, line, what, 0, answer);
+		ktap_end(KTAP_FAIL);
+	}
+	return answer;
+}
+
 static void ktap_child(const struct ktap_test *test, int skip_pipe)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -108,50 +119,56 @@ static void ktap_child(const struct ktap_test *test, int skip_pipe)
 	ktap_end(ktap_failed ? KTAP_FAIL : KTAP_PASS);
 }
 
+/* In a process of its own; answers how it ended, as waitpid() tells it. */
+static int ktap_wait(const struct ktap_test *test, int skip_pipe)
+{
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid == 0)
+		ktap_child(test, skip_pipe);
+	if (pid < 0) {
+		printf("# cannot fork: %s\n", strerror(errno));
+		return KTAP_FAIL << 8;
+	}
+	while (waitpid(pid, &status, 0) < 0) {
+		if (errno != EINTR)
+			return KTAP_FAIL << 8;
+	}
+	return status;
+}
+
 /* Runs a test and prints its line; false if it failed. */
 static bool ktap_run(const struct ktap_test *test, size_t number)
 {
+	unsigned int limit = test->limit ? test->limit : KTAP_LIMIT;
+	int status, code, skip_pipe[2];
 	char reason[256] = "";
-	int status, skip_pipe[2];
-	pid_t pid;
 
-	if (pipe(skip_pipe) < 0) {
+	if (pipe2(skip_pipe, O_CLOEXEC | O_NONBLOCK) < 0) {
 		printf("not ok %zu %s # no pipe\n", number, test->name);
 		return false;
 	}
-	fflush(stdout);
-	pid = fork();
-	if (pid == 0) {
-		close(skip_pipe[0]);
-		ktap_child(test, skip_pipe[1]);
-	}
-	close(skip_pipe[1]);
-	while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR)
-		;
+	status = ktap_wait(test, skip_pipe[1]);
 	if (read(skip_pipe[0], reason, sizeof(reason) - 1) < 0)
 		reason[0] = '\0';
 	close(skip_pipe[0]);
+	close(skip_pipe[1]);
 
-	if (pid < 0) {
-		printf("not ok %zu %s # cannot fork\n", number, test->name);
-	} else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM) {
-		printf("# hung: no end within %u s\n", test->limit ? test->limit : KTAP_LIMIT);
-		printf("not ok %zu %s\n", number, test->name);
-	} else if (WIFSIGNALED(status)) {
+	code = WIFEXITED(status) ? WEXITSTATUS(status) : KTAP_FAIL;
+	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+		printf("# hung: no end within %u s\n", limit);
+	else if (WIFSIGNALED(status))
 		printf("# died by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
-		printf("not ok %zu %s\n", number, test->name);
-	} else if (WEXITSTATUS(status) == KTAP_SKIP) {
-		printf("ok %zu %s # SKIP %s\n", number, test->name, reason);
-		fflush(stdout);
-		return true;
-	} else {
-		printf("%s %zu %s\n", WEXITSTATUS(status) == KTAP_PASS ? "ok" : "not ok", number,
-		       test->name);
-		fflush(stdout);
-		return WEXITSTATUS(status) == KTAP_PASS;
-	}
+	printf("%s %zu %s", code == KTAP_PASS || code == KTAP_SKIP ? "ok" : "not ok", number,
+	       test->name);
+	if (code == KTAP_SKIP)
+		printf(" # SKIP %s", reason);
+	putchar('\n');
 	fflush(stdout);
-	return false;
+	return code == KTAP_PASS || code == KTAP_SKIP;
 }
 
 static bool ktap_chosen(const struct ktap_test *test, int argc, char **argv)

@@ -20,14 +20,16 @@
 struct ktap_test {
 	const char *name;
 	void (*run)(void);
-	unsigned int limit;	/* seconds; 0: the usual */
+	unsigned int limit; /* seconds; 0: the usual */
 };
 
+/* clang-format off */
 #define KTAP_TEST(function) { #function, function, 0 }
 #define KTAP_TEST_LIMIT(function, seconds) { #function, function, seconds }
-#define KTAP_MAIN(tests)						\
-	int main(int argc, char **argv)					\
-	{								\
+/* clang-format on */
+#define KTAP_MAIN(tests)                                                                 \
+	int main(int argc, char **argv)                                                  \
+	{                                                                                \
 		return ktap_main(tests, sizeof(tests) / sizeof((tests)[0]), argc, argv); \
 	}
 
@@ -40,42 +42,32 @@ void ktap_end(int status) __attribute__((noreturn));
 bool ktap_equal(const char *file, int line, const char *what, unsigned long long expected,
 		unsigned long long actual);
 bool ktap_error(const char *file, int line, const char *what, int expected, int actual);
+int ktap_success(const char *file, int line, const char *what, int answer);
 
 /* The values are compared and shown as unsigned 64-bit numbers. */
-#define EXPECT_EQ(expected, actual)					\
+#define EXPECT_EQ(expected, actual)                                             \
 	ktap_equal(__FILE__, __LINE__, #actual, (unsigned long long)(expected), \
 		   (unsigned long long)(actual))
 
 /* A wrapper's answer (0, a value, or a negative errno) against the errno it should fail with. */
-#define EXPECT_ERRNO(expected, answer)					\
-	ktap_error(__FILE__, __LINE__, #answer, expected, answer)
+#define EXPECT_ERRNO(expected, answer) ktap_error(__FILE__, __LINE__, #answer, expected, answer)
 
 /* Without a message of its own (a format and its arguments) the claim itself is told. */
-#define EXPECT(claim, ...)						\
-	({								\
-		bool __claim = (claim);					\
-									\
-		if (!__claim)						\
+#define EXPECT(claim, ...)                                                      \
+	do {                                                                    \
+		if (!(claim))                                                   \
 			ktap_fail(__FILE__, __LINE__, #claim, " " __VA_ARGS__); \
-		__claim;						\
-	})
+	} while (0)
 
-#define REQUIRE(claim, ...)						\
-	do {								\
-		if (!(claim)) {						\
+#define REQUIRE(claim, ...)                                                     \
+	do {                                                                    \
+		if (!(claim)) {                                                 \
 			ktap_fail(__FILE__, __LINE__, #claim, " " __VA_ARGS__); \
-			ktap_end(KTAP_FAIL);				\
-		}							\
+			ktap_end(KTAP_FAIL);                                    \
+		}                                                               \
 	} while (0)
 
 /* A wrapper that has to succeed for the test to make sense. */
-#define REQUIRE_OK(call)						\
-	({								\
-		int __answer = (call);					\
-									\
-		if (!ktap_error(__FILE__, __LINE__, #call, 0, __answer < 0 ? __answer : 0)) \
-			ktap_end(KTAP_FAIL);				\
-		__answer;						\
-	})
+#define REQUIRE_OK(call) ktap_success(__FILE__, __LINE__, #call, call)
 
 #endif

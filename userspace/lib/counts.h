@@ -11,7 +11,7 @@
 /* Why a vCPU has left guest mode so far.  Only mkvm can tell. */
 struct counts {
 	struct mkvm_counts sum;
-	struct mkvm_exit_count reasons[COUNTS_MAX_REASONS];	/* sum.nr_reasons of them */
+	struct mkvm_exit_count reasons[COUNTS_MAX_REASONS]; /* sum.nr_reasons of them */
 };
 
 int counts_get(struct counts *counts, const struct vcpu *vcpu);

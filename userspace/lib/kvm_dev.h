@@ -6,14 +6,14 @@
 #include <stddef.h>
 
 #define KVM_DEV_DEFAULT "/dev/mkvm"
-#define KVM_DEV_ENV "MKVM_DEVICE"
+#define KVM_DEV_ENV	"MKVM_DEVICE"
 
 /* An open /dev/mkvm or /dev/kvm. */
 struct kvm_dev {
 	int fd;
 	const char *path;
-	size_t run_size;	/* of a vCPU's shared pages */
-	unsigned int mmus;	/* MKVM_CAP_MMU: bit 0 TDP, bit 1 shadow; 0 on stock kvm */
+	size_t run_size;   /* of a vCPU's shared pages */
+	unsigned int mmus; /* MKVM_CAP_MMU: bit 0 TDP, bit 1 shadow; 0 on stock kvm */
 };
 
 const char *kvm_dev_default(void);

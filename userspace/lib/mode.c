@@ -14,14 +14,14 @@
 
 #include "x86.h"
 
-#define PAGE 0x1000UL
+#define PAGE	    0x1000UL
 #define LARGE_FLAGS (X86_PTE_P | X86_PTE_W | X86_PTE_U | X86_PTE_PS)
 #define TABLE_FLAGS (X86_PTE_P | X86_PTE_W | X86_PTE_U)
 
-#define SEG_CODE 11	/* execute, read, accessed */
-#define SEG_DATA 3	/* read, write, accessed */
+#define SEG_CODE     11 /* execute, read, accessed */
+#define SEG_DATA     3	/* read, write, accessed */
 #define SEG_TSS_BUSY 11
-#define SEG_LDT 2
+#define SEG_LDT	     2
 
 const char *mode_name(enum cpu_mode mode)
 {

@@ -7,7 +7,7 @@
 
 #include <asm/svm.h>
 #include <asm/vmx.h>
-#include <linux/kvm.h>	/* the vectors that <asm/svm.h> counts from */
+#include <linux/kvm.h> /* the vectors that <asm/svm.h> counts from */
 #include <linux/mkvm.h>
 #include <stddef.h>
 

@@ -12,8 +12,7 @@
 
 #define CPUID_ENTRIES 256
 
-int vcpu_create(struct vcpu *vcpu, const struct kvm_dev *dev, const struct vm *vm,
-		unsigned long id)
+int vcpu_create(struct vcpu *vcpu, const struct kvm_dev *dev, const struct vm *vm, unsigned long id)
 {
 	void *run;
 	int fd, err;

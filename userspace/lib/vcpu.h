@@ -10,7 +10,7 @@
 
 struct vcpu {
 	int fd;
-	struct kvm_run *run;	/* shared with the kernel */
+	struct kvm_run *run; /* shared with the kernel */
 	size_t run_size;
 };
 

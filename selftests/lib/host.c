@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The machine that the tests run on, where that matters.
+ */
+#include "host.h"
+
+#include <cpuid.h>
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+
+#include "ktap.h"
+
+/* QEMU's translator, which tells its name where a hypervisor does. */
+bool host_is_qemu(void)
+{
+	unsigned int eax, ebx, ecx, edx;
+
+	__cpuid(1, eax, ebx, ecx, edx);
+	if (!(ecx & 1U << 31))
+		return false;
+	__cpuid(0x40000000, eax, ebx, ecx, edx);
+	return memcmp(&ebx, "TCGT", 4) == 0;
+}
+
+/* The calling thread, and those that it starts, run on this CPU only. */
+void host_pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	REQUIRE(sched_setaffinity(0, sizeof(set), &set) == 0, "CPU %d: %s", cpu, strerror(errno));
+}
