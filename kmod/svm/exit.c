@@ -243,6 +243,7 @@ static int exit_npf(struct mkvm_vcpu *vcpu)
 	u32 access = ACC_R;
 
 	if (error & EXIT_NPF_RESERVED) {
+		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 		mkvm_vm_kill(vcpu->vm, "an entry of its nested page table is malformed");
 		return -EIO;
 	}
