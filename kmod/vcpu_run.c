@@ -8,6 +8,7 @@
 #include <linux/vtime.h>
 #include <asm/fpu/api.h>
 #include <asm/fpu/xcr.h>
+#include <asm/msr.h>
 #include "compat.h"
 #include "mkvm.h"
 #include "trace.h"
@@ -15,13 +16,28 @@
 #include "x86/x86.h"
 
 /*
- * The guest's choice of extended states counts once it has set CR4.OSXSAVE.  That bit changes by an
- * exit only, so the copy here is right even while the rest of CR4 has not been fetched.
+ * The guest's choice of extended states counts once it has set CR4.OSXSAVE, and then it must not
+ * reach the supervisor states that the host keeps (XSS).  That bit of CR4 changes by an exit only, so
+ * the copy here is right even while the rest of CR4 has not been fetched.
  */
-static void xcr0_switch(const struct mkvm_vcpu *vcpu, u64 to)
+static void xstates_enter(const struct mkvm_vcpu *vcpu)
 {
-	if ((vcpu->x86.cr4 & X86_CR4_OSXSAVE) && vcpu->x86.xcr0 != x86_host_xcr0())
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, to);
+	if (!(vcpu->x86.cr4 & X86_CR4_OSXSAVE))
+		return;
+	if (vcpu->x86.xcr0 != x86_host_xcr0())
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->x86.xcr0);
+	if (x86_host_xss())
+		wrmsrl(MSR_IA32_XSS, 0);
+}
+
+static void xstates_exit(const struct mkvm_vcpu *vcpu)
+{
+	if (!(vcpu->x86.cr4 & X86_CR4_OSXSAVE))
+		return;
+	if (vcpu->x86.xcr0 != x86_host_xcr0())
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, x86_host_xcr0());
+	if (x86_host_xss())
+		wrmsrl(MSR_IA32_XSS, x86_host_xss());
 }
 
 /* Interrupts are off.  The guest's registers are the processor's when this returns; and back. */
@@ -30,12 +46,12 @@ static void vcpu_hardware_enter(struct mkvm_vcpu *vcpu)
 	/* A signal handler or another kernel user of the FPU may have put other registers there. */
 	if (test_thread_flag(TIF_NEED_FPU_LOAD))
 		switch_fpu_return();
-	xcr0_switch(vcpu, vcpu->x86.xcr0);
+	xstates_enter(vcpu);
 	x86_dr_enter(vcpu);
 	mkvm_vendor->enter(vcpu);
 	x86_spec_after_exit();
 	x86_dr_exit(vcpu);
-	xcr0_switch(vcpu, x86_host_xcr0());
+	xstates_exit(vcpu);
 }
 
 static bool vcpu_must_not_enter(struct mkvm_vcpu *vcpu)

@@ -23,6 +23,7 @@ static DEFINE_MUTEX(host_lock); /* host_users */
 static unsigned int host_users;
 static bool host_rebooting;
 static u64 host_xcr0;
+static u64 host_xss;
 static DEFINE_PER_CPU(bool, host_enabled);
 
 /* On this CPU; preemption is off. */
@@ -35,6 +36,12 @@ bool x86_host_enabled(void)
 u64 x86_host_xcr0(void)
 {
 	return host_xcr0;
+}
+
+/* Supervisor states that the host uses; the same on all processors. */
+u64 x86_host_xss(void)
+{
+	return host_xss;
 }
 
 static void host_enable_here(void)
@@ -176,6 +183,8 @@ int x86_host_init(void)
 
 	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
 		host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	if (boot_cpu_has(X86_FEATURE_XSAVES))
+		rdmsrl(MSR_IA32_XSS, host_xss);
 	r = cpuhp_setup_state_nocalls(COMPAT_CPUHP_STARTING, "mkvm:starting", host_cpu_starting,
 				      host_cpu_dying);
 	if (r < 0) {

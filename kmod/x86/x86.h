@@ -125,5 +125,6 @@ int x86_host_get(void) __must_check; /* the first VM switches it on everywhere *
 void x86_host_put(void);
 bool x86_host_enabled(void); /* on this CPU; preemption off */
 u64 x86_host_xcr0(void);
+u64 x86_host_xss(void);
 
 #endif /* MKVM_X86_X86_H */
