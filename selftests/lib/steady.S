@@ -5,24 +5,45 @@
  */
 	.section .rodata.guest, "a"
 	.code64
-	.globl steady_code, steady_code_end
+	.globl steady_code, steady_code_end, steady_break
+
+	.set	STOP, 0
+	.set	TURNS, 8
+	.set	SUM, 16
+	.set	ERRORS, 24
+	.set	FIRST_ERROR, 32
+	.set	SEED, 40
+	.set	FPU_TURNS, 48
+	.set	SLOW_CHECKS, 56
+	.set	SCRATCH, 64
+	.set	XMM, 128
+	.set	MSRS, 384
+	.set	DRS, 640
+	.set	DR7, 672
+	.set	BREAKS, 680
+	.set	WATCHED, 688
+	.set	TABLE, 696
+	.set	MXCSR, 704
+	.set	FCW, 708
 
 	.macro	wrong code
 	mov	$\code, %esi
-	cmpq	$0, 24(%rdi)
+	cmpq	$0, ERRORS(%rdi)
 	jne	.Lcounted\@
-	mov	%rsi, 32(%rdi)
+	mov	%rsi, FIRST_ERROR(%rdi)
 .Lcounted\@:
-	incq	24(%rdi)
+	incq	ERRORS(%rdi)
 	.endm
 
 steady_code:
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	movdqu	128 + \n * 16(%rdi), %xmm\n
+	movdqu	XMM + \n * 16(%rdi), %xmm\n
 	.endr
+	ldmxcsr	MXCSR(%rdi)
 	fninit
+	fldcw	FCW(%rdi)
 	fldz
-	lea	384(%rdi), %rsi
+	lea	MSRS(%rdi), %rsi
 1:	mov	(%rsi), %rcx
 	test	%rcx, %rcx
 	jz	2f
@@ -31,17 +52,13 @@ steady_code:
 	wrmsr
 	add	$16, %rsi
 	jmp	1b
-2:	mov	512(%rdi), %rax
-	mov	%rax, %dr0
-	mov	520(%rdi), %rax
-	mov	%rax, %dr1
-	mov	528(%rdi), %rax
-	mov	%rax, %dr2
-	mov	536(%rdi), %rax
-	mov	%rax, %dr3
-	mov	544(%rdi), %rax
+2:	.irp	n, 0, 1, 2, 3
+	mov	DRS + \n * 8(%rdi), %rax
+	mov	%rax, %dr\n
+	.endr
+	mov	DR7(%rdi), %rax
 	mov	%rax, %dr7
-	mov	40(%rdi), %rax
+	mov	SEED(%rdi), %rax
 	lea	1(%rax), %r8
 	lea	2(%rax), %r9
 	lea	3(%rax), %r10
@@ -57,9 +74,13 @@ turn:	inc	%rbx
 	add	%rbx, %rbp
 	fld1
 	faddp
+	mov	TABLE(%rdi), %rsi
+	mov	%ebx, %eax
+	and	$63, %eax
+	add	%rbx, (%rsi, %rax, 8)
 
 	/* General registers: code 1. */
-	mov	40(%rdi), %rax
+	mov	SEED(%rdi), %rax
 	xor	%edx, %edx
 	.irp	n, 8, 9, 10, 11, 12, 13, 14, 15
 	inc	%rax
@@ -71,31 +92,38 @@ turn:	inc	%rbx
 	jz	3f
 	wrong	1
 3:
-	/* Vector registers: code 2. */
+	/* Vector registers, and how both units round: code 2. */
 	xor	%edx, %edx
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	movdqu	%xmm\n, 64(%rdi)
-	mov	64(%rdi), %rax
-	xor	128 + \n * 16(%rdi), %rax
+	movdqu	%xmm\n, SCRATCH(%rdi)
+	mov	SCRATCH(%rdi), %rax
+	xor	XMM + \n * 16(%rdi), %rax
 	or	%rax, %rdx
-	mov	72(%rdi), %rax
-	xor	136 + \n * 16(%rdi), %rax
+	mov	SCRATCH + 8(%rdi), %rax
+	xor	XMM + 8 + \n * 16(%rdi), %rax
 	or	%rax, %rdx
 	.endr
-	test	%rdx, %rdx
+	stmxcsr	SCRATCH(%rdi)
+	mov	SCRATCH(%rdi), %eax
+	xor	MXCSR(%rdi), %eax
+	or	%rax, %rdx
+	fnstcw	SCRATCH(%rdi)
+	movzwl	SCRATCH(%rdi), %eax
+	xor	FCW(%rdi), %eax
+	or	%rax, %rdx
 	jz	4f
 	wrong	2
-4:	mov	%rbx, 8(%rdi)
-	mov	%rbp, 16(%rdi)
+4:	mov	%rbx, TURNS(%rdi)
+	mov	%rbp, SUM(%rdi)
 	test	$63, %bl
 	jz	slow
-5:	cmpq	$0, (%rdi)
+5:	cmpq	$0, STOP(%rdi)
 	je	turn
-	fistpll	48(%rdi)
+	fistpll	FPU_TURNS(%rdi)
 	hlt
 
 	/* Every 64th turn, for these may exit.  MSRs: code 3; debug registers: code 4. */
-slow:	lea	384(%rdi), %rsi
+slow:	lea	MSRS(%rdi), %rsi
 6:	mov	(%rsi), %rcx
 	test	%rcx, %rcx
 	jz	8f
@@ -107,24 +135,35 @@ slow:	lea	384(%rdi), %rsi
 	add	$16, %rsi
 	jmp	6b
 7:	wrong	3
-8:	mov	%dr0, %rax
-	xor	512(%rdi), %rax
-	mov	%rax, %rdx
-	mov	%dr1, %rax
-	xor	520(%rdi), %rax
+8:	xor	%edx, %edx
+	.irp	n, 0, 1, 2, 3
+	mov	%dr\n, %rax
+	xor	DRS + \n * 8(%rdi), %rax
 	or	%rax, %rdx
-	mov	%dr2, %rax
-	xor	528(%rdi), %rax
-	or	%rax, %rdx
-	mov	%dr3, %rax
-	xor	536(%rdi), %rax
-	or	%rax, %rdx
+	.endr
 	mov	%dr7, %rax
-	xor	544(%rdi), %rax
+	xor	DR7(%rdi), %rax
 	or	%rax, %rdx
 	jz	9f
 	wrong	4
-9:	incq	56(%rdi)
+9:	incq	SLOW_CHECKS(%rdi)
+	mov	%rbx, WATCHED(%rdi)
 	jmp	5b
+
+	/* #DB, of DR3 and of nothing else: code 5. */
+steady_break:
+	push	%rax
+	push	%rsi
+	incq	BREAKS(%rdi)
+	mov	%dr6, %rax
+	and	$0xe00f, %eax
+	cmp	$8, %eax
+	je	10f
+	wrong	5
+10:	mov	$0xffff0ff0, %eax
+	mov	%rax, %dr6
+	pop	%rsi
+	pop	%rax
+	iretq
 steady_code_end:
 	.section .note.GNU-stack, "", @progbits
