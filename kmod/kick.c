@@ -8,8 +8,12 @@
  * both sides are full ones.
  */
 #include <linux/cpumask.h>
+#include <linux/percpu.h>
 #include <linux/smp.h>
 #include "mkvm.h"
+
+/* Whom to interrupt: got in advance, as the notifier may not allocate.  Preemption off. */
+static DEFINE_PER_CPU(cpumask_var_t, kick_cpus);
 
 static void kick_ack(void *unused)
 {
@@ -20,27 +24,24 @@ static void kick_ack(void *unused)
 static void kick_running(struct mkvm *vm, bool wait)
 {
 	struct mkvm_vcpu *vcpu;
+	struct cpumask *cpus;
 	unsigned long id;
-	cpumask_var_t cpus;
-	bool all;
 	int me;
 
-	/* Without memory for a mask everybody is interrupted: slower, and as right. */
-	all = !zalloc_cpumask_var(&cpus, GFP_ATOMIC | __GFP_NOWARN);
 	rcu_read_lock();
 	me = get_cpu();
+	cpus = this_cpu_cpumask_var_ptr(kick_cpus);
+	cpumask_clear(cpus);
 	xa_for_each(&vm->vcpus, id, vcpu) {
 		int cpu = READ_ONCE(vcpu->cpu);
 
-		if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != me && !all)
+		if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != me)
 			__cpumask_set_cpu(cpu, cpus);
 	}
-	if (all || !cpumask_empty(cpus))
-		smp_call_function_many(all ? cpu_online_mask : cpus, kick_ack, NULL, wait);
+	if (!cpumask_empty(cpus))
+		smp_call_function_many(cpus, kick_ack, NULL, wait);
 	put_cpu();
 	rcu_read_unlock();
-	if (!all)
-		free_cpumask_var(cpus);
 }
 
 /*
@@ -66,4 +67,26 @@ void mkvm_kick_all(struct mkvm *vm)
 {
 	smp_mb(); /* what the caller set, before where the vCPUs are */
 	kick_running(vm, false);
+}
+
+void mkvm_kick_exit(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		free_cpumask_var(per_cpu(kick_cpus, cpu));
+}
+
+/* At load.  May sleep.  0 or -ENOMEM. */
+int mkvm_kick_init(void)
+{
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (!zalloc_cpumask_var(&per_cpu(kick_cpus, cpu), GFP_KERNEL)) {
+			mkvm_kick_exit();
+			return -ENOMEM;
+		}
+	}
+	return 0;
 }

@@ -54,10 +54,13 @@ static int __init mkvm_init(void)
 	r = mkvm_vendor->setup(&mkvm_mmu_caps);
 	if (r)
 		return r;
+	r = mkvm_kick_init();
+	if (r)
+		goto teardown;
 	mkvm_mmu_caps.phys_bits = physical_address_bits();
 	r = x86_host_init();
 	if (r)
-		goto teardown;
+		goto kick_exit;
 	x86_spec_setup();
 	r = misc_register(&mkvm_dev);
 	if (r) {
@@ -70,6 +73,8 @@ static int __init mkvm_init(void)
 
 host_exit:
 	x86_host_exit();
+kick_exit:
+	mkvm_kick_exit();
 teardown:
 	mkvm_vendor->teardown();
 	return r;
@@ -79,6 +84,7 @@ static void __exit mkvm_exit(void)
 {
 	misc_deregister(&mkvm_dev);
 	x86_host_exit();
+	mkvm_kick_exit();
 	mkvm_vendor->teardown();
 	/* Callbacks of notifiers that were unregistered may still be on their way. */
 	mmu_notifier_synchronize();

@@ -142,6 +142,8 @@ int mkvm_vcpu_run(struct mkvm_vcpu *vcpu) __must_check;
 /* kick.c */
 void mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
 void mkvm_kick_all(struct mkvm *vm);
+int mkvm_kick_init(void) __must_check;
+void mkvm_kick_exit(void);
 
 /* ioctl.c */
 extern const struct file_operations mkvm_dev_fops;

@@ -11,7 +11,7 @@
 #include <uapi/asm/svm.h>
 #include <uapi/asm/vmx.h>
 
-#include "mmu/trace_causes.h"
+#include "trace_causes.h"
 
 /* The guest is about to run. */
 TRACE_EVENT(mkvm_entry,

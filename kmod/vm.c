@@ -96,6 +96,8 @@ static void vm_destroy(struct kref *refs)
 	unsigned long id;
 
 	mkvm_notifier_unregister(vm);
+	/* What goes wrong from here on finds the VM dead, and no work is queued any more. */
+	WRITE_ONCE(vm->dead, true);
 	cancel_work_sync(&vm->kick_work);
 	xa_for_each(&vm->vcpus, id, vcpu)
 		mkvm_vcpu_destroy(vcpu);

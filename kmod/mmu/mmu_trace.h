@@ -9,7 +9,7 @@
 #include <linux/tracepoint.h>
 #include "types.h"
 
-#include "mmu/trace_causes.h"
+#include "trace_causes.h"
 
 #define MKVM_ACCESS_NAMES		\
 	{ ACC_R, "read" },		\
