@@ -23,12 +23,18 @@ bool host_is_qemu(void)
 	return memcmp(&ebx, "TCGT", 4) == 0;
 }
 
-/* The calling thread, and those that it starts, run on this CPU only. */
-void host_pin(int cpu)
+/* A thread of ours runs on this CPU only; 0: the calling one. */
+void host_pin_thread(pid_t tid, int cpu)
 {
 	cpu_set_t set;
 
 	CPU_ZERO(&set);
 	CPU_SET(cpu, &set);
-	REQUIRE(sched_setaffinity(0, sizeof(set), &set) == 0, "CPU %d: %s", cpu, strerror(errno));
+	REQUIRE(sched_setaffinity(tid, sizeof(set), &set) == 0, "CPU %d: %s", cpu, strerror(errno));
+}
+
+/* The calling thread, and those that it starts, run on this CPU only. */
+void host_pin(int cpu)
+{
+	host_pin_thread(0, cpu);
 }

@@ -3,8 +3,10 @@
 #define SELFTESTS_HOST_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 bool host_is_qemu(void);
 void host_pin(int cpu);
+void host_pin_thread(pid_t tid, int cpu);
 
 #endif

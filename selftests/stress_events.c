@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What takes a guest out of the processor, many times: signals, NMIs, changes of processor, suspend.
+ * Guest and process check their registers all the time (steady.c, runner.c).
+ *
+ * An event counts only if the guest counted before it and after it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "lib/host.h"
+#include "lib/runner.h"
+#include "lib/steady.h"
+
+#define SIGNALS	   10000
+#define NMIS	   1000
+#define MIGRATIONS 1000
+#define SUSPENDS   2
+
+#define HOST_NMI "/sys/kernel/debug/host_nmi"
+
+#define LIMIT 900 /* seconds: only so that a hang is told as one */
+
+struct fixture {
+	struct guest guest;
+	struct runner runner;
+};
+
+/* The guest runs on processor 1, the test on processor 0. */
+static void set_up(struct fixture *f)
+{
+	prctl(PR_SET_TIMERSLACK, 1);
+	host_pin(0);
+	steady_create(&f->guest, 1);
+	runner_start(&f->runner, &f->guest, 0);
+	runner_pin(&f->runner, 1);
+	steady_await_turns(&f->guest, 0, 1);
+}
+
+static uint64_t turns(const struct fixture *f)
+{
+	return steady_of(&f->guest, 0)->turns;
+}
+
+static void ten_thousand_signals(void)
+{
+	uint64_t i, before, inside = 0;
+	struct fixture f;
+
+	set_up(&f);
+	for (i = 0; i < SIGNALS; i++) {
+		before = turns(&f);
+		runner_signal(&f.runner);
+		while (f.runner.interrupted == i)
+			usleep(20);
+		steady_await_turns(&f.guest, 0, 1);
+		inside += turns(&f) > before;
+	}
+	runner_finish(&f.runner);
+	ktap_note("signals handled: %llu, KVM_RUNs ended by one: %llu, turns: %llu",
+		  (unsigned long long)f.runner.handled, (unsigned long long)f.runner.interrupted,
+		  (unsigned long long)turns(&f));
+	EXPECT_EQ(SIGNALS, f.runner.handled);
+	EXPECT_EQ(SIGNALS, f.runner.interrupted);
+	EXPECT_EQ(SIGNALS, inside);
+}
+
+static uint64_t nmis_handled(int processor)
+{
+	unsigned long long count;
+	FILE *file = fopen(HOST_NMI, "re");
+	int number;
+
+	REQUIRE(file, "%s: %s", HOST_NMI, strerror(errno));
+	while (fscanf(file, "%d %llu", &number, &count) == 2) {
+		if (number == processor) {
+			fclose(file);
+			return count;
+		}
+	}
+	REQUIRE(false, "%s: no processor %d", HOST_NMI, processor);
+	return 0;
+}
+
+static void nmis_send(int processor, unsigned int count)
+{
+	char text[32];
+	int fd = open(HOST_NMI, O_WRONLY | O_CLOEXEC), len;
+
+	REQUIRE(fd >= 0, "%s: %s", HOST_NMI, strerror(errno));
+	len = snprintf(text, sizeof(text), "%d %u", processor, count);
+	REQUIRE(write(fd, text, len) == len, "%s: %s", HOST_NMI, strerror(errno));
+	close(fd);
+}
+
+/* Exits that were NMIs.  On VMX exceptions have the same reason: the guest's own are taken off. */
+static uint64_t nmi_exits(const struct fixture *f)
+{
+	struct counts counts;
+
+	guest_counts(&f->guest, 0, &counts);
+	if (counts.sum.vendor == MKVM_VENDOR_SVM)
+		return counts_of_reason(&counts, 0x61);
+	return counts_of_reason(&counts, 0) - steady_of(&f->guest, 0)->breaks;
+}
+
+/* As many as hit the guest itself and not its host's work for it. */
+static void a_thousand_nmis(void)
+{
+	uint64_t before, turns_before, sent = 0, exits = 0;
+	struct fixture f;
+
+	if (access(HOST_NMI, F_OK))
+		ktap_skip("there is no " HOST_NMI);
+	set_up(&f);
+	before = nmis_handled(1);
+	while (exits < NMIS) {
+		REQUIRE(sent < 20 * NMIS, "%llu NMIs sent, %llu exits", (unsigned long long)sent,
+			(unsigned long long)exits);
+		turns_before = turns(&f);
+		nmis_send(1, 100);
+		sent += 100;
+		steady_await_turns(&f.guest, 0, 1);
+		EXPECT(turns(&f) > turns_before);
+		EXPECT_EQ(1, runner_processor(&f.runner));
+		if (sent % 500)
+			continue;
+		runner_hold(&f.runner);
+		exits = kvm_dev_is_mkvm(&f.guest.dev) ? nmi_exits(&f) : sent;
+		runner_release(&f.runner);
+	}
+	EXPECT_EQ(sent, nmis_handled(1) - before);
+	runner_finish(&f.runner);
+	ktap_note("NMIs sent and handled: %llu, exits by one: %llu, turns: %llu",
+		  (unsigned long long)sent, (unsigned long long)exits,
+		  (unsigned long long)turns(&f));
+}
+
+static void a_thousand_migrations(void)
+{
+	uint64_t i, moved = 0, before;
+	struct fixture f;
+
+	set_up(&f);
+	for (i = 0; i < MIGRATIONS; i++) {
+		before = turns(&f);
+		runner_pin(&f.runner, i % 2);
+		steady_await_turns(&f.guest, 0, 1);
+		moved += runner_processor(&f.runner) == (int)(i % 2) && turns(&f) > before;
+	}
+	runner_finish(&f.runner);
+	ktap_note("changes of processor: %llu, turns: %llu", (unsigned long long)moved,
+		  (unsigned long long)turns(&f));
+	EXPECT_EQ(MIGRATIONS, moved);
+}
+
+static uint64_t suspends(void)
+{
+	unsigned long long count = 0;
+	FILE *file = fopen("/sys/power/suspend_stats/success", "re");
+
+	REQUIRE(file, "suspend_stats: %s", strerror(errno));
+	REQUIRE(fscanf(file, "%llu", &count) == 1);
+	fclose(file);
+	return count;
+}
+
+static bool host_can_suspend(void)
+{
+	char text[128] = "";
+	FILE *file = fopen("/sys/power/mem_sleep", "re");
+
+	if (!file)
+		return false;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	return strstr(text, "deep");
+}
+
+static void suspend_and_resume(void)
+{
+	uint64_t i, before, count;
+	struct fixture f;
+
+	if (!host_can_suspend())
+		ktap_skip("this machine has no S3");
+	set_up(&f);
+	count = suspends();
+	for (i = 0; i < SUSPENDS; i++) {
+		runner_pin(&f.runner, 1);
+		steady_await_turns(&f.guest, 0, 1);
+		EXPECT_EQ(1, runner_processor(&f.runner));
+		before = turns(&f);
+		REQUIRE(system("host-suspend 2") == 0, "the host did not suspend");
+		EXPECT_EQ(count + i + 1, suspends());
+		steady_await_turns(&f.guest, 0, 1000);
+		EXPECT(turns(&f) > before);
+		/* Where it was before: that processor has come back. */
+		runner_pin(&f.runner, 1);
+		steady_await_turns(&f.guest, 0, 1000);
+		EXPECT_EQ(1, runner_processor(&f.runner));
+	}
+	runner_finish(&f.runner);
+	ktap_note("suspends: %llu, turns: %llu", (unsigned long long)(suspends() - count),
+		  (unsigned long long)turns(&f));
+}
+
+static const struct ktap_test tests[] = {
+	KTAP_TEST_LIMIT(ten_thousand_signals, LIMIT),
+	KTAP_TEST_LIMIT(a_thousand_nmis, LIMIT),
+	KTAP_TEST_LIMIT(a_thousand_migrations, LIMIT),
+	KTAP_TEST_LIMIT(suspend_and_resume, LIMIT),
+};
+
+KTAP_MAIN(tests)
