@@ -10,9 +10,9 @@
 
 /* The kernel's NMI handler for a hypervisor that took the NMI as an exit (VMX). */
 #ifdef MKVM_HAVE_NMI_KVM_VMX
-#define mkvm_asm_exc_nmi	asm_exc_nmi_kvm_vmx
+#define mkvm_asm_exc_nmi asm_exc_nmi_kvm_vmx
 #else
-#define mkvm_asm_exc_nmi	asm_exc_nmi_noist
+#define mkvm_asm_exc_nmi asm_exc_nmi_noist
 #endif
 
 #ifndef __ASSEMBLY__
@@ -37,16 +37,16 @@ static __always_inline void compat_rcu_guest_enter(void)
 
 /* Newer kernels warn by its name that user space may change this field at any time. */
 #ifdef MKVM_HAVE_IMMEDIATE_EXIT_UNSAFE
-#define compat_immediate_exit	immediate_exit__unsafe
+#define compat_immediate_exit immediate_exit__unsafe
 #else
-#define compat_immediate_exit	immediate_exit
+#define compat_immediate_exit immediate_exit
 #endif
 
 /*
  * Suspend and resume of the last processor.  The argument of the callbacks differs; mkvm uses none.
  */
 #ifdef MKVM_HAVE_SYSCORE_DATA
-#define COMPAT_SYSCORE_ARG	void *data
+#define COMPAT_SYSCORE_ARG void *data
 static inline void compat_syscore_register(struct syscore *core)
 {
 	register_syscore(core);
@@ -56,13 +56,15 @@ static inline void compat_syscore_unregister(struct syscore *core)
 {
 	unregister_syscore(core);
 }
-#define DEFINE_COMPAT_SYSCORE(name, suspend_fn, resume_fn)				\
-	static const struct syscore_ops name##_ops = {					\
-		.suspend = suspend_fn, .resume = resume_fn,				\
-	};										\
+
+#define DEFINE_COMPAT_SYSCORE(name, suspend_fn, resume_fn) \
+	static const struct syscore_ops name##_ops = {     \
+		.suspend = suspend_fn,                     \
+		.resume = resume_fn,                       \
+	};                                                 \
 	static struct syscore name = { .ops = &name##_ops }
 #else
-#define COMPAT_SYSCORE_ARG	void
+#define COMPAT_SYSCORE_ARG void
 static inline void compat_syscore_register(struct syscore_ops *ops)
 {
 	register_syscore_ops(ops);
@@ -72,9 +74,11 @@ static inline void compat_syscore_unregister(struct syscore_ops *ops)
 {
 	unregister_syscore_ops(ops);
 }
-#define DEFINE_COMPAT_SYSCORE(name, suspend_fn, resume_fn)				\
-	static struct syscore_ops name = {						\
-		.suspend = suspend_fn, .resume = resume_fn,				\
+
+#define DEFINE_COMPAT_SYSCORE(name, suspend_fn, resume_fn) \
+	static struct syscore_ops name = {                 \
+		.suspend = suspend_fn,                     \
+		.resume = resume_fn,                       \
 	}
 #endif
 
@@ -84,7 +88,7 @@ static inline void compat_syscore_unregister(struct syscore_ops *ops)
  * states are not given out dynamically, and kvm's own belongs to kvm; this one belongs to a device
  * that no x86 machine has.
  */
-#define COMPAT_CPUHP_STARTING	CPUHP_AP_ARM_CORESIGHT_STARTING
+#define COMPAT_CPUHP_STARTING CPUHP_AP_ARM_CORESIGHT_STARTING
 
 /*
  * A processor with this bit is safe from SRSO while it runs guests, if the bit is set.  Where the

@@ -3,8 +3,8 @@
  * Work of a thread before it goes on in its guest: signals, scheduling, task work, rseq.
  *
  * The kernel does this work on each way back to user space, and exports a function that does it for
- * a hypervisor which stays in the kernel.  That function takes kvm's own vCPU and touches two fields
- * of it when a signal is pending: run->exit_reason and a statistic.  Each of our vCPUs therefore
+ * a hypervisor which stays in the kernel.  That function takes kvm's own vCPU and touches two
+ * fields of it when a signal is pending: run->exit_reason and a statistic.  Each of our vCPUs therefore
  * has a stand-in, of which only "run" is filled.  No other file sees kvm's types.
  */
 #include <linux/entry-kvm.h>

@@ -17,8 +17,8 @@
 
 /*
  * The guest's choice of extended states counts once it has set CR4.OSXSAVE, and then it must not
- * reach the supervisor states that the host keeps (XSS).  That bit of CR4 changes by an exit only, so
- * the copy here is right even while the rest of CR4 has not been fetched.
+ * reach the supervisor states that the host keeps (XSS).  That bit of CR4 changes by an exit only,
+ * so the copy here is right even while the rest of CR4 has not been fetched.
  */
 static void xstates_enter(const struct mkvm_vcpu *vcpu)
 {

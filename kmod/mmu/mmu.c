@@ -164,8 +164,8 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	if (r)
 		return fault_failed(fault, r);
 
-	/* Pairs with the barrier of mmu_invalidate_end(): the sequence first, then the frame. */
 	seq = READ_ONCE(mmu->invalidate_seq);
+	/* The sequence first, then the frame: pairs with the barrier of mmu_invalidate_end(). */
 	smp_rmb();
 
 	hva = memslot_hva(slot, gfn);

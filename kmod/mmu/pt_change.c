@@ -66,7 +66,7 @@ bool pt_try_change(struct pt_iter *it, hpte_t new)
 	return true;
 }
 
-/* Under the write lock: stores @new and returns what was there, the processor's own bits included. */
+/* Under the write lock: stores @new; returns what was there, with the processor's own bits. */
 hpte_t pt_change(struct pt_iter *it, hpte_t new)
 {
 	hpte_t old;

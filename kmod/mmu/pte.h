@@ -43,7 +43,7 @@ struct pte_fmt {
 };
 
 #define PT_SHIFT   9
-#define PT_ENTRIES (1u << PT_SHIFT)
+#define PT_ENTRIES 512u
 
 /* An entry that maps nothing is all zeroes: it names no memory that a processor could peek at. */
 #define HPTE_NONE ((hpte_t){ 0 })

@@ -7,6 +7,9 @@
  * entry drops all translations, and every vCPU of an older generation gets a new identifier before
  * it enters.  So within a generation no identifier belongs to two vCPUs, and one that was just
  * handed out tags nothing.  A vCPU that comes from another CPU has lost its identifier (see ops.c).
+ *
+ * Not worked around are errata 170 of family 0Fh (ASIDs) and 383 of family 10h (machine check when
+ * a guest's page changes its size in the TLB), of processors from before 2011.
  */
 #include <linux/percpu.h>
 #include <asm/msr.h>

@@ -64,12 +64,6 @@ u32 svm_exit_index_reason(u32 index)
 	return index < EXIT_NR_LOW ? index : index - EXIT_NR_LOW + EXIT_HIGH;
 }
 
-/* An event of the host's: it was taken when the global interrupt flag was set again, or will be. */
-static int exit_host(struct mkvm_vcpu *vcpu)
-{
-	return x86_exit_host(vcpu);
-}
-
 static int exit_db(struct mkvm_vcpu *vcpu)
 {
 	struct x86_vcpu *x86 = &vcpu->x86;
@@ -182,8 +176,8 @@ static int exit_cr(struct mkvm_vcpu *vcpu)
 
 /*
  * Who writes one debug register writes more of them: until the next exit the whole set is the
- * guest's.  Not so while a breakpoint is enabled: QEMU 7.2 dies of a MOV DR in the guest when it was
- * VMRUN that enabled one.
+ * guest's.  Not so while a breakpoint is enabled: QEMU 7.2 dies of a MOV DR in the guest when it
+ * was VMRUN that enabled one.
  */
 static int exit_dr(struct mkvm_vcpu *vcpu)
 {
@@ -277,11 +271,12 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_WRITE_DR0... SVM_EXIT_WRITE_DR7] = { .handle = exit_dr },
 	[EXIT_EXCP(X86_TRAP_DB)] = { .handle = exit_db },
 	[EXIT_EXCP(X86_TRAP_AC)] = { .handle = exit_ac },
-	[EXIT_EXCP(X86_TRAP_MC)] = { .handle = exit_host },
-	[SVM_EXIT_INTR] = { .handle = exit_host },
-	[SVM_EXIT_NMI] = { .handle = exit_host },
-	[SVM_EXIT_SMI] = { .handle = exit_host },
-	[SVM_EXIT_INIT] = { .handle = exit_host },
+	/* The host's own: taken when GIF was set again, or soon: see svm_exit_irqoff(). */
+	[EXIT_EXCP(X86_TRAP_MC)] = { .handle = x86_exit_host },
+	[SVM_EXIT_INTR] = { .handle = x86_exit_host },
+	[SVM_EXIT_NMI] = { .handle = x86_exit_host },
+	[SVM_EXIT_SMI] = { .handle = x86_exit_host },
+	[SVM_EXIT_INIT] = { .handle = x86_exit_host },
 	[SVM_EXIT_RDPMC] = { .handle = exit_rdpmc },
 	[SVM_EXIT_CPUID] = { .insn = x86_exit_cpuid },
 	[SVM_EXIT_IRET] = { .handle = exit_iret },

@@ -189,6 +189,9 @@ void svm_run_enter(struct mkvm_vcpu *vcpu)
 	entered = run_guest(svm, svm_cpu_host_state());
 	if (svm->drs_open)
 		run_close_drs(svm);
+	/* The exit leaves the guest's DR6 there; the host's next #DB would be taken for another. */
+	if (svm->vmcb->save.dr6 != DR6_RESERVED)
+		set_debugreg(DR6_RESERVED, 6);
 	if (!entered) {
 		mkvm_vm_kill(vcpu->vm, "SVM was switched off under it");
 		run_refused(svm);

@@ -273,8 +273,8 @@ void vmx_cpu_disable(void)
 }
 
 /*
- * The host crashes, and this may be in an NMI: no kernel function that keeps the books of CR4 is safe
- * to call, nor do the books matter any more.
+ * The host crashes, and this may be in an NMI: no kernel function that keeps the books of CR4 is
+ * safe to call, nor do the books matter any more.
  */
 void vmx_cpu_emergency(void)
 {

@@ -2,9 +2,9 @@
 /*
  * A crash of the host while the extension is on.
  *
- * The kernel that takes over (kdump) clears CR4.VMXE and sends INIT, and a processor in VMX operation
- * allows neither.  The crashing kernel therefore calls one registered function on each processor, in
- * NMI context.  There is one such function for the whole machine, and it is kvm's where kvm is
+ * The kernel that takes over (kdump) clears CR4.VMXE and sends INIT, and a processor in VMX
+ * operation allows neither.  The crashing kernel therefore calls one registered function on each
+ * processor, in NMI context.  There is one such function for the whole machine, and it is kvm's where kvm is
  * loaded: a second registration would make it warn.  So ours is registered while there are VMs and
  * no kvm, and gives way before kvm starts.  kvm's own function switches the extension off as well.
  */

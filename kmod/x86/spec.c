@@ -3,8 +3,8 @@
  * What keeps a guest from reading the host, or another guest, by speculation.
  *
  * Each measure follows what the kernel found and chose at boot (mitigations=off switches all of
- * them off).  Return-stack filling, untrained returns and renewed IBRS stand in the vendors' vmenter.S.  Guests
- * get no speculation-control MSR, so they run with the host's setting.
+ * them off).  Return-stack filling, untrained returns and renewed IBRS stand in the vendors' vmenter.S.
+ * Guests get no speculation-control MSR, so they run with the host's setting.
  */
 #include <linux/cpu.h>
 #include <linux/percpu.h>
@@ -68,8 +68,8 @@ void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu)
 }
 
 /*
- * Interrupts are off; the vendor's room calls this as the last thing before its assembly.  A flush of
- * the L1 data cache clears the buffers too.
+ * Interrupts are off; the vendor's room calls this as the last thing before its assembly.  A flush
+ * of the L1 data cache clears the buffers too.
  */
 void x86_spec_before_entry(void)
 {

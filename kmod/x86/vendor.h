@@ -26,8 +26,8 @@
  * @cpu_enable: on that CPU, interrupts off: switch the extension on
  * @cpu_disable: on that CPU, interrupts off: put away every control block that is loaded there, and
  *	switch the extension off
- * @cpu_emergency: the host crashes: in an NMI on that CPU, switch the extension off and touch nothing
- *	else
+ * @cpu_emergency: the host crashes: in an NMI on that CPU, switch the extension off and touch
+ *	nothing else
  * @vcpu_create: may sleep; allocates; the vCPU is loaded by nobody
  * @vcpu_destroy: undoes @vcpu_create; the vCPU is not loaded
  * @vcpu_reset: vcpu->x86 holds reset state, all dirty: bring control fields that no group holds to

@@ -49,6 +49,7 @@ struct x86_insn {
 	u8 bytes[15];
 	u8 nr_bytes;
 };
+
 void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn);
 int x86_insn_decode(struct mkvm_vcpu *vcpu, struct x86_insn *insn) __must_check;
 

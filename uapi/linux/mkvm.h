@@ -18,15 +18,15 @@
  * values, KVM's own types among them, are -EINVAL.  An MMU that the processor or this version of
  * mkvm does not have is -EOPNOTSUPP.
  */
-#define MKVM_VM_DEFAULT		0UL
-#define MKVM_VM_TDP		0x4d00UL	/* two-dimensional paging: EPT or NPT */
-#define MKVM_VM_SHADOW		0x4d01UL	/* shadow page tables */
+#define MKVM_VM_DEFAULT 0UL
+#define MKVM_VM_TDP	0x4d00UL /* two-dimensional paging: EPT or NPT */
+#define MKVM_VM_SHADOW	0x4d01UL /* shadow page tables */
 
 /*
  * KVM_CHECK_EXTENSION: mkvm's own capabilities, far above KVM's numbers.  The answer is a bit mask
  * of the MMUs that a VM can be created with here: bit 0 TDP, bit 1 shadow.
  */
-#define MKVM_CAP_MMU		0x4d000001
+#define MKVM_CAP_MMU 0x4d000001
 
 /**
  * enum mkvm_mmu_cause - why memory virtualisation made the guest exit
@@ -75,6 +75,7 @@ enum mkvm_mmu_cause {
 };
 
 /* Value and name of each cause, for tracepoints and tools. */
+/* clang-format off */
 #define MKVM_CAUSE_NAMES						\
 	{ MKVM_CAUSE_NONE,		"none" },			\
 	{ MKVM_CAUSE_GUEST_NOT_PRESENT,	"guest_not_present" },		\
@@ -93,10 +94,11 @@ enum mkvm_mmu_cause {
 	{ MKVM_CAUSE_NOTIFIER_RETRY,	"notifier_retry" },		\
 	{ MKVM_CAUSE_SPURIOUS,		"spurious" },			\
 	{ MKVM_CAUSE_HOST_ERROR,	"host_error" }
+/* clang-format on */
 
 /* Whose exit reasons struct mkvm_exit_count holds: <asm/vmx.h> or <asm/svm.h> names them. */
-#define MKVM_VENDOR_VMX		1
-#define MKVM_VENDOR_SVM		2
+#define MKVM_VENDOR_VMX 1
+#define MKVM_VENDOR_SVM 2
 
 /**
  * struct mkvm_exit_count - how often a vCPU left guest mode for one reason
@@ -140,6 +142,6 @@ struct mkvm_counts {
 };
 
 /* On a vCPU; may be called from any thread of the process while the vCPU runs. */
-#define MKVM_GET_COUNTS		_IOWR('M', 0x01, struct mkvm_counts)
+#define MKVM_GET_COUNTS _IOWR('M', 0x01, struct mkvm_counts)
 
 #endif /* _UAPI_LINUX_MKVM_H */
