@@ -3,8 +3,8 @@
  * What keeps a guest from reading the host, or another guest, by speculation.
  *
  * Each measure follows what the kernel found and chose at boot (mitigations=off switches all of
- * them off).  Return-stack filling, untrained returns and renewed IBRS stand in the vendors' vmenter.S.
- * Guests get no speculation-control MSR, so they run with the host's setting.
+ * them off).  Return-stack filling, untrained returns and renewed IBRS stand in the vendors'
+ * vmenter.S.  Guests get no speculation-control MSR, so they run with the host's setting.
  */
 #include <linux/cpu.h>
 #include <linux/percpu.h>
