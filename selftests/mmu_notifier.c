@@ -229,7 +229,9 @@ static void copied_at_fork(void)
 		       "the guest's writes reached the child's memory");
 	}
 	stop(&f);
-	EXPECT_EQ(f.shared[TURNS], *f.page);
+	/* It was stopped between two turns, or between the two counts of one. */
+	EXPECT(*f.page - f.shared[TURNS] <= 1, "%llu counts in %llu turns",
+	       (unsigned long long)*f.page, (unsigned long long)f.shared[TURNS]);
 }
 
 static int memfd_page(struct fixture *f)
