@@ -8,8 +8,8 @@
  * it enters.  So within a generation no identifier belongs to two vCPUs, and one that was just
  * handed out tags nothing.  A vCPU that comes from another CPU has lost its identifier (see ops.c).
  *
- * Not worked around are errata 170 of family 0Fh (ASIDs) and 383 of family 10h (machine check when
- * a guest's page changes its size in the TLB), of processors from before 2011.
+ * Not worked around is erratum 383 of family 10h, the first with nested paging: a machine check when
+ * one address is in the TLB with two page sizes.
  */
 #include <linux/percpu.h>
 #include <asm/msr.h>
