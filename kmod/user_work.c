@@ -4,8 +4,8 @@
  *
  * The kernel does this work on each way back to user space, and exports a function that does it for
  * a hypervisor which stays in the kernel.  That function takes kvm's own vCPU and touches two
- * fields of it when a signal is pending: run->exit_reason and a statistic.  Each of our vCPUs therefore
- * has a stand-in, of which only "run" is filled.  No other file sees kvm's types.
+ * fields of it when a signal is pending: run->exit_reason and a statistic.  Each of our vCPUs
+ * therefore has a stand-in, of which only "run" is filled.  No other file sees kvm's types.
  */
 #include <linux/entry-kvm.h>
 #include <linux/kvm_host.h>

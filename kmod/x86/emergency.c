@@ -4,9 +4,10 @@
  *
  * The kernel that takes over (kdump) clears CR4.VMXE and sends INIT, and a processor in VMX
  * operation allows neither.  The crashing kernel therefore calls one registered function on each
- * processor, in NMI context.  There is one such function for the whole machine, and it is kvm's where kvm is
- * loaded: a second registration would make it warn.  So ours is registered while there are VMs and
- * no kvm, and gives way before kvm starts.  kvm's own function switches the extension off as well.
+ * processor, in NMI context.  There is one such function for the whole machine, and it is
+ * kvm's where kvm is loaded: a second registration would make it warn.  So ours is registered while
+ * there are VMs and no kvm, and gives way before kvm starts.  kvm's own function switches the
+ * extension off as well.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
