@@ -8,8 +8,8 @@
  * it enters.  So within a generation no identifier belongs to two vCPUs, and one that was just
  * handed out tags nothing.  A vCPU that comes from another CPU has lost its identifier (see ops.c).
  *
- * Not worked around is erratum 383 of family 10h, the first with nested paging: a machine check when
- * one address is in the TLB with two page sizes.
+ * Not worked around is erratum 383 of family 10h, the first with nested paging: a machine check
+ * when one address is in the TLB with two page sizes.
  */
 #include <linux/percpu.h>
 #include <asm/msr.h>
