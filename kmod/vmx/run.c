@@ -226,7 +226,7 @@ static void run_failed(struct vmx_vcpu *vmx, enum vmenter_result result, u32 rea
 		exit->info1 = vmcs_read32(VM_INSTRUCTION_ERROR);
 		break;
 	case VMENTER_FAULT:
-		vmx_insn_failed("VM entry", 0, -EFAULT);
+		mkvm_vm_kill(vmx->vcpu.vm, "VMX is off where its vCPU is loaded");
 		return;
 	}
 	vmcs_write(VM_ENTRY_INTR_INFO_FIELD, 0);

@@ -151,10 +151,26 @@ static void state_settle_shadow(void)
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending);
 }
 
+/* Being scheduled away in between would put the host's value there. */
+static void state_fetch_kernel_gs_base(struct vmx_vcpu *vmx)
+{
+	preempt_disable();
+	if (vmx->host.away)
+		rdmsrl(MSR_KERNEL_GS_BASE, vmx->vcpu.x86.kernel_gs_base);
+	preempt_enable();
+}
+
+/* Preemption may be on: whoever is scheduled in again has the VMCS current where it then runs. */
 void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask)
 {
 	struct x86_vcpu *x = &vcpu->x86;
 	int i;
+
+	/* VMX was off when the vCPU was loaded: what another VMCS holds is no answer. */
+	if (unlikely(!vmx_cpu_vmcs_current(&to_vmx(vcpu)->vmcs))) {
+		mkvm_vm_kill(vcpu->vm, "VMX is off where its vCPU is loaded");
+		return;
+	}
 
 	if (mask & X86_ST_RIP)
 		x->rip = vmcs_read(GUEST_RIP);
@@ -180,8 +196,7 @@ void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask)
 		x->sysenter_cs = vmcs_read32(GUEST_SYSENTER_CS);
 		x->sysenter_esp = vmcs_read(GUEST_SYSENTER_ESP);
 		x->sysenter_eip = vmcs_read(GUEST_SYSENTER_EIP);
-		if (to_vmx(vcpu)->host.away)
-			rdmsrl(MSR_KERNEL_GS_BASE, x->kernel_gs_base);
+		state_fetch_kernel_gs_base(to_vmx(vcpu));
 	}
 	if (mask & X86_ST_SHADOW)
 		state_fetch_shadow(x);
