@@ -3,13 +3,13 @@
  * The guest that greets: each CPU in its turn tells by the serial port which mode it finds itself
  * in, then halts.  Built twice, as a 32-bit and as a 64-bit program.
  */
-#define SERIAL_DATA 0x3f8
+#define SERIAL_DATA   0x3f8
 #define SERIAL_STATUS 0x3fd
-#define SERIAL_EMPTY 0x20
-#define MSR_EFER 0xc0000080
+#define SERIAL_EMPTY  0x20
+#define MSR_EFER      0xc0000080
 
-#define CR0_PG (1UL << 31)
-#define CR4_PAE (1UL << 5)
+#define CR0_PG	 (1UL << 31)
+#define CR4_PAE	 (1UL << 5)
 #define EFER_LMA (1UL << 10)
 
 static volatile unsigned int turn;
