@@ -20,7 +20,7 @@
 #define PAGE	 0x1000UL
 #define PAGE_GPA 0x200000UL
 #define NR_CPUS	 2
-#define CHANGES	 200
+#define CHANGES	 100
 #define LIMIT	 600 /* seconds: only so that a hang is told as one */
 
 /* Words of the shared page; each CPU's own begin at OF(cpu). */

@@ -115,14 +115,14 @@ turn:	inc	%rbx
 	wrong	2
 4:	mov	%rbx, TURNS(%rdi)
 	mov	%rbp, SUM(%rdi)
-	test	%bl, %bl
+	test	$1023, %ebx
 	jz	slow
 5:	cmpq	$0, STOP(%rdi)
 	je	turn
 	fistpll	FPU_TURNS(%rdi)
 	hlt
 
-	/* Every 256th turn, for these may exit.  MSRs: code 3; debug registers: code 4. */
+	/* Every 1024th turn, for these may exit.  MSRs: code 3; debug registers: code 4. */
 slow:	lea	MSRS(%rdi), %rsi
 6:	mov	(%rsi), %rcx
 	test	%rcx, %rcx

@@ -1,0 +1,209 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317,SC2015 # tests are called by name; A && B || C is meant as it reads
+#
+# The module goes when nobody uses it any more, however its users ended, and leaves nothing behind.
+# It is loaded again from MKVM_MODULE, by default an emulated host's own copy, else by modprobe.
+# For any POSIX shell; uid 0.
+
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
+guests=$here/guest
+module=${MKVM_MODULE:-/host/modules/mkvm.ko}
+rounds=20
+vms=50
+plan=5
+number=0
+failed=0
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+# result STATUS NAME: the test's line, after what went wrong.
+result()
+{
+	number=$((number + 1))
+	sed 's/^/# /' "$dir/said"
+	: >"$dir/said"
+	if [ "$1" -eq 0 ]; then
+		echo "ok $number $2"
+	else
+		echo "not ok $number $2"
+		failed=1
+	fi
+}
+
+say()
+{
+	echo "$*" >>"$dir/said"
+}
+
+# wrong TEXT: says it and is false.
+wrong()
+{
+	say "$@"
+	return 1
+}
+
+load()
+{
+	if [ -r "$module" ]; then
+		insmod "$module" >>"$dir/said" 2>&1
+	else
+		modprobe mkvm >>"$dir/said" 2>&1
+	fi
+}
+
+unload()
+{
+	rmmod mkvm >>"$dir/said" 2>&1 || wrong "rmmod mkvm failed: $(grep '^mkvm ' /proc/modules)"
+}
+
+greets()
+{
+	"$launcher" run --flat "$guests/hello" >"$dir/out" 2>&1 && grep -q Hello "$dir/out" ||
+		wrong "no greeting: $(cat "$dir/out")"
+}
+
+# Nothing in the system has the module's name any more.
+is_gone()
+{
+	[ ! -e /sys/module/mkvm ] || wrong "there is /sys/module/mkvm" || return
+	[ ! -e /dev/mkvm ] || wrong "there is /dev/mkvm" || return
+	[ ! -e /sys/kernel/tracing/events/mkvm ] || wrong "there are trace events" || return
+	for file in /proc/modules /proc/slabinfo /proc/vmallocinfo /proc/misc /proc/kallsyms \
+		/sys/devices/system/cpu/hotplug/states; do
+		if grep -w mkvm "$file" >"$dir/out"; then
+			wrong "$file: $(head -n 1 "$dir/out")" || return
+		fi
+	done
+}
+
+# spent PID: the ticks that the process has run.
+spent()
+{
+	sed 's/.*) //' "/proc/$1/stat" | awk '{ print $12 + $13 }'
+}
+
+# counts PID: is true when the process has run for some ticks more.
+counts()
+{
+	before=$(spent "$1")
+	tries=0
+	while [ "$(spent "$1")" -lt $((before + 3)) ]; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 600 ] || wrong "process $1 does not run" || return
+		sleep 0.1
+	done
+}
+
+# used: pages that are neither free nor of processes or files.
+used()
+{
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	echo 1 >/proc/sys/vm/compact_memory # gives back what processors hold for themselves
+	awk '/^(MemTotal):/ { n += $2 }
+		/^(MemFree|Buffers|Cached|AnonPages|SReclaimable):/ { n -= $2 }
+		END { print n / 4 }' /proc/meminfo
+}
+
+unused_goes_and_comes()
+{
+	greets && unload && is_gone && load && greets
+}
+
+with_a_vm_it_stays()
+{
+	"$launcher" run --flat "$guests/loop" &
+	pid=$!
+	counts "$pid" || return
+	if rmmod mkvm 2>/dev/null; then
+		wrong "rmmod succeeded under a running guest" || return
+	fi
+	counts "$pid" || return
+	kill -9 "$pid"
+	wait "$pid"
+	greets
+} 2>/dev/null
+
+# A process is gone when wait returns, and so is all that it held: no second try.
+killed_users_let_go()
+{
+	pids=
+	for cpus in 1 2 3 4; do
+		"$launcher" run --flat "$guests/loop" --cpus "$cpus" &
+		pids="$pids $!"
+	done
+	for pid in $pids; do counts "$pid" || return; done
+	# shellcheck disable=SC2086 # process numbers are words
+	kill -9 $pids
+	for pid in $pids; do
+		wait "$pid"
+		[ $? -eq 137 ] || wrong "process $pid was not killed while running" || return
+	done
+	unload && is_gone && load && greets
+} 2>/dev/null
+
+# hold: hold_vms in the background, running; sets $pid.
+hold()
+{
+	: >"$dir/held"
+	"$here/hold_vms" "$vms" >"$dir/held" 2>&1 &
+	pid=$!
+	tries=0
+	while ! grep -q running "$dir/held"; do
+		tries=$((tries + 1))
+		if [ "$tries" -ge 1200 ] || [ ! -d "/proc/$pid" ]; then
+			wrong "hold_vms: $(cat "$dir/held")" || return
+		fi
+		sleep 0.1
+	done
+}
+
+let_go()
+{
+	kill -9 "$pid"
+	wait "$pid"
+} 2>/dev/null
+
+# The first rounds fill caches of the kernel; a page lost for each VM would be 500 in the others.
+memory_comes_back()
+{
+	round=0
+	while [ "$round" -lt "$rounds" ]; do
+		round=$((round + 1))
+		hold || return
+		let_go
+		unload || return
+		load || return
+		[ "$round" -ne $((rounds / 2)) ] || half=$(used)
+	done
+	grown=$(($(used) - half))
+	say "$rounds rounds of $vms VMs; pages in use grew by $grown in the last $((rounds / 2))"
+	[ "$grown" -lt $((rounds * vms / 4)) ] || wrong "that is too much"
+}
+
+# The measure sees VMs that are there.
+memory_of_vms_is_seen()
+{
+	before=$(used)
+	hold || return
+	grown=$(($(used) - before))
+	let_go
+	say "pages in use with $vms VMs: $grown more"
+	[ "$grown" -ge "$vms" ] || wrong "the measure is blind"
+}
+
+echo "TAP version 13"
+echo "1..$plan"
+: >"$dir/said"
+for test in unused_goes_and_comes with_a_vm_it_stays killed_users_let_go memory_comes_back \
+	memory_of_vms_is_seen; do
+	"$test"
+	result $? "$test"
+	# Whatever came, the next test and the next program find the module.
+	[ -e /sys/module/mkvm ] || load
+done
+exit "$failed"
