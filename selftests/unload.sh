@@ -13,7 +13,7 @@ launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
 guests=$here/guest
 module=${MKVM_MODULE:-/host/modules/mkvm.ko}
 rounds=20
-vms=50
+vms=30
 plan=5
 number=0
 failed=0
@@ -98,15 +98,16 @@ counts()
 	done
 }
 
-# used: pages that are neither free nor of processes or files.
+# used: pages that are neither free nor of processes or files. What each processor holds for itself
+# is free, and comes and goes by thousands.
 used()
 {
 	sync
 	echo 3 >/proc/sys/vm/drop_caches
-	echo 1 >/proc/sys/vm/compact_memory # gives back what processors hold for themselves
-	awk '/^(MemTotal):/ { n += $2 }
-		/^(MemFree|Buffers|Cached|AnonPages|SReclaimable):/ { n -= $2 }
-		END { print n / 4 }' /proc/meminfo
+	awk '/^(MemTotal):/ { n += $2 / 4 }
+		/^(MemFree|Buffers|Cached|AnonPages|SReclaimable):/ { n -= $2 / 4 }
+		/^ +count:/ { n -= $2 }
+		END { print n }' /proc/meminfo /proc/zoneinfo
 }
 
 unused_goes_and_comes()
@@ -168,7 +169,7 @@ let_go()
 	wait "$pid"
 } 2>/dev/null
 
-# The first rounds fill caches of the kernel; a page lost for each VM would be 500 in the others.
+# The first rounds fill caches of the kernel; a page lost for each VM would be 300 in the others.
 memory_comes_back()
 {
 	round=0
@@ -182,7 +183,7 @@ memory_comes_back()
 	done
 	grown=$(($(used) - half))
 	say "$rounds rounds of $vms VMs; pages in use grew by $grown in the last $((rounds / 2))"
-	[ "$grown" -lt $((rounds * vms / 4)) ] || wrong "that is too much"
+	[ "$grown" -lt $((rounds * vms / 6)) ] || wrong "that is too much"
 }
 
 # The measure sees VMs that are there.
