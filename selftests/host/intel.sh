@@ -35,9 +35,6 @@ intel_arguments() {
 	# The processor model claims 3.5 GHz, but its TSC counts instructions. Left to believe the
 	# claim, the kernel would make each of its delays seventy times too long.
 	echo "tsc_early_khz=$((intel_ips / 1000)) tsc=reliable no_timer_check"
-	# A processor that waits for a one-shot timer now and then waits for ever, under stock kvm and
-	# with no hypervisor at work alike; a periodic tick ends any such wait.
-	echo highres=off nohz=off
 	# Bochs states the size of the standard XSAVE area as that of the compacted one: a kernel
 	# that uses the compacted one warns and gives up XSAVE altogether. And its leaf 4 claims more
 	# cores than its leaf 1 has room for, at which 6.12 warns as long as there is the HT bit.
