@@ -79,7 +79,7 @@ static void two_hundred_cycles(void)
 	EXPECT_EQ(CYCLES, away);
 }
 
-/* The extension is switched on where a processor comes after the first VM, and off with the last. */
+/* The extension goes on where a processor comes after the first VM, and off with the last. */
 static void first_and_last_vm_with_one_away(void)
 {
 	struct runner runner;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What takes a guest out of the processor, many times: signals, NMIs, changes of processor, suspend.
+ * What takes a guest out of guest mode, many times: signals, NMIs, other processors, suspend.
  * Guest and process check their registers all the time (steady.c, runner.c).
  *
  * An event counts only if the guest counted before it and after it.
@@ -68,7 +68,7 @@ static void signals_from_another_processor(void)
 	set_up(&f);
 	for (i = 0; i < SIGNALS; i++) {
 		runner_signal(&f.runner);
-		/* Each wait costs an emulator more than what it waits for: rather long than often. */
+		/* A wait costs an emulator more than what it waits for: rather long than often. */
 		while (f.runner.interrupted == i)
 			usleep(200);
 		steady_await_turns(&f.guest, 0, 1);

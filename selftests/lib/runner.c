@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A thread that runs one CPU of a steady guest until the guest is told to stop, and that looks after
- * every KVM_RUN whether its own registers are still what they were: vectors, rounding, segments, FS
+ * A thread that runs one CPU of a steady guest until the guest is told to stop, and that looks
+ * after every KVM_RUN whether its own registers are still what they were: vectors, rounding, segments, FS
  * and GS base, and a breakpoint of its own on an address at which the guest has something else.
  *
  * All but the thread's own function is for the test's main thread.
@@ -21,24 +21,8 @@
 #include <unistd.h>
 
 #include "host.h"
+#include "keep.h"
 #include "steady.h"
-
-/* What the thread has in its registers around KVM_RUN; keep.S knows the offsets. */
-struct keep {
-	uint8_t xmm[16][16];
-	uint32_t mxcsr;
-	uint16_t fcw;
-	uint16_t unused;
-	int64_t st0;
-	uint16_t ds, es, fs, gs;
-};
-
-_Static_assert(offsetof(struct keep, mxcsr) == 256, "keep.S");
-_Static_assert(offsetof(struct keep, fcw) == 260, "keep.S");
-_Static_assert(offsetof(struct keep, st0) == 264, "keep.S");
-_Static_assert(offsetof(struct keep, ds) == 272, "keep.S");
-
-long keep_ioctl(long fd, long request, long argument, const struct keep *in, struct keep *out);
 
 #define KEPT_GS_BASE 0x123456789000
 

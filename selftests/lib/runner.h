@@ -17,10 +17,9 @@ struct runner {
 	volatile uint64_t handled;     /* signals, by the handler */
 	volatile uint64_t interrupted; /* KVM_RUNs that ended by a signal */
 	volatile uint64_t advanced;    /* those during which the guest had counted */
-	volatile unsigned int
-		timer_us;	  /* not 0: a signal comes so long after each KVM_RUN's start */
-	volatile uint64_t kept;	  /* KVM_RUNs after which all registers were the thread's */
-	volatile uint64_t spoilt; /* and those after which one was not */
+	volatile uint64_t timer_us;    /* not 0: a signal so long after each KVM_RUN's start */
+	volatile uint64_t kept;	       /* KVM_RUNs after which all registers were the thread's */
+	volatile uint64_t spoilt;      /* and those after which one was not */
 	const char *volatile spoilt_what;
 	volatile bool hold, held;
 	int watch; /* a breakpoint of the thread, or -1 */

@@ -19,9 +19,6 @@
 
 #include "host.h"
 
-guest_code_extern(steady_code);
-extern const unsigned char steady_break[];
-
 #define STEADY_SIZE 0x400
 
 /* What first_error says. */

@@ -8,6 +8,10 @@
 
 #define STEADY_WORDS 64
 
+/* steady.S: the guest's code, and the address in it at which its breakpoint is */
+guest_code_extern(steady_code);
+extern const unsigned char steady_break[];
+
 /* Shared with the guest while it runs; what the guest finds wrong is counted, not fatal. */
 struct steady {
 	uint64_t stop; /* ours to set; the guest halts at the end of its turn */
