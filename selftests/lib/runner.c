@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A thread that runs one CPU of a steady guest until the guest is told to stop, and that looks
- * after every KVM_RUN whether its own registers are still what they were: vectors, rounding, segments, FS
- * and GS base, and a breakpoint of its own on an address at which the guest has something else.
+ * after every KVM_RUN whether its own registers are still what they were: vectors, rounding,
+ * segments, FS and GS base, and a breakpoint of its own on an address at which the guest has
+ * something else.
  *
  * All but the thread's own function is for the test's main thread.
  */
