@@ -19,7 +19,7 @@ echo "TAP version 13"
 echo "1..1"
 pids=
 for cpus in 1 2; do
-	"$launcher" run --flat "$here/guest/loop" --cpus "$cpus" &
+	"$launcher" run --flat "$here/guest/loop" --cpus "$cpus" >/dev/null 2>&1 &
 	pids="$pids $!"
 done
 for pid in $pids; do
