@@ -35,6 +35,9 @@ intel_arguments() {
 	# The processor model claims 3.5 GHz, but its TSC counts instructions. Left to believe the
 	# claim, the kernel would make each of its delays seventy times too long.
 	echo "tsc_early_khz=$((intel_ips / 1000)) tsc=reliable no_timer_check"
+	# An idle processor that waits in MWAIT now and then misses the write that should wake it, and
+	# sleeps until its next interrupt, which may be the watchdog's after 16 s.
+	echo idle=halt
 	# Bochs states the size of the standard XSAVE area as that of the compacted one: a kernel
 	# that uses the compacted one warns and gives up XSAVE altogether. And its leaf 4 claims more
 	# cores than its leaf 1 has room for, at which 6.12 warns as long as there is the HT bit.
