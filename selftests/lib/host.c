@@ -6,8 +6,10 @@
 
 #include <cpuid.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ktap.h"
 
@@ -21,6 +23,20 @@ bool host_is_qemu(void)
 		return false;
 	__cpuid(0x40000000, eax, ebx, ecx, edx);
 	return memcmp(&ebx, "TCGT", 4) == 0;
+}
+
+/* Bochs, whose firmware tells its name: the processor claims to be a real one. */
+bool host_is_bochs(void)
+{
+	char vendor[32] = "";
+	int fd = open("/sys/class/dmi/id/bios_vendor", O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return false;
+	if (read(fd, vendor, sizeof(vendor) - 1) < 0)
+		vendor[0] = 0;
+	close(fd);
+	return strstr(vendor, "Bochs") != NULL;
 }
 
 /* A thread of ours runs on this CPU only; 0: the calling one. */

@@ -6,6 +6,7 @@
 #include <sys/types.h>
 
 bool host_is_qemu(void);
+bool host_is_bochs(void);
 void host_pin(int cpu);
 void host_pin_thread(pid_t tid, int cpu);
 
