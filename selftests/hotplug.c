@@ -124,7 +124,7 @@ static void several_vms_and_signals(void)
 	int i, vm, cpu;
 
 	if (host_is_bochs())
-		ktap_skip("the host stands still in some runs on Bochs, cause not known");
+		ktap_skip("idle processors of Bochs missed their wake-up");
 	set_up();
 	for (vm = 0; vm < NR_VMS; vm++) {
 		steady_create(&guests[vm], NR_CPUS);
