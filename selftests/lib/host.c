@@ -36,7 +36,7 @@ bool host_is_bochs(void)
 	if (read(fd, vendor, sizeof(vendor) - 1) < 0)
 		vendor[0] = 0;
 	close(fd);
-	return strstr(vendor, "Bochs") != NULL;
+	return strstr(vendor, "Bochs");
 }
 
 /* A thread of ours runs on this CPU only; 0: the calling one. */
