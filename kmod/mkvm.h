@@ -13,6 +13,7 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/sched.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include "memslot.h"
@@ -145,7 +146,10 @@ void mkvm_kick_all(struct mkvm *vm);
 int mkvm_kick_init(void) __must_check;
 void mkvm_kick_exit(void);
 
-/* ioctl.c */
+/* cap.c */
+long mkvm_cap(unsigned long cap);
+
+/* ioctl_dev.c, ioctl_vm.c, ioctl_vcpu.c */
 extern const struct file_operations mkvm_dev_fops;
 extern const struct file_operations mkvm_vm_fops;
 extern const struct file_operations mkvm_vcpu_fops;
@@ -157,6 +161,12 @@ void mkvm_notifier_unregister(struct mkvm *vm);
 static inline bool mkvm_vm_dead(const struct mkvm *vm)
 {
 	return READ_ONCE(vm->dead);
+}
+
+/* The VM is its process's alone, and of no more use once it is dead. */
+static inline bool mkvm_vm_usable(const struct mkvm *vm)
+{
+	return vm->mm == current->mm && !mkvm_vm_dead(vm);
 }
 
 #endif /* MKVM_MKVM_H */

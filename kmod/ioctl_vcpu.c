@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls of a vCPU, and the pages that it shares with user space.
+ */
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include <linux/mkvm.h>
+#include <linux/uaccess.h>
+#include "ioctl.h"
+#include "mkvm.h"
+#include "x86/x86.h"
+
+static long vcpu_run(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_vcpu_run(obj);
+}
+
+static long vcpu_get_regs(void *obj, void *data, unsigned long arg)
+{
+	x86_get_regs(obj, data);
+	return 0;
+}
+
+static long vcpu_set_regs(void *obj, void *data, unsigned long arg)
+{
+	x86_put_regs(obj, data);
+	return 0;
+}
+
+static long vcpu_get_sregs(void *obj, void *data, unsigned long arg)
+{
+	x86_get_sregs(obj, data);
+	return 0;
+}
+
+static long vcpu_set_sregs(void *obj, void *data, unsigned long arg)
+{
+	return x86_put_sregs(obj, data);
+}
+
+/* Reasons that occurred, in ascending order; at most @room are written.  How many there are. */
+static int counts_reasons(const struct mkvm_vcpu *vcpu, struct mkvm_counts *counts, u32 room)
+{
+	struct mkvm_exit_count __user *user = u64_to_user_ptr(counts->reasons);
+	u32 i, nr = 0;
+
+	for (i = 0; i < MKVM_NR_REASONS; i++) {
+		struct mkvm_exit_count row = {
+			.reason = mkvm_vendor->index_reason(i),
+			.count = READ_ONCE(vcpu->counts.exits[i]),
+		};
+
+		if (!row.count)
+			continue;
+		counts->exits += row.count;
+		if (room && copy_to_user(user + nr, &row, sizeof(row)))
+			return -EFAULT;
+		if (room)
+			room--;
+		nr++;
+	}
+	return nr;
+}
+
+static long vcpu_get_counts(void *obj, void *data, unsigned long arg)
+{
+	const struct mkvm_vcpu *vcpu = obj;
+	struct mkvm_counts *counts = data;
+	u32 i, room = counts->nr_reasons;
+	int nr;
+
+	if (counts->flags || counts->pad)
+		return -EINVAL;
+	counts->vendor = mkvm_vendor->vendor;
+	counts->entries = READ_ONCE(vcpu->counts.entries);
+	counts->mmu_exits = 0;
+	memset(counts->causes, 0, sizeof(counts->causes));
+	for (i = 0; i < MKVM_NR_CAUSES; i++) {
+		counts->causes[i] = READ_ONCE(vcpu->counts.causes[i]);
+		counts->mmu_exits += counts->causes[i];
+	}
+	counts->exits = 0;
+	nr = counts_reasons(vcpu, counts, 0);
+	counts->nr_reasons = nr;
+	if (nr > room)
+		return -E2BIG;
+	counts->exits = 0;
+	nr = counts_reasons(vcpu, counts, room);
+	if (nr < 0)
+		return nr;
+	counts->nr_reasons = min_t(u32, nr, room);
+	return 0;
+}
+
+static const struct ioctl_row vcpu_rows[] = {
+	{ KVM_RUN, ROW_NO_ARG, vcpu_run },
+	{ KVM_GET_REGS, ROW_LOADED, vcpu_get_regs },
+	{ KVM_SET_REGS, ROW_LOADED, vcpu_set_regs },
+	{ KVM_GET_SREGS, ROW_LOADED, vcpu_get_sregs },
+	{ KVM_SET_SREGS, ROW_LOADED, vcpu_set_sregs },
+	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
+};
+
+static long vcpu_row_call(const struct ioctl_row *row, struct mkvm_vcpu *vcpu, unsigned long arg)
+{
+	long r;
+
+	if (row->flags & ROW_NO_MUTEX)
+		return ioctl_call(row, vcpu, arg);
+	if (mutex_lock_killable(&vcpu->mutex))
+		return -EINTR;
+	if (row->flags & ROW_LOADED)
+		mkvm_vcpu_load(vcpu);
+	r = ioctl_call(row, vcpu, arg);
+	if (row->flags & ROW_LOADED)
+		mkvm_vcpu_put(vcpu);
+	mutex_unlock(&vcpu->mutex);
+	return r;
+}
+
+static long vcpu_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct mkvm_vcpu *vcpu = file->private_data;
+	const struct ioctl_row *row = ioctl_find(vcpu_rows, ARRAY_SIZE(vcpu_rows), cmd);
+
+	if (!mkvm_vm_usable(vcpu->vm))
+		return -EIO;
+	return row ? vcpu_row_call(row, vcpu, arg) : -ENOTTY;
+}
+
+static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
+{
+	struct mkvm_vcpu *vcpu = vmf->vma->vm_file->private_data;
+
+	if (vmf->pgoff >= MKVM_VCPU_PAGES)
+		return VM_FAULT_SIGBUS;
+	vmf->page = vcpu->pages[vmf->pgoff];
+	get_page(vmf->page);
+	return 0;
+}
+
+static const struct vm_operations_struct vcpu_vm_ops = {
+	.fault = vcpu_page_fault,
+};
+
+static int vcpu_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	vma->vm_ops = &vcpu_vm_ops;
+	return 0;
+}
+
+static int vcpu_release(struct inode *inode, struct file *file)
+{
+	struct mkvm_vcpu *vcpu = file->private_data;
+
+	mkvm_vm_put(vcpu->vm);
+	return 0;
+}
+
+const struct file_operations mkvm_vcpu_fops = {
+	.owner = THIS_MODULE,
+	.release = vcpu_release,
+	.unlocked_ioctl = vcpu_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = vcpu_mmap,
+	.llseek = noop_llseek,
+};

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctls of a VM.
+ */
+#include <linux/fs.h>
+#include <linux/kvm.h>
+#include "ioctl.h"
+#include "mkvm.h"
+
+static long vm_set_memory_region(void *obj, void *data, unsigned long arg)
+{
+	struct mkvm *vm = obj;
+
+	return memslot_set(&vm->slots, &vm->mmu, data);
+}
+
+static long vm_create_vcpu(void *obj, void *data, unsigned long arg)
+{
+	return arg > U32_MAX ? -EINVAL : mkvm_vcpu_create(obj, arg);
+}
+
+static long vm_check_extension(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_cap(arg);
+}
+
+static const struct ioctl_row vm_rows[] = {
+	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
+	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
+	{ KVM_SET_USER_MEMORY_REGION, 0, vm_set_memory_region },
+};
+
+static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	const struct ioctl_row *row = ioctl_find(vm_rows, ARRAY_SIZE(vm_rows), cmd);
+
+	if (!mkvm_vm_usable(file->private_data))
+		return -EIO;
+	return row ? ioctl_call(row, file->private_data, arg) : -ENOTTY;
+}
+
+static int vm_release(struct inode *inode, struct file *file)
+{
+	mkvm_vm_put(file->private_data);
+	return 0;
+}
+
+const struct file_operations mkvm_vm_fops = {
+	.owner = THIS_MODULE,
+	.release = vm_release,
+	.unlocked_ioctl = vm_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.llseek = noop_llseek,
+};
