@@ -48,6 +48,18 @@ struct trap {
 
 #define guest_load(guest, name) __guest_load(guest, name, name##_end - name)
 
+/*
+ * A claim that some kvm does not fulfil: there its name is told, for the table of differences in
+ * Documentation/api.rst to have it.
+ */
+#define EXPECT_OR_DIFFERS(dev, name, claim, ...)                                \
+	do {                                                                    \
+		if (!(claim) && kvm_dev_is_mkvm(dev))                           \
+			ktap_fail(__FILE__, __LINE__, #claim, " " __VA_ARGS__); \
+		else if (!(claim))                                              \
+			ktap_differs(name, #claim, " " __VA_ARGS__);            \
+	} while (0)
+
 void device_open(struct kvm_dev *dev);
 unsigned long device_vm_type(void);
 

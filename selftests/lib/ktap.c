@@ -55,6 +55,23 @@ void ktap_fail(const char *file, int line, const char *claim, const char *format
 	va_end(args);
 }
 
+/*
+ * A claim that does not hold on the kernel's own kvm; scripts/ktap knows which may.  A format of
+ * " " stands for the claim itself.
+ */
+void ktap_differs(const char *name, const char *claim, const char *format, ...)
+{
+	char head[256];
+	va_list args;
+
+	snprintf(head, sizeof(head), "differs: %s:%s%s", name,
+		 strcmp(format, " ") == 0 ? " not true: " : "",
+		 strcmp(format, " ") == 0 ? claim : "");
+	va_start(args, format);
+	ktap_print(head, format, args);
+	va_end(args);
+}
+
 /* Ends the test's process from any thread, without waiting for the others. */
 void ktap_end(int status)
 {
