@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What KVM_CHECK_EXTENSION answers.
+ * Capabilities: what KVM_CHECK_EXTENSION answers, and what KVM_ENABLE_CAP switches on.
  */
 #include <linux/cpumask.h>
 #include <linux/kvm.h>
 #include <linux/mkvm.h>
 #include "mkvm.h"
 #include "vm_type.h"
+#include "x86/x86.h"
+
+#define CAP_MSR_REASONS \
+	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
 
 /* The system's and a VM's answers are the same.  0: the capability is not had, or not known. */
 long mkvm_cap(unsigned long cap)
@@ -19,6 +23,8 @@ long mkvm_cap(unsigned long cap)
 	case KVM_CAP_IMMEDIATE_EXIT:
 	case KVM_CAP_INTERNAL_ERROR_DATA:
 	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_ENABLE_CAP_VM:
+	case KVM_CAP_X86_USER_SPACE_MSR:
 		return 1;
 	case KVM_CAP_NR_MEMSLOTS:
 		return MEMSLOT_MAX;
@@ -33,4 +39,36 @@ long mkvm_cap(unsigned long cap)
 	default:
 		return 0;
 	}
+}
+
+/**
+ * struct cap_row - a capability that a VM has only once it was asked for
+ * @cap: its number
+ * @args: bits of the first argument that are known
+ * @enable: @arg is the first argument; may sleep.  0 or a negative errno with nothing changed
+ */
+struct cap_row {
+	u32 cap;
+	u64 args;
+	int (*enable)(struct mkvm *vm, u64 arg);
+};
+
+static const struct cap_row cap_rows[] = {
+	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
+};
+
+/* KVM_ENABLE_CAP on a VM: 0; -EINVAL: unknown, a flag, an unknown bit; or the row's own. */
+long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap)
+{
+	unsigned int i;
+
+	if (cap->flags)
+		return -EINVAL;
+	for (i = 0; i < ARRAY_SIZE(cap_rows); i++) {
+		if (cap_rows[i].cap != cap->cap)
+			continue;
+		return cap->args[0] & ~cap_rows[i].args ? -EINVAL
+							: cap_rows[i].enable(vm, cap->args[0]);
+	}
+	return -EINVAL;
 }

@@ -24,9 +24,15 @@ static long vm_check_extension(void *obj, void *data, unsigned long arg)
 	return mkvm_cap(arg);
 }
 
+static long vm_enable_cap(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_cap_enable(obj, data);
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
+	{ KVM_ENABLE_CAP, 0, vm_enable_cap },
 	{ KVM_SET_USER_MEMORY_REGION, 0, vm_set_memory_region },
 };
 

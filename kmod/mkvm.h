@@ -40,6 +40,7 @@
  * @notifier: tells of changes to the process's memory
  * @tsc_offset: guest TSC minus host TSC when the VM was created; immutable
  * @tsc_lost: what suspends had taken from the host's TSC by then; immutable
+ * @msr_exit_reasons: KVM_MSR_EXIT_REASON_* that user space wants to see; atomic
  * @dead: killed; set once
  * @kick_work: gets the vCPUs of a killed VM out of guest mode
  */
@@ -56,6 +57,7 @@ struct mkvm {
 	struct mmu_notifier notifier;
 	u64 tsc_offset;
 	u64 tsc_lost;
+	u32 msr_exit_reasons;
 	bool dead;
 	struct work_struct kick_work;
 };
@@ -98,6 +100,7 @@ struct mkvm_vcpu_counts {
  * @cpu: processor that it is loaded on, or was last loaded on; -1: none.  Owner vCPU, preempt off
  * @preempt: tells when its thread is scheduled away
  * @pio: the IN or OUT that user space is doing; owner vCPU only
+ * @msr_exit: the RDMSR or WRMSR that user space is doing; owner vCPU only
  * @complete_io: finishes the last exit to user space on the next KVM_RUN; owner vCPU only
  * @cause: cause of the exit being handled; owner vCPU only
  * @counts: see there
@@ -120,6 +123,10 @@ struct mkvm_vcpu {
 		u8 len;	 /* its length */
 		u8 size; /* bytes of the access */
 	} pio;
+	struct {
+		u64 rip; /* of the instruction */
+		u8 len;	 /* its length */
+	} msr_exit;
 	int (*complete_io)(struct mkvm_vcpu *vcpu);
 	enum mkvm_mmu_cause cause;
 	struct mkvm_vcpu_counts counts;
@@ -148,6 +155,7 @@ void mkvm_kick_exit(void);
 
 /* cap.c */
 long mkvm_cap(unsigned long cap);
+long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap);
 
 /* ioctl_dev.c, ioctl_vm.c, ioctl_vcpu.c */
 extern const struct file_operations mkvm_dev_fops;

@@ -3,9 +3,8 @@
  * Model-specific registers that the guest has.  A register that is not in the table is #GP(0).
  */
 #include <asm/msr-index.h>
-#include <asm/trapnr.h>
 #include <asm/tsc.h>
-#include "x86/x86.h"
+#include "x86/msr.h"
 
 /* What a value must be. */
 enum msr_rule {
@@ -100,75 +99,47 @@ static bool msr_value_is_valid(enum msr_rule rule, u64 value)
 	}
 }
 
-/* 0, or -EINVAL: the guest has no such MSR, or the value is not legal. */
-static int msr_read(struct mkvm_vcpu *vcpu, u32 index, u64 *value)
+enum msr_result msr_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
 {
 	const struct msr_row *row = msr_find(index);
 
 	if (row) {
 		x86_fetch(vcpu, row->group);
 		*value = *msr_field(vcpu, row);
-		return 0;
+		return MSR_OK;
 	}
 	switch (index) {
 	case MSR_EFER:
 		x86_fetch(vcpu, X86_ST_CRS);
 		*value = vcpu->x86.efer;
-		return 0;
+		return MSR_OK;
 	case MSR_IA32_TSC:
 		*value = rdtsc() + vcpu->x86.tsc_offset;
-		return 0;
+		return MSR_OK;
 	default:
-		return -EINVAL;
+		return MSR_UNKNOWN;
 	}
 }
 
-static int msr_write(struct mkvm_vcpu *vcpu, u32 index, u64 value)
+enum msr_result msr_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value)
 {
 	const struct msr_row *row = msr_find(index);
 
 	if (row) {
 		if (!msr_value_is_valid(row->rule, value))
-			return -EINVAL;
+			return MSR_INVALID;
 		x86_dirty(vcpu, row->group);
 		*msr_field(vcpu, row) = value;
-		return 0;
+		return MSR_OK;
 	}
 	switch (index) {
 	case MSR_EFER:
-		return x86_set_efer(vcpu, value);
+		return x86_set_efer(vcpu, value) ? MSR_INVALID : MSR_OK;
 	case MSR_IA32_TSC:
 		x86_dirty(vcpu, X86_ST_TSC);
 		vcpu->x86.tsc_offset = value - rdtsc();
-		return 0;
+		return MSR_OK;
 	default:
-		return -EINVAL;
+		return MSR_UNKNOWN;
 	}
-}
-
-int x86_exit_rdmsr(struct mkvm_vcpu *vcpu, unsigned int len)
-{
-	u64 *gpr = vcpu->x86.gpr;
-	u64 value;
-
-	if (msr_read(vcpu, gpr[X86_RCX], &value)) {
-		x86_raise_error(vcpu, X86_TRAP_GP, 0);
-		return 1;
-	}
-	gpr[X86_RAX] = (u32)value;
-	gpr[X86_RDX] = value >> 32;
-	x86_skip(vcpu, len);
-	return 1;
-}
-
-int x86_exit_wrmsr(struct mkvm_vcpu *vcpu, unsigned int len)
-{
-	const u64 *gpr = vcpu->x86.gpr;
-
-	if (msr_write(vcpu, gpr[X86_RCX], (u32)gpr[X86_RAX] | gpr[X86_RDX] << 32)) {
-		x86_raise_error(vcpu, X86_TRAP_GP, 0);
-		return 1;
-	}
-	x86_skip(vcpu, len);
-	return 1;
 }

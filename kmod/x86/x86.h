@@ -54,8 +54,8 @@ void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn);
 int x86_insn_decode(struct mkvm_vcpu *vcpu, struct x86_insn *insn) __must_check;
 
 /*
- * exit.c, exit_io.c, msr.c, cpuid.c: what an exit means.  @len is the length of the instruction,
- * which a handler skips when the instruction is done.
+ * exit.c, exit_io.c, msr_exit.c, cpuid.c: what an exit means.  @len is the length of the
+ * instruction, which a handler skips when the instruction is done.
  */
 int x86_exit_cpuid(struct mkvm_vcpu *vcpu, unsigned int len);
 int x86_exit_hlt(struct mkvm_vcpu *vcpu, unsigned int len);
@@ -72,6 +72,8 @@ int x86_exit_ud(struct mkvm_vcpu *vcpu); /* an instruction that the guest has no
 int x86_exit_triple_fault(struct mkvm_vcpu *vcpu);
 int x86_exit_fail_entry(struct mkvm_vcpu *vcpu, u64 hardware_reason);
 int x86_exit_unknown(struct mkvm_vcpu *vcpu); /* a reason that nobody handles */
+
+int x86_msr_user_space(struct mkvm *vm, u64 reasons);
 
 /* IN and OUT: @size 1, 2, 4; string forms and REP are x86_exit_emulate()'s. */
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);

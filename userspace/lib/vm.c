@@ -36,3 +36,11 @@ int vm_set_slot(const struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size,
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
 }
+
+/* Switches a capability of the VM on; @arg is its first argument. */
+int vm_enable_cap(const struct vm *vm, uint32_t cap, uint64_t arg)
+{
+	struct kvm_enable_cap enable = { .cap = cap, .args = { arg } };
+
+	return ioctl(vm->fd, KVM_ENABLE_CAP, &enable) < 0 ? -errno : 0;
+}

@@ -14,5 +14,6 @@ int vm_create(struct vm *vm, const struct kvm_dev *dev, unsigned long type);
 void vm_close(struct vm *vm);
 int vm_set_slot(const struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size, void *host,
 		uint32_t flags);
+int vm_enable_cap(const struct vm *vm, uint32_t cap, uint64_t arg);
 
 #endif
