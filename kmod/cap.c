@@ -3,8 +3,8 @@
  * Capabilities: what KVM_CHECK_EXTENSION answers, and what KVM_ENABLE_CAP switches on.
  */
 #include <linux/cpumask.h>
-#include <linux/kvm.h>
 #include <linux/mkvm.h>
+#include <linux/mkvm_kvm.h>
 #include "mkvm.h"
 #include "vm_type.h"
 #include "x86/x86.h"
@@ -17,6 +17,9 @@ long mkvm_cap(unsigned long cap)
 {
 	switch (cap) {
 	case KVM_CAP_USER_MEMORY:
+	case KVM_CAP_USER_MEMORY2:
+	case KVM_CAP_READONLY_MEM:
+	case KVM_CAP_MULTI_ADDRESS_SPACE: /* there is one */
 	case KVM_CAP_DESTROY_MEMORY_REGION_WORKS:
 	case KVM_CAP_JOIN_MEMORY_REGIONS_WORKS:
 	case KVM_CAP_SYNC_MMU:
@@ -26,6 +29,8 @@ long mkvm_cap(unsigned long cap)
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_X86_USER_SPACE_MSR:
 		return 1;
+	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
+		return DIRTY_LOG_MANUAL_MODES;
 	case KVM_CAP_NR_MEMSLOTS:
 		return MEMSLOT_MAX;
 	case KVM_CAP_NR_VCPUS:
@@ -41,6 +46,11 @@ long mkvm_cap(unsigned long cap)
 	}
 }
 
+static int cap_manual_dirty_log(struct mkvm *vm, u64 arg)
+{
+	return dirty_log_set_manual(&vm->slots, arg);
+}
+
 /**
  * struct cap_row - a capability that a VM has only once it was asked for
  * @cap: its number
@@ -54,6 +64,7 @@ struct cap_row {
 };
 
 static const struct cap_row cap_rows[] = {
+	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_MODES, cap_manual_dirty_log },
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
 };
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* Guest memory as the kernel reads it: through the slots and the process's address space. */
+/* Guest memory as the kernel reads and writes it: through slots and the process's mapping. */
 #ifndef MKVM_GUEST_MEM_H
 #define MKVM_GUEST_MEM_H
 
 #include "memslot.h"
 
 int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t len) __must_check;
+int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data,
+		    size_t len) __must_check;
 
 #endif /* MKVM_GUEST_MEM_H */

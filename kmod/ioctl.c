@@ -47,6 +47,8 @@ long ioctl_call(const struct ioctl_row *row, void *obj, unsigned long arg)
 
 	if ((row->flags & ROW_NO_ARG) && arg)
 		return -EINVAL;
+	if (row->flags & ROW_RAW)
+		return row->call(obj, NULL, arg);
 	if (size <= sizeof(on_stack)) {
 		memset(on_stack, 0, size);
 		return call_with(row, obj, arg, on_stack);

@@ -22,6 +22,9 @@
 /* The vCPU has to be loaded. */
 #define ROW_LOADED BIT(3)
 
+/* Neither copy the argument in nor out, whatever the number says: the handler does what is due. */
+#define ROW_RAW BIT(4)
+
 /**
  * struct ioctl_row - one ioctl
  * @cmd: its number

@@ -3,15 +3,45 @@
  * The ioctls of a VM.
  */
 #include <linux/fs.h>
-#include <linux/kvm.h>
+#include <linux/mkvm_kvm.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
 #include "ioctl.h"
 #include "mkvm.h"
 
+/* The first structure is the beginning of the second, which knows the same flags here. */
 static long vm_set_memory_region(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_userspace_memory_region2 region = {};
+	struct mkvm *vm = obj;
+
+	memcpy(&region, data, sizeof(struct kvm_userspace_memory_region));
+	return memslot_set(&vm->slots, &vm->mmu, &region);
+}
+
+static long vm_set_memory_region2(void *obj, void *data, unsigned long arg)
 {
 	struct mkvm *vm = obj;
 
 	return memslot_set(&vm->slots, &vm->mmu, data);
+}
+
+static long vm_get_dirty_log(void *obj, void *data, unsigned long arg)
+{
+	struct mkvm *vm = obj;
+
+	return dirty_log_get(&vm->slots, &vm->mmu, data);
+}
+
+/* The ioctl's number promises an answer, but nothing is written back. */
+static long vm_clear_dirty_log(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_clear_dirty_log log;
+	struct mkvm *vm = obj;
+
+	if (copy_from_user(&log, (void __user *)arg, sizeof(log)))
+		return -EFAULT;
+	return dirty_log_clear(&vm->slots, &vm->mmu, &log);
 }
 
 static long vm_create_vcpu(void *obj, void *data, unsigned long arg)
@@ -34,6 +64,9 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
 	{ KVM_ENABLE_CAP, 0, vm_enable_cap },
 	{ KVM_SET_USER_MEMORY_REGION, 0, vm_set_memory_region },
+	{ KVM_SET_USER_MEMORY_REGION2, 0, vm_set_memory_region2 },
+	{ KVM_GET_DIRTY_LOG, 0, vm_get_dirty_log },
+	{ KVM_CLEAR_DIRTY_LOG, ROW_RAW, vm_clear_dirty_log },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

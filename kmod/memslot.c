@@ -1,182 +1,177 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Changes of the memory slots, with KVM's rules and errno values.
+ * Changes of the memory slots, with KVM's rules and errno values, checked in KVM's order.
  *
  * All memory that a change needs is there before the first step that others see.  A slot goes away
- * in this order: publish an array without it, wait until no reader can hold it, take its mappings
- * away, and only then let the notifier forget it.
+ * in this order: publish a set without it, wait until no reader can hold it, take its mappings
+ * away, and only then let the notifier forget it.  A slot whose flags change is replaced by another
+ * in one step, so that the guest always finds its memory.
  */
-#include <linux/kvm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
-#include "memslot.h"
+#include "memslots.h"
 #include "mmu/mmu.h"
 
 #define MEMSLOT_MAX_PAGES ((1ull << 31) - 1) /* KVM's limit for one slot */
-#define MEMSLOT_FLAGS	  0		     /* no flag is supported yet */
-
-static struct memslots *slots_alloc(u32 nr)
-{
-	struct memslots *slots = kvzalloc(struct_size(slots, slot, nr), GFP_KERNEL_ACCOUNT);
-
-	if (slots)
-		slots->nr = nr;
-	return slots;
-}
+#define MEMSLOT_FLAGS	  (KVM_MEM_LOG_DIRTY_PAGES | KVM_MEM_READONLY)
 
 /* May sleep.  0 or a negative errno. */
 int memslot_table_init(struct memslot_table *table)
 {
-	struct memslots *none = slots_alloc(0);
+	struct memslots *none = memslots_empty();
 	int r;
 
 	if (!none)
 		return -ENOMEM;
 	r = init_srcu_struct(&table->srcu);
 	if (r) {
-		kvfree(none);
+		memslots_free(none);
 		return r;
 	}
 	mutex_init(&table->lock);
+	xa_init(&table->by_id);
 	table->hva_tree = RB_ROOT_CACHED;
 	RCU_INIT_POINTER(table->active, none);
 	return 0;
 }
 
+static void slot_free(struct memslot *slot)
+{
+	kvfree(slot->dirty);
+	kfree(slot);
+}
+
 /* No reader and no notifier is left. */
 void memslot_table_destroy(struct memslot_table *table)
 {
-	struct memslots *slots = rcu_dereference_protected(table->active, true);
-	u32 i;
+	struct memslot *slot;
+	unsigned long id;
 
-	for (i = 0; i < slots->nr; i++)
-		kfree(slots->slot[i]);
-	kvfree(slots);
+	memslots_destroy(table);
+	xa_for_each(&table->by_id, id, slot)
+		slot_free(slot);
+	xa_destroy(&table->by_id);
 	cleanup_srcu_struct(&table->srcu);
 }
 
-static struct memslot *slot_by_id(const struct memslots *slots, u16 id)
+/* @slot, which holds @old's log, takes its place; nobody else uses @old any more. */
+static void slot_succeed(struct memslot *slot, struct memslot *old)
 {
-	u32 i;
-
-	for (i = 0; i < slots->nr; i++)
-		if (slots->slot[i]->id == id)
-			return slots->slot[i];
-	return NULL;
-}
-
-/* Does [base, base + npages) meet a slot other than @except? */
-static bool slots_overlap(const struct memslots *slots, gfn_t base, u64 npages,
-			  const struct memslot *except)
-{
-	u32 i;
-
-	for (i = 0; i < slots->nr; i++) {
-		const struct memslot *slot = slots->slot[i];
-
-		if (slot != except && base < slot->base_gfn + slot->npages &&
-		    slot->base_gfn < base + npages)
-			return true;
-	}
-	return false;
-}
-
-/* Fills @new with @old's slots, without @gone and with @added, in order; either may be NULL. */
-static void slots_copy(struct memslots *new, const struct memslots *old, const struct memslot *gone,
-		       struct memslot *added)
-{
-	u32 i, n = 0;
-
-	for (i = 0; i < old->nr; i++) {
-		if (old->slot[i] == gone)
-			continue;
-		if (added && added->base_gfn < old->slot[i]->base_gfn) {
-			new->slot[n++] = added;
-			added = NULL;
-		}
-		new->slot[n++] = old->slot[i];
-	}
-	if (added)
-		new->slot[n++] = added;
-	new->generation = old->generation + 1;
-}
-
-/* Readers see @new from now on; returns when none can see what was before. */
-static void slots_publish(struct memslot_table *table, struct memslots *new)
-{
-	struct memslots *old = memslots_get(table);
-
-	lockdep_assert_held(&table->lock);
-	rcu_assign_pointer(table->active, new);
-	synchronize_srcu_expedited(&table->srcu);
-	kvfree(old);
+	if (slot->dirty == old->dirty)
+		old->dirty = NULL;
+	slot_free(old);
 }
 
 static int slot_add(struct memslot_table *table, struct mmu_vm *mmu, struct memslot *slot)
 {
-	struct memslots *old = memslots_get(table);
-	struct memslots *new = slots_alloc(old->nr + 1);
+	struct memslots_step step;
+	int r;
 
-	if (!new)
-		return -ENOMEM;
-	slots_copy(new, old, NULL, slot);
+	r = memslots_step(&step, memslots_get(table), NULL, slot);
+	if (r)
+		return r;
+	r = xa_err(xa_store(&table->by_id, slot->id, slot, GFP_KERNEL_ACCOUNT));
+	if (r) {
+		memslots_drop(&step);
+		return r;
+	}
 	mmu_slot_added(mmu, slot);
-	slots_publish(table, new);
+	memslots_publish(table, &step);
 	return 0;
 }
 
 static int slot_remove(struct memslot_table *table, struct mmu_vm *mmu, struct memslot *slot)
 {
-	struct memslots *old = memslots_get(table);
-	struct memslots *new = slots_alloc(old->nr - 1);
+	struct memslots_step step;
+	int r;
 
-	if (!new)
-		return -ENOMEM;
-	slots_copy(new, old, slot, NULL);
-	slots_publish(table, new);
+	r = memslots_step(&step, memslots_get(table), slot, NULL);
+	if (r)
+		return r;
+	memslots_publish(table, &step);
+	memslots_wait(table);
 	mmu_slot_removed(mmu, slot);
-	kfree(slot);
+	xa_erase(&table->by_id, slot->id);
+	slot_free(slot);
 	return 0;
 }
 
 /* Guest accesses between the two steps find no memory, as with KVM. */
-static int slot_move(struct memslot_table *table, struct mmu_vm *mmu, struct memslot *old_slot,
+static int slot_move(struct memslot_table *table, struct mmu_vm *mmu, struct memslot *old,
 		     struct memslot *slot)
 {
-	struct memslots *old = memslots_get(table);
-	struct memslots *without = slots_alloc(old->nr - 1);
-	struct memslots *with = slots_alloc(old->nr);
+	struct memslots_step without, with;
+	int r;
 
-	if (!without || !with) {
-		kvfree(without);
-		kvfree(with);
-		return -ENOMEM;
+	r = memslots_step(&without, memslots_get(table), old, NULL);
+	if (r)
+		return r;
+	r = memslots_step(&with, without.next, NULL, slot);
+	if (r) {
+		memslots_drop(&without);
+		return r;
 	}
-	slots_copy(without, old, old_slot, NULL);
-	slots_copy(with, without, NULL, slot);
-	slots_publish(table, without);
-	mmu_slot_removed(mmu, old_slot);
-	kfree(old_slot);
+	memslots_publish(table, &without);
+	memslots_wait(table);
+	mmu_slot_removed(mmu, old);
+	xa_store(&table->by_id, slot->id, slot, 0); /* in a place that is there: cannot fail */
+	slot_succeed(slot, old);
 	mmu_slot_added(mmu, slot);
-	slots_publish(table, with);
+	memslots_publish(table, &with);
 	return 0;
 }
 
-static struct memslot *slot_alloc(const struct kvm_userspace_memory_region *region)
+/*
+ * The log goes on or off.  When it goes on, vCPUs that still see the old slot may map pages for
+ * writing; these entries lose that permission after the wait, like all that were there before.
+ * Unless all pages count as dirty from the start: then each is protected when its bit is cleared.
+ */
+static int slot_change_flags(struct memslot_table *table, struct mmu_vm *mmu, struct memslot *old,
+			     struct memslot *slot)
+{
+	struct memslots_step step;
+	int r;
+
+	r = memslots_step(&step, memslots_get(table), old, slot);
+	if (r)
+		return r;
+	memslots_publish(table, &step);
+	memslots_wait(table);
+	mmu_slot_replaced(mmu, old, slot);
+	xa_store(&table->by_id, slot->id, slot, 0); /* in a place that is there: cannot fail */
+	if (memslot_logged(slot) && !(table->manual_log & KVM_DIRTY_LOG_INITIALLY_SET))
+		mmu_slot_protect(mmu, slot);
+	slot_succeed(slot, old);
+	return 0;
+}
+
+static struct memslot *slot_alloc(const struct memslot_table *table, const struct memslot *old,
+				  const struct kvm_userspace_memory_region2 *region)
 {
 	struct memslot *slot = kzalloc(sizeof(*slot), GFP_KERNEL_ACCOUNT);
 
-	if (slot) {
-		slot->base_gfn = gpa_to_gfn(region->guest_phys_addr);
-		slot->npages = region->memory_size >> PAGE_SHIFT;
-		slot->hva = region->userspace_addr;
-		slot->flags = region->flags;
-		slot->id = region->slot;
+	if (!slot)
+		return NULL;
+	slot->base_gfn = gpa_to_gfn(region->guest_phys_addr);
+	slot->npages = region->memory_size >> PAGE_SHIFT;
+	slot->hva = region->userspace_addr;
+	slot->flags = region->flags;
+	slot->id = region->slot;
+	if (!(slot->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return slot;
+	if (old)
+		slot->dirty = old->dirty;
+	if (!slot->dirty)
+		slot->dirty = dirty_log_alloc(slot->npages,
+					      table->manual_log & KVM_DIRTY_LOG_INITIALLY_SET);
+	if (!slot->dirty) {
+		kfree(slot);
+		return NULL;
 	}
 	return slot;
 }
 
-static int region_check(const struct kvm_userspace_memory_region *region)
+static int region_check(const struct kvm_userspace_memory_region2 *region)
 {
 	if (region->flags & ~MEMSLOT_FLAGS)
 		return -EINVAL;
@@ -195,39 +190,49 @@ static int region_check(const struct kvm_userspace_memory_region *region)
 }
 
 static int region_apply(struct memslot_table *table, struct mmu_vm *mmu,
-			const struct kvm_userspace_memory_region *region)
+			const struct kvm_userspace_memory_region2 *region)
 {
-	struct memslots *slots = memslots_get(table);
-	struct memslot *old = slot_by_id(slots, region->slot);
+	struct memslot *old = xa_load(&table->by_id, region->slot);
 	u64 npages = region->memory_size >> PAGE_SHIFT;
 	gfn_t base = gpa_to_gfn(region->guest_phys_addr);
 	struct memslot *slot;
+	bool moved;
 	int r;
 
 	if (!npages)
 		return old ? slot_remove(table, mmu, old) : -EINVAL;
 	if (old) {
-		if (old->npages != npages || old->hva != region->userspace_addr)
+		if (old->npages != npages || old->hva != region->userspace_addr ||
+		    ((old->flags ^ region->flags) & KVM_MEM_READONLY))
 			return -EINVAL;
-		if (old->base_gfn == base)
+		if (old->base_gfn == base && old->flags == region->flags)
 			return 0;
 	}
+	moved = !old || old->base_gfn != base;
+	if (moved && memslots_overlap(memslots_get(table), base, npages, old))
+		return -EEXIST;
 	if (base + npages > mmu_end_gfn(mmu))
 		return -EINVAL;
-	if (slots_overlap(slots, base, npages, old))
-		return -EEXIST;
 
-	slot = slot_alloc(region);
+	slot = slot_alloc(table, old, region);
 	if (!slot)
 		return -ENOMEM;
-	r = old ? slot_move(table, mmu, old, slot) : slot_add(table, mmu, slot);
-	if (r)
-		kfree(slot);
+	if (!old)
+		r = slot_add(table, mmu, slot);
+	else if (moved)
+		r = slot_move(table, mmu, old, slot);
+	else
+		r = slot_change_flags(table, mmu, old, slot);
+	if (r) {
+		if (old && slot->dirty == old->dirty)
+			slot->dirty = NULL;
+		slot_free(slot);
+	}
 	return r;
 }
 
 /**
- * memslot_set() - add, move or delete a slot: KVM_SET_USER_MEMORY_REGION
+ * memslot_set() - add, move, change or delete a slot: KVM_SET_USER_MEMORY_REGION2
  * @table: the VM's slots
  * @mmu: its MMU
  * @region: the caller's wish; a size of 0 deletes
@@ -238,7 +243,7 @@ static int region_apply(struct memslot_table *table, struct mmu_vm *mmu,
  * changed.
  */
 int memslot_set(struct memslot_table *table, struct mmu_vm *mmu,
-		const struct kvm_userspace_memory_region *region)
+		const struct kvm_userspace_memory_region2 *region)
 {
 	int r = region_check(region);
 

@@ -158,7 +158,6 @@ static void changes_that_are_refused(void)
 
 static void unknown_flags(void)
 {
-	uint32_t readonly = KVM_MEM_READONLY;
 	struct fixture f;
 	int bit;
 
@@ -169,11 +168,102 @@ static void unknown_flags(void)
 		EXPECT(vm_set_slot(&f.guest.vm, SLOT, FAR, SIZE, f.host, 1U << bit) == -EINVAL,
 		       "flag bit %d of a slot that is there is not refused by EINVAL", bit);
 	}
-	EXPECT_ERRNO(kvm_dev_extension(&f.guest.dev, KVM_CAP_READONLY_MEM) > 0 ? 0 : EINVAL,
-		     vm_set_slot(&f.guest.vm, 8, 2 * FAR, SIZE, f.host, readonly));
-	/* A slot that is there cannot become read-only. */
-	EXPECT_ERRNO(EINVAL, vm_set_slot(&f.guest.vm, SLOT, FAR, SIZE, f.host, readonly));
+	/* KVM_MEM_GUEST_MEMFD is of the second structure only. */
+	EXPECT_ERRNO(EINVAL, vm_set_slot(&f.guest.vm, 8, 2 * FAR, SIZE, f.host, 4));
 	expect_value(&f, FAR, 0xa0);
+}
+
+static int set_flags(const struct fixture *f, uint32_t slot, uint64_t gpa, uint32_t flags)
+{
+	return vm_set_slot(&f->guest.vm, slot, gpa, SIZE, f->host, flags);
+}
+
+static void known_flags(void)
+{
+	uint32_t readonly = KVM_MEM_READONLY, log = KVM_MEM_LOG_DIRTY_PAGES;
+	struct fixture f;
+
+	set_up(&f);
+	EXPECT_EQ(1, kvm_dev_extension(&f.guest.dev, KVM_CAP_READONLY_MEM));
+	/* A slot that is there cannot become read-only, nor writable; nor while it moves. */
+	EXPECT_ERRNO(EINVAL, set_flags(&f, SLOT, FAR, readonly));
+	EXPECT_ERRNO(EINVAL, set_flags(&f, SLOT, 3 * FAR, readonly));
+	EXPECT_ERRNO(0, set_flags(&f, 8, 2 * FAR, readonly));
+	EXPECT_ERRNO(EINVAL, set_flags(&f, 8, 2 * FAR, 0));
+	EXPECT_ERRNO(EINVAL, set_flags(&f, 8, 2 * FAR, log));
+	EXPECT_ERRNO(0, set_flags(&f, 8, 2 * FAR, readonly | log));
+	EXPECT_ERRNO(0, set_flags(&f, 8, 2 * FAR, readonly));
+	EXPECT_ERRNO(0, set_flags(&f, SLOT, FAR, log));
+	EXPECT_ERRNO(0, set_flags(&f, SLOT, FAR, log));
+	expect_value(&f, FAR, 0xa0);
+	/* A move may change it as well. */
+	EXPECT_ERRNO(0, set_flags(&f, SLOT, 3 * FAR, 0));
+	expect_value(&f, 3 * FAR, 0xa0);
+	EXPECT_ERRNO(0, set_flags(&f, SLOT, FAR, log));
+	expect_value(&f, FAR, 0xa0);
+	expect_value(&f, 2 * FAR, 0xa0);
+}
+
+/* Where two things are wrong the first check that KVM makes tells. */
+static void order_of_checks(void)
+{
+	struct fixture f;
+
+	set_up(&f);
+	/* Longer than what can be addressed, and over another slot. */
+	EXPECT_ERRNO(EEXIST, set(&f, 8, FAR, 1UL << 42, NULL));
+	/* A delete looks at neither address nor overlap, but at alignment and range. */
+	EXPECT_ERRNO(EINVAL, set(&f, SLOT, FAR + 1, 0, f.host));
+	EXPECT_ERRNO(EINVAL, set(&f, SLOT, FAR, 0, f.host + 1));
+	EXPECT_ERRNO(EINVAL, vm_set_slot(&f.guest.vm, SLOT, FAR, 0, f.host, 1U << 5));
+	expect_value(&f, FAR, 0xa0);
+	/* Another size or address comes before an overlap. */
+	REQUIRE_OK(set(&f, 8, 2 * FAR, SIZE, f.host));
+	EXPECT_ERRNO(EINVAL, set(&f, SLOT, 2 * FAR, 2 * SIZE, f.host));
+	EXPECT_ERRNO(EINVAL, set(&f, SLOT, 2 * FAR, SIZE, f.host + PAGE));
+	EXPECT_ERRNO(0, set(&f, SLOT, 3 * FAR, 0, f.host + PAGE));
+	expect_no_memory(&f, FAR);
+}
+
+/* KVM_SET_USER_MEMORY_REGION2: the same, in a larger structure. */
+static void second_structure(void)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = 8,
+		.guest_phys_addr = 2 * FAR,
+		.memory_size = SIZE,
+	};
+	struct fixture f;
+	bool had;
+
+	set_up(&f);
+	region.userspace_addr = (uintptr_t)f.host;
+	had = kvm_dev_extension(&f.guest.dev, KVM_CAP_USER_MEMORY2) == 1;
+	EXPECT_OR_DIFFERS(&f.guest.dev, "region2", had, "capability 0");
+	if (!had)
+		return;
+	EXPECT_ERRNO(EFAULT, vm_set_slot2(&f.guest.vm, NULL));
+	region.flags = KVM_MEM_GUEST_MEMFD;
+	EXPECT_ERRNO(EINVAL, vm_set_slot2(&f.guest.vm, &region));
+	region.flags = 1 << 3;
+	EXPECT_ERRNO(EINVAL, vm_set_slot2(&f.guest.vm, &region));
+	/* Without the flag nobody looks at what would belong to it, nor at the padding. */
+	region.flags = KVM_MEM_LOG_DIRTY_PAGES;
+	region.guest_memfd = -1;
+	region.guest_memfd_offset = 1;
+	region.pad1 = 1;
+	region.pad2[13] = 1;
+	EXPECT_ERRNO(0, vm_set_slot2(&f.guest.vm, &region));
+	expect_value(&f, 2 * FAR, 0xa0);
+	region.guest_phys_addr = FAR;
+	EXPECT_ERRNO(EEXIST, vm_set_slot2(&f.guest.vm, &region));
+	region.guest_phys_addr = 3 * FAR;
+	EXPECT_ERRNO(0, vm_set_slot2(&f.guest.vm, &region));
+	expect_value(&f, 3 * FAR, 0xa0);
+	region.memory_size = 0;
+	EXPECT_ERRNO(0, vm_set_slot2(&f.guest.vm, &region));
+	EXPECT_ERRNO(EINVAL, vm_set_slot2(&f.guest.vm, &region));
+	expect_no_memory(&f, 3 * FAR);
 }
 
 static void slot_numbers(void)
@@ -311,6 +401,9 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(same_host_memory_twice),
 	KTAP_TEST(changes_that_are_refused),
 	KTAP_TEST(unknown_flags),
+	KTAP_TEST(known_flags),
+	KTAP_TEST(order_of_checks),
+	KTAP_TEST(second_structure),
 	KTAP_TEST(slot_numbers),
 	KTAP_TEST(delete_absent),
 	KTAP_TEST(deleted_is_gone),

@@ -45,4 +45,7 @@ static inline gfn_t backend_end_gfn(const struct mmu_backend *be)
 
 struct mmu_backend *tdp_create(struct mmu_vm *mmu);
 
+/* mmu.c */
+void mmu_settle(struct mmu_vm *mmu);
+
 #endif /* MKVM_MMU_BACKEND_H */

@@ -10,10 +10,8 @@
 #include "mmu/frame.h"
 
 /*
- * Gets the frame behind @hva of the current process, for a write if @write.  A read also learns
- * whether the frame could be written without a fault in the host, which spares the guest a second
- * exit.  May sleep.  0, -EINTR (a fatal signal), -ENOMEM,
- * -EHWPOISON or -EFAULT.
+ * Gets the frame behind @hva of the current process, for a write if @write.  May sleep.  0, -EINTR
+ * (a fatal signal), -ENOMEM, -EHWPOISON or -EFAULT.
  */
 int frame_get(struct frame *frame, hva_t hva, bool write)
 {
@@ -25,17 +23,24 @@ int frame_get(struct frame *frame, hva_t hva, bool write)
 		return -EFAULT;
 	}
 	frame->writable = write;
-	if (!write) {
-		struct page *again;
-
-		if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &again) == 1) {
-			put_page(frame->page);
-			frame->page = again;
-			frame->writable = true;
-		}
-	}
 	frame->hfn = page_to_pfn(frame->page);
 	return 0;
+}
+
+/*
+ * After a read: could the frame be written without a fault in the host?  To map it so spares the
+ * guest a second exit.  The frame may be another one then.
+ */
+void frame_try_writable(struct frame *frame, hva_t hva)
+{
+	struct page *again;
+
+	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &again) != 1)
+		return;
+	put_page(frame->page);
+	frame->page = again;
+	frame->hfn = page_to_pfn(again);
+	frame->writable = true;
 }
 
 /*

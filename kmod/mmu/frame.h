@@ -18,6 +18,7 @@ struct frame {
 };
 
 int frame_get(struct frame *frame, hva_t hva, bool write) __must_check;
+void frame_try_writable(struct frame *frame, hva_t hva);
 void frame_put(struct frame *frame, bool written);
 
 #endif /* MKVM_MMU_FRAME_H */

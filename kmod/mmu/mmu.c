@@ -107,7 +107,7 @@ int mmu_root_level(const struct mmu_vcpu *mv)
  * Completes every flush that is owed, this event's and others', and frees the table pages that
  * waited for it.  Called without the lock, so that faults go on while processors are interrupted.
  */
-static void mmu_settle(struct mmu_vm *mmu)
+void mmu_settle(struct mmu_vm *mmu)
 {
 	s64 owed, done;
 	LIST_HEAD(pages);
@@ -143,6 +143,13 @@ static enum mmu_outcome fault_failed(struct mmu_fault *fault, int error)
 	return MMU_FAILED;
 }
 
+/* May the guest write to @frame from now on?  Then the host has to know, and a dirty log. */
+static bool fault_opened(const struct mmu_fault *fault, const struct frame *frame)
+{
+	return frame->writable &&
+	       (fault->cause == MKVM_CAUSE_FILL || fault->cause == MKVM_CAUSE_DIRTY_LOG);
+}
+
 static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fault)
 {
 	struct mmu_backend *be = vcpu_backend(mv);
@@ -156,10 +163,11 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	int r;
 
 	slot = memslot_find(memslots_get(mmu->slots), gfn);
-	if (!slot) {
+	if (!slot || (write && memslot_readonly(slot))) {
 		fault->cause = MKVM_CAUSE_MMIO;
 		return MMU_MMIO;
 	}
+	fault->logged = memslot_logged(slot);
 	r = pt_cache_fill(&mv->cache, be->root_level - 1);
 	if (r)
 		return fault_failed(fault, r);
@@ -172,15 +180,20 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	r = frame_get(&frame, hva, write);
 	if (r)
 		return fault_failed(fault, r);
+	/* A read of a logged page must leave the first write to be seen. */
+	if (!write && !fault->logged && !memslot_readonly(slot))
+		frame_try_writable(&frame, hva);
 
 	read_lock(&mmu->lock);
 	if (fault_is_stale(mmu, seq, hva))
 		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
 	else
 		fault->cause = be->ops->map(be, mv, fault, &frame);
+	if (fault_opened(fault, &frame))
+		memslot_mark_dirty(slot, gfn);
 	read_unlock(&mmu->lock);
 
-	frame_put(&frame, frame.writable && fault->cause == MKVM_CAUSE_FILL);
+	frame_put(&frame, fault_opened(fault, &frame));
 	if (fault->cause == MKVM_CAUSE_HOST_ERROR)
 		return fault_failed(fault, -EIO);
 	return MMU_RESUME;
@@ -247,29 +260,4 @@ void mmu_invalidate_end(struct mmu_vm *mmu)
 	WARN_ON_ONCE(!mmu->invalidate_active);
 	mmu->invalidate_active--;
 	write_unlock(&mmu->lock);
-}
-
-/* @slot is about to be published: the notifier shall find it. */
-void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot)
-{
-	slot->hva_node.start = slot->hva;
-	slot->hva_node.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
-	write_lock(&mmu->lock);
-	interval_tree_insert(&slot->hva_node, &mmu->slots->hva_tree);
-	write_unlock(&mmu->lock);
-}
-
-/* No reader can find @slot any more: nothing maps its memory when this returns. */
-void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot)
-{
-	int i;
-
-	write_lock(&mmu->lock);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			pt_range_zap(mmu->backend[i], slot->base_gfn,
-				     slot->base_gfn + slot->npages);
-	interval_tree_remove(&slot->hva_node, &mmu->slots->hva_tree);
-	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
 }

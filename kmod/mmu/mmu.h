@@ -123,12 +123,14 @@ enum mmu_outcome {
  * struct mmu_fault - one fault
  * @gpa: in: the guest-physical address (MMU_TDP)
  * @access: in: ACC_* of the access
+ * @logged: for the backend: a dirty log records writes there
  * @cause: out: the one cause
  * @error: out: with MMU_FAILED, a negative errno
  */
 struct mmu_fault {
 	gpa_t gpa;
 	u32 access;
+	bool logged;
 	enum mkvm_mmu_cause cause;
 	int error;
 };
@@ -172,6 +174,10 @@ void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end);
 void mmu_invalidate_end(struct mmu_vm *mmu);
 void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot);
+void mmu_slot_replaced(struct mmu_vm *mmu, struct memslot *old, struct memslot *slot);
+void mmu_slot_protect(struct mmu_vm *mmu, struct memslot *slot);
+void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 words,
+		      unsigned long *bits);
 
 /* Guest tables. */
 gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva);

@@ -6,6 +6,9 @@
 #include "mmu/backend.h"
 
 void pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end);
+void pt_range_zap_slowly(struct mmu_backend *be, gfn_t start, gfn_t end);
+void pt_range_protect(struct mmu_backend *be, gfn_t start, unsigned long mask);
+void pt_range_protect_slowly(struct mmu_backend *be, gfn_t start, gfn_t end);
 void pt_range_free_all(struct mmu_backend *be);
 
 #endif /* MKVM_MMU_PT_RANGE_H */

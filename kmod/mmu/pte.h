@@ -122,6 +122,12 @@ static inline hpte_t hpte_make_leaf(const struct pte_fmt *fmt, hfn_t hfn, int le
 	return (hpte_t){ v };
 }
 
+/* The same entry without the permission to write. */
+static inline hpte_t hpte_deny_write(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return (hpte_t){ pte.v & ~fmt->grant_w };
+}
+
 static inline hpte_t hpte_make_table(const struct pte_fmt *fmt, hpa_t table)
 {
 	return (hpte_t){ __sme_set(table) | fmt->table_always };

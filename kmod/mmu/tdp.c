@@ -4,9 +4,9 @@
  * the processor walks behind the guest's own (EPT, NPT).
  *
  * The guest's page faults never come here.  What comes is a hole in this table, or a write to what
- * it maps read-only because the host does.  Faults of several vCPUs run in parallel under the read
- * lock: an entry is installed by compare-exchange, and who loses finds what it wanted already
- * there.
+ * it maps read-only because the host does or because a dirty log wants to see the write.  Faults of
+ * several vCPUs run in parallel under the read lock: an entry is installed by compare-exchange, and
+ * who loses finds what it wanted already there.
  */
 #include <linux/slab.h>
 #include "mmu/backend.h"
@@ -36,6 +36,7 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 {
 	u32 access = ACC_R | ACC_X | ACC_U | (frame->writable ? ACC_W : 0);
 	struct pt_iter it;
+	bool opened;
 	hpte_t new;
 
 	lockdep_assert_held_read(&be->mmu->lock);
@@ -54,8 +55,9 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 			be->mmu->up->kill(be->mmu);
 			return MKVM_CAUSE_HOST_ERROR;
 		}
+		opened = fault->logged && hpte_present(be->fmt, it.pte);
 	} while (!pt_try_change(&it, new));
-	return MKVM_CAUSE_FILL;
+	return opened ? MKVM_CAUSE_DIRTY_LOG : MKVM_CAUSE_FILL;
 }
 
 static void tdp_destroy(struct mmu_backend *be)

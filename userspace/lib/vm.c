@@ -5,7 +5,6 @@
 #include "vm.h"
 
 #include <errno.h>
-#include <linux/kvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -35,6 +34,33 @@ int vm_set_slot(const struct vm *vm, uint32_t slot, uint64_t gpa, uint64_t size,
 	};
 
 	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region) < 0 ? -errno : 0;
+}
+
+int vm_set_slot2(const struct vm *vm, const struct kvm_userspace_memory_region2 *region)
+{
+	return ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION2, region) < 0 ? -errno : 0;
+}
+
+/* A bit a page of the slot, in whole words of 64. */
+int vm_get_dirty_log(const struct vm *vm, uint32_t slot, void *bits)
+{
+	struct kvm_dirty_log log = { .slot = slot, .dirty_bitmap = bits };
+
+	return ioctl(vm->fd, KVM_GET_DIRTY_LOG, &log) < 0 ? -errno : 0;
+}
+
+/* Bit 0 is the page first; of those that are set the log begins anew. */
+int vm_clear_dirty_log(const struct vm *vm, uint32_t slot, uint64_t first, uint32_t pages,
+		       void *bits)
+{
+	struct kvm_clear_dirty_log log = {
+		.slot = slot,
+		.first_page = first,
+		.num_pages = pages,
+		.dirty_bitmap = bits,
+	};
+
+	return ioctl(vm->fd, KVM_CLEAR_DIRTY_LOG, &log) < 0 ? -errno : 0;
 }
 
 /* Switches a capability of the VM on; @arg is its first argument. */
