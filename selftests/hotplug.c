@@ -123,8 +123,6 @@ static void several_vms_and_signals(void)
 	uint64_t handled = 0;
 	int i, vm, cpu;
 
-	if (host_is_bochs())
-		ktap_skip("idle processors of Bochs missed their wake-up");
 	set_up();
 	for (vm = 0; vm < NR_VMS; vm++) {
 		steady_create(&guests[vm], NR_CPUS);

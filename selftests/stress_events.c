@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What takes a guest out of guest mode, many times: signals, NMIs, other processors, suspend.
+ * What takes a guest out of guest mode, many times: signals, NMIs, other processors.
  * Guest and process check their registers all the time (steady.c, runner.c).
  *
  * An event counts only if the guest counted before it and after it.
@@ -8,7 +8,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -22,7 +21,6 @@
 #define TIMER_US      800
 #define NMIS	      1000
 #define MIGRATIONS    1000
-#define SUSPENDS      2
 
 #define HOST_NMI "/sys/kernel/debug/host_nmi"
 
@@ -186,64 +184,11 @@ static void a_thousand_migrations(void)
 	EXPECT_EQ(MIGRATIONS, moved);
 }
 
-static uint64_t suspends(void)
-{
-	unsigned long long count = 0;
-	FILE *file = fopen("/sys/power/suspend_stats/success", "re");
-
-	REQUIRE(file, "suspend_stats: %s", strerror(errno));
-	REQUIRE(fscanf(file, "%llu", &count) == 1);
-	fclose(file);
-	return count;
-}
-
-static bool host_can_suspend(void)
-{
-	char text[128] = "";
-	FILE *file = fopen("/sys/power/mem_sleep", "re");
-
-	if (!file)
-		return false;
-	if (!fgets(text, sizeof(text), file))
-		text[0] = '\0';
-	fclose(file);
-	return strstr(text, "deep");
-}
-
-static void suspend_and_resume(void)
-{
-	uint64_t i, before, count;
-	struct fixture f;
-
-	if (!host_can_suspend())
-		ktap_skip("this machine has no S3");
-	set_up(&f);
-	count = suspends();
-	for (i = 0; i < SUSPENDS; i++) {
-		runner_pin(&f.runner, 1);
-		steady_await_turns(&f.guest, 0, 1);
-		EXPECT_EQ(1, runner_processor(&f.runner));
-		before = turns(&f);
-		REQUIRE(system("host-suspend 2") == 0, "the host did not suspend");
-		EXPECT_EQ(count + i + 1, suspends());
-		steady_await_turns(&f.guest, 0, 1000);
-		EXPECT(turns(&f) > before);
-		/* Where it was before: that processor has come back. */
-		runner_pin(&f.runner, 1);
-		steady_await_turns(&f.guest, 0, 1000);
-		EXPECT_EQ(1, runner_processor(&f.runner));
-	}
-	runner_finish(&f.runner);
-	ktap_note("suspends: %llu, turns: %llu", (unsigned long long)(suspends() - count),
-		  (unsigned long long)turns(&f));
-}
-
 static const struct ktap_test tests[] = {
 	KTAP_TEST_LIMIT(signals_from_another_processor, LIMIT),
 	KTAP_TEST_LIMIT(signals_of_a_timer, LIMIT),
 	KTAP_TEST_LIMIT(a_thousand_nmis, LIMIT),
 	KTAP_TEST_LIMIT(a_thousand_migrations, LIMIT),
-	KTAP_TEST_LIMIT(suspend_and_resume, LIMIT),
 };
 
 KTAP_MAIN(tests)
