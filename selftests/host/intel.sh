@@ -18,10 +18,10 @@ intel_block=$((0x20000))
 
 # Instructions that make one second of the host's time. Bochs does 35 to 45 million a second of
 # ours. Lower: more timer interrupts per unit of work (250 a second of the host's time). Higher:
-# waits of firmware and kernel, which are so many seconds of the host's time, cost more of ours.
-# Measured, from start to the first command, 6.1: 25 million 17.6 s, 50 million 15.4 s, 100 million 20.1 s; at 50
-# million a tick comes every 200,000 instructions, and the host's clock is nearly ours.
-intel_ips=50000000
+# whatever waits, in firmware, kernel or tests, costs more of ours. Measured, 6.1, from start to the
+# first command: 25 million 17.6 s, 50 million 15.4 s, 100 million 20.1 s; 8,000 signals of a timer:
+# 25 million 15 s, 50 million 45 s.
+intel_ips=25000000
 
 intel_limit() {
 	echo 600

@@ -130,7 +130,7 @@ void steady_await_turns(const struct guest *guest, unsigned int cpu, uint64_t tu
 	uint64_t until = steady->turns + turns;
 
 	while (steady->turns < until)
-		usleep(100);
+		usleep(300);
 }
 
 void steady_stop(const struct guest *guest, unsigned int cpu)
