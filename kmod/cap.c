@@ -26,11 +26,18 @@ long mkvm_cap(unsigned long cap)
 	case KVM_CAP_IMMEDIATE_EXIT:
 	case KVM_CAP_INTERNAL_ERROR_DATA:
 	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_EXT_CPUID:
+	case KVM_CAP_EXT_EMUL_CPUID:
 	case KVM_CAP_ENABLE_CAP_VM:
 	case KVM_CAP_X86_USER_SPACE_MSR:
+	case KVM_CAP_X86_MSR_FILTER:
+	case KVM_CAP_GET_MSR_FEATURES:
+	case KVM_CAP_MSR_PLATFORM_INFO:
 		return 1;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return DIRTY_LOG_MANUAL_MODES;
+	case KVM_CAP_MCE:
+		return X86_NR_MCE_BANKS;
 	case KVM_CAP_NR_MEMSLOTS:
 		return MEMSLOT_MAX;
 	case KVM_CAP_NR_VCPUS:
@@ -66,6 +73,7 @@ struct cap_row {
 static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_MODES, cap_manual_dirty_log },
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
+	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
 };
 
 /* KVM_ENABLE_CAP on a VM: 0; -EINVAL: unknown, a flag, an unknown bit; or the row's own. */

@@ -38,6 +38,46 @@ static long vcpu_set_sregs(void *obj, void *data, unsigned long arg)
 	return x86_put_sregs(obj, data);
 }
 
+static long vcpu_set_cpuid(void *obj, void *data, unsigned long arg)
+{
+	const struct kvm_cpuid __user *user = (void __user *)arg;
+
+	return x86_cpuid_set_old(obj, data, user->entries);
+}
+
+static long vcpu_set_cpuid2(void *obj, void *data, unsigned long arg)
+{
+	const struct kvm_cpuid2 __user *user = (void __user *)arg;
+
+	return x86_cpuid_set(obj, data, user->entries);
+}
+
+static long vcpu_get_cpuid2(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_cpuid2 __user *user = (void __user *)arg;
+
+	return x86_cpuid_get(obj, data, user->entries);
+}
+
+static long vcpu_get_msrs(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_msrs __user *user = (void __user *)arg;
+
+	return x86_msr_get(obj, data, user->entries);
+}
+
+static long vcpu_set_msrs(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_msrs __user *user = (void __user *)arg;
+
+	return x86_msr_set(obj, data, user->entries);
+}
+
+static long vcpu_setup_mce(void *obj, void *data, unsigned long arg)
+{
+	return x86_mce_setup(obj, *(u64 *)data);
+}
+
 /* Reasons that occurred, in ascending order; at most @room are written.  How many there are. */
 static int counts_reasons(const struct mkvm_vcpu *vcpu, struct mkvm_counts *counts, u32 room)
 {
@@ -98,6 +138,12 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_REGS, ROW_LOADED, vcpu_set_regs },
 	{ KVM_GET_SREGS, ROW_LOADED, vcpu_get_sregs },
 	{ KVM_SET_SREGS, ROW_LOADED, vcpu_set_sregs },
+	{ KVM_SET_CPUID, 0, vcpu_set_cpuid },
+	{ KVM_SET_CPUID2, 0, vcpu_set_cpuid2 },
+	{ KVM_GET_CPUID2, 0, vcpu_get_cpuid2 },
+	{ KVM_GET_MSRS, ROW_LOADED, vcpu_get_msrs },
+	{ KVM_SET_MSRS, ROW_LOADED, vcpu_set_msrs },
+	{ KVM_X86_SETUP_MCE, 0, vcpu_setup_mce },
 	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
 };
 

@@ -8,6 +8,7 @@
 #include <linux/uaccess.h>
 #include "ioctl.h"
 #include "mkvm.h"
+#include "x86/x86.h"
 
 /* The first structure is the beginning of the second, which knows the same flags here. */
 static long vm_set_memory_region(void *obj, void *data, unsigned long arg)
@@ -59,10 +60,16 @@ static long vm_enable_cap(void *obj, void *data, unsigned long arg)
 	return mkvm_cap_enable(obj, data);
 }
 
+static long vm_set_msr_filter(void *obj, void *data, unsigned long arg)
+{
+	return x86_msr_set_filter(obj, data);
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
 	{ KVM_ENABLE_CAP, 0, vm_enable_cap },
+	{ KVM_X86_SET_MSR_FILTER, 0, vm_set_msr_filter },
 	{ KVM_SET_USER_MEMORY_REGION, 0, vm_set_memory_region },
 	{ KVM_SET_USER_MEMORY_REGION2, 0, vm_set_memory_region2 },
 	{ KVM_GET_DIRTY_LOG, 0, vm_get_dirty_log },

@@ -61,6 +61,7 @@ static int __init mkvm_init(void)
 	r = x86_host_init();
 	if (r)
 		goto kick_exit;
+	x86_cpuid_setup();
 	x86_spec_setup();
 	r = misc_register(&mkvm_dev);
 	if (r) {

@@ -38,9 +38,13 @@
  * @nr_vcpus: how many there are; @lock
  * @refs: open descriptors
  * @notifier: tells of changes to the process's memory
- * @tsc_offset: guest TSC minus host TSC when the VM was created; immutable
+ * @tsc_lock: guards @tsc_offset
+ * @tsc_offset: guest TSC minus host TSC, without what later suspends took; @tsc_lock
  * @tsc_lost: what suspends had taken from the host's TSC by then; immutable
  * @msr_exit_reasons: KVM_MSR_EXIT_REASON_* that user space wants to see; atomic
+ * @msr_filter: what the guest may do to MSRs; NULL: all.  Written under @lock, read under the
+ *	slots' SRCU
+ * @no_platform_info: the guest cannot read PLATFORM_INFO; atomic
  * @dead: killed; set once
  * @kick_work: gets the vCPUs of a killed VM out of guest mode
  */
@@ -55,9 +59,12 @@ struct mkvm {
 	unsigned int nr_vcpus;
 	struct kref refs;
 	struct mmu_notifier notifier;
+	struct mutex tsc_lock;
 	u64 tsc_offset;
 	u64 tsc_lost;
 	u32 msr_exit_reasons;
+	struct msr_filter __rcu *msr_filter;
+	bool no_platform_info;
 	bool dead;
 	struct work_struct kick_work;
 };
@@ -70,7 +77,8 @@ enum vcpu_mode {
 
 /* Requests to a vCPU, bits in mkvm_vcpu.requests. */
 enum vcpu_request {
-	VCPU_REQ_FLUSH_TLB, /* drop all translations of the guest on this processor */
+	VCPU_REQ_FLUSH_TLB,  /* drop all translations of the guest on this processor */
+	VCPU_REQ_MSR_FILTER, /* the VM has another filter of MSRs */
 };
 
 /**

@@ -102,6 +102,9 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm *vm, u32 id)
 		goto free_pages;
 	if (!fpu_alloc_guest_fpstate(&vcpu->x86.fpu))
 		goto free_standin;
+	x86_cpuid_init(vcpu);
+	/* Its VM may have a filter already. */
+	__set_bit(VCPU_REQ_MSR_FILTER, &vcpu->requests);
 	r = mkvm_vendor->vcpu_create(vcpu);
 	if (r)
 		goto free_fpu;
@@ -128,6 +131,7 @@ void mkvm_vcpu_destroy(struct mkvm_vcpu *vcpu)
 {
 	mkvm_vendor->vcpu_destroy(vcpu);
 	mmu_vcpu_destroy(&vcpu->mmu);
+	x86_cpuid_destroy(vcpu);
 	fpu_free_guest_fpstate(&vcpu->x86.fpu);
 	user_work_free(vcpu->standin);
 	vcpu_free_pages(vcpu);

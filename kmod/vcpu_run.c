@@ -65,6 +65,8 @@ static void vcpu_serve_requests(struct mkvm_vcpu *vcpu)
 {
 	if (test_and_clear_bit(VCPU_REQ_FLUSH_TLB, &vcpu->requests))
 		mkvm_vendor->flush_tlb(vcpu);
+	if (test_and_clear_bit(VCPU_REQ_MSR_FILTER, &vcpu->requests))
+		x86_msr_apply_filter(vcpu);
 }
 
 /* Counts the exit, lets the vendor's room say what it means, and traces it with its cause. */

@@ -103,6 +103,7 @@ static void vm_destroy(struct kref *refs)
 		mkvm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
 	mmu_vm_destroy(&vm->mmu);
+	x86_msr_filter_destroy(vm);
 	memslot_table_destroy(&vm->slots);
 	mmdrop(vm->mm);
 	preempt_notifier_dec();

@@ -91,10 +91,10 @@ bool svm_caps_tsc_ratio(void)
 	return caps_svm.features & CAPS_TSC_RATIO;
 }
 
-/* RDPID shows TSC_AUX to the guest and cannot be intercepted. */
-bool svm_caps_rdpid(void)
+/* RDTSCP and RDPID show TSC_AUX to the guest, and RDPID cannot be intercepted. */
+bool svm_caps_tsc_aux(void)
 {
-	return boot_cpu_has(X86_FEATURE_RDPID);
+	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 }
 
 bool svm_caps_rdpru(void)

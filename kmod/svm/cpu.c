@@ -95,7 +95,7 @@ int svm_cpu_enable(void)
 	this->asid_generation++;
 	this->asid_next = svm_caps_nr_asids();
 
-	if (svm_caps_rdpid()) {
+	if (svm_caps_tsc_aux()) {
 		rdmsrl(MSR_TSC_AUX, this->tsc_aux);
 		this->tsc_aux_now = this->tsc_aux;
 	}
@@ -183,7 +183,7 @@ void svm_cpu_load_tsc_aux(u64 value)
 {
 	struct svm_cpu *this = this_cpu_ptr(&svm_cpus);
 
-	if (!svm_caps_rdpid() || this->tsc_aux_now == value)
+	if (!svm_caps_tsc_aux() || this->tsc_aux_now == value)
 		return;
 	wrmsrl(MSR_TSC_AUX, value);
 	this->tsc_aux_now = value;

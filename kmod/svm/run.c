@@ -18,7 +18,7 @@
 /* Groups that are read at once: nearly every exit wants them, and the core wants DR7. */
 #define RUN_FETCHED (X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS | X86_ST_DRS)
 /* Groups that the guest cannot change. */
-#define RUN_KEPT (X86_ST_PDPTRS | X86_ST_TSC)
+#define RUN_KEPT (X86_ST_PDPTRS | X86_ST_TSC | X86_ST_CONTROLS)
 
 static void run_inject(struct svm_vcpu *svm)
 {

@@ -253,4 +253,6 @@ void svm_state_store(struct svm_vcpu *svm, u32 mask)
 		state_store_shadow(x86, svm);
 	if (mask & X86_ST_TSC)
 		svm->vmcb->control.tsc_offset = x86->tsc_offset;
+	if (mask & X86_ST_CONTROLS)
+		svm_vmcb_set_features(svm);
 }

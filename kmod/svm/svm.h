@@ -66,7 +66,7 @@ bool svm_caps_nrips(void);
 bool svm_caps_decode_assists(void);
 bool svm_caps_flush_by_asid(void);
 bool svm_caps_tsc_ratio(void);
-bool svm_caps_rdpid(void);
+bool svm_caps_tsc_aux(void);
 bool svm_caps_rdpru(void);
 
 /* cpu.c */
@@ -91,6 +91,7 @@ void svm_page_free(void *page);
 int svm_vmcb_alloc(struct svm_vcpu *svm) __must_check;
 void svm_vmcb_free(struct svm_vcpu *svm);
 void svm_vmcb_init(struct svm_vcpu *svm);
+void svm_vmcb_set_features(struct svm_vcpu *svm);
 
 /* state.c */
 void svm_state_fetch(struct mkvm_vcpu *vcpu, u32 mask);

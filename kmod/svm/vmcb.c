@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The control block (VMCB), and the two bitmaps that all control blocks share: every port is
- * intercepted, and every MSR but those that VMLOAD and VMSAVE switch.
+ * intercepted, and every MSR but those that VMLOAD and VMSAVE switch.  A third is for vCPUs that
+ * have no MSR of their own.
  *
  * Physical addresses that the processor is given carry SME's C bit, like the kernel's own mappings
  * of these pages.
@@ -17,6 +18,7 @@
 
 static void *vmcb_iopm;
 static void *vmcb_msrpm;
+static void *vmcb_msrpm_closed; /* for VMs with a filter */
 
 /* First MSR of each range that the bitmap covers; all others are always intercepted. */
 static const u32 vmcb_msr_ranges[] = { 0, 0xc0000000, 0xc0010000 };
@@ -117,8 +119,15 @@ int svm_vmcb_setup(void)
 		free_pages_exact(vmcb_iopm, IOPM_BYTES);
 		return -ENOMEM;
 	}
+	vmcb_msrpm_closed = alloc_pages_exact(MSRPM_BYTES, GFP_KERNEL);
+	if (!vmcb_msrpm_closed) {
+		free_pages_exact(vmcb_msrpm, MSRPM_BYTES);
+		free_pages_exact(vmcb_iopm, IOPM_BYTES);
+		return -ENOMEM;
+	}
 	memset(vmcb_iopm, 0xff, IOPM_BYTES);
 	memset(vmcb_msrpm, 0xff, MSRPM_BYTES);
+	memset(vmcb_msrpm_closed, 0xff, MSRPM_BYTES);
 	for (i = 0; i < ARRAY_SIZE(vmcb_open_msrs); i++)
 		vmcb_open_msr(vmcb_open_msrs[i]);
 	return 0;
@@ -127,8 +136,21 @@ int svm_vmcb_setup(void)
 /* May sleep. */
 void svm_vmcb_teardown(void)
 {
+	free_pages_exact(vmcb_msrpm_closed, MSRPM_BYTES);
 	free_pages_exact(vmcb_msrpm, MSRPM_BYTES);
 	free_pages_exact(vmcb_iopm, IOPM_BYTES);
+}
+
+/* X86_ST_CONTROLS: what the guest can do without an exit. */
+void svm_vmcb_set_features(struct svm_vcpu *svm)
+{
+	void *msrpm = svm->vcpu.x86.msrs_closed ? vmcb_msrpm_closed : vmcb_msrpm;
+
+	svm->vmcb->control.msrpm_base_pa = __sme_set(__pa(msrpm));
+	if (x86_has(&svm->vcpu, FEAT_RDTSCP))
+		svm_intercept_clear(svm->vmcb, INTERCEPT_RDTSCP);
+	else
+		svm_intercept_set(svm->vmcb, INTERCEPT_RDTSCP);
 }
 
 /* What no group of state holds, as it is when a vCPU starts. */
@@ -145,7 +167,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDPRU);
 
 	control->iopm_base_pa = __sme_set(__pa(vmcb_iopm));
-	control->msrpm_base_pa = __sme_set(__pa(vmcb_msrpm));
+	svm_vmcb_set_features(svm);
 	/* The host's interrupt flag, not the guest's, says whether an interrupt is an exit. */
 	control->int_ctl = V_INTR_MASKING_MASK;
 	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;

@@ -56,7 +56,11 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_VPID, "VPID" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_WBINVD_EXITING, "WBINVD exiting" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENCLS_EXITING, "ENCLS exiting" },
-	/* What stays clear raises #UD: RDTSCP and RDPID, INVPCID, XSAVES, UMWAIT, VMFUNC. */
+	/* Switched off again for guests that lack them: see vmx_vmcs_set_features(). */
+	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP" },
+	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID" },
+	{ CAPS_CPU2, MAY, VMX_EXEC2_XSAVES, "XSAVES" },
+	/* What stays clear raises #UD: UMWAIT, VMFUNC. */
 
 	{ CAPS_EXIT, MUST, VM_EXIT_SAVE_DEBUG_CONTROLS, "save debug controls at exit" },
 	{ CAPS_EXIT, MUST, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit host" },
@@ -160,6 +164,21 @@ static const char *caps_read(struct caps *c)
 	return wrong;
 }
 
+/* Features of the processor that guests cannot have without a control. */
+static void caps_tell_lacks(void)
+{
+	u32 cpu2 = caps.controls[CAPS_CPU2];
+
+	if (!(cpu2 & SECONDARY_EXEC_ENABLE_RDTSCP)) {
+		x86_cpuid_lacks(FEAT_RDTSCP);
+		x86_cpuid_lacks(FEAT_RDPID);
+	}
+	if (!(cpu2 & SECONDARY_EXEC_ENABLE_INVPCID))
+		x86_cpuid_lacks(FEAT_INVPCID);
+	if (!(cpu2 & VMX_EXEC2_XSAVES))
+		x86_cpuid_lacks(FEAT_XSAVES);
+}
+
 int vmx_caps_setup(struct mmu_caps *mmu)
 {
 	const char *wrong;
@@ -173,6 +192,7 @@ int vmx_caps_setup(struct mmu_caps *mmu)
 		pr_err("this processor's VMX does not give what mkvm needs: %s\n", wrong);
 		return -EOPNOTSUPP;
 	}
+	caps_tell_lacks();
 	mmu->fmt = pte_fmt_ept(vmx_caps_ept_ad());
 	mmu->levels = caps.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT ? 4 : 5;
 	return 0;
@@ -237,6 +257,17 @@ bool vmx_caps_invvpid_context(void)
 bool vmx_caps_invvpid_all(void)
 {
 	return caps.ept_vpid >> 32 & VMX_VPID_EXTENT_GLOBAL_CONTEXT_BIT;
+}
+
+/* RDTSCP and RDPID: TSC_AUX is the guest's while it runs. */
+bool vmx_caps_rdtscp(void)
+{
+	return caps.controls[CAPS_CPU2] & SECONDARY_EXEC_ENABLE_RDTSCP;
+}
+
+bool vmx_caps_xsaves(void)
+{
+	return caps.controls[CAPS_CPU2] & VMX_EXEC2_XSAVES;
 }
 
 bool vmx_caps_encls_exiting(void)

@@ -29,16 +29,16 @@
  * @enabled: VMX is on, and by us
  * @current_vmcs: the one that VMREAD and VMWRITE reach; NULL: unknown
  * @loaded: the loaded ones, by vmcs.on_cpu
- * @syscall_host: the MSRs of SYSCALL as the host has them
- * @syscall_now: as they are in the processor
+ * @user_msrs_host: as the host has them
+ * @user_msrs_now: as they are in the processor
  */
 struct vmx_cpu {
 	void *vmxon;
 	bool enabled;
 	struct vmcs *current_vmcs;
 	struct list_head loaded;
-	struct vmx_syscall syscall_host;
-	struct vmx_syscall syscall_now;
+	struct vmx_user_msrs user_msrs_host;
+	struct vmx_user_msrs user_msrs_now;
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
@@ -133,9 +133,9 @@ bool vmx_cpu_vmcs_current(const struct vmcs *vmcs)
 }
 
 /* Most guests want some of these as the host has them: write the others. */
-void vmx_cpu_set_syscall(const struct vmx_syscall *wanted)
+void vmx_cpu_set_user_msrs(const struct vmx_user_msrs *wanted)
 {
-	struct vmx_syscall *now = this_cpu_ptr(&vmx_cpu.syscall_now);
+	struct vmx_user_msrs *now = this_cpu_ptr(&vmx_cpu.user_msrs_now);
 
 	if (now->star != wanted->star)
 		wrmsrl(MSR_STAR, wanted->star);
@@ -143,12 +143,14 @@ void vmx_cpu_set_syscall(const struct vmx_syscall *wanted)
 		wrmsrl(MSR_LSTAR, wanted->lstar);
 	if (now->sfmask != wanted->sfmask)
 		wrmsrl(MSR_SYSCALL_MASK, wanted->sfmask);
+	if (now->tsc_aux != wanted->tsc_aux && vmx_caps_rdtscp())
+		wrmsrl(MSR_TSC_AUX, wanted->tsc_aux);
 	*now = *wanted;
 }
 
-void vmx_cpu_restore_syscall(void)
+void vmx_cpu_restore_user_msrs(void)
 {
-	vmx_cpu_set_syscall(this_cpu_ptr(&vmx_cpu.syscall_host));
+	vmx_cpu_set_user_msrs(this_cpu_ptr(&vmx_cpu.user_msrs_host));
 }
 
 static void cpu_invept(unsigned long extent, u64 eptp)
@@ -242,10 +244,12 @@ int vmx_cpu_enable(void)
 	}
 	here->enabled = true;
 	here->current_vmcs = NULL;
-	rdmsrl(MSR_STAR, here->syscall_host.star);
-	rdmsrl(MSR_LSTAR, here->syscall_host.lstar);
-	rdmsrl(MSR_SYSCALL_MASK, here->syscall_host.sfmask);
-	here->syscall_now = here->syscall_host;
+	rdmsrl(MSR_STAR, here->user_msrs_host.star);
+	rdmsrl(MSR_LSTAR, here->user_msrs_host.lstar);
+	rdmsrl(MSR_SYSCALL_MASK, here->user_msrs_host.sfmask);
+	if (vmx_caps_rdtscp())
+		rdmsrl(MSR_TSC_AUX, here->user_msrs_host.tsc_aux);
+	here->user_msrs_now = here->user_msrs_host;
 
 	/* VMXON keeps what an earlier owner left in the caches of translations. */
 	cpu_invept(VMX_EPT_EXTENT_GLOBAL, 0);

@@ -28,7 +28,7 @@
 #include "x86/guest_state.h"
 
 /* What every exit fills in, and what no VMCS holds. */
-#define RUN_AVAIL_AFTER_EXIT (X86_ST_RIP | X86_ST_DRS | X86_ST_TSC)
+#define RUN_AVAIL_AFTER_EXIT (X86_ST_RIP | X86_ST_DRS | X86_ST_TSC | X86_ST_CONTROLS)
 
 /*
  * The guest's values of the MSRs that neither entry nor exit switch.  The host does not use them in
@@ -36,13 +36,14 @@
  */
 static void run_load_guest_msrs(const struct x86_vcpu *x)
 {
-	const struct vmx_syscall syscall = {
+	const struct vmx_user_msrs msrs = {
 		.star = x->star,
 		.lstar = x->lstar,
 		.sfmask = x->sfmask,
+		.tsc_aux = x->tsc_aux,
 	};
 
-	vmx_cpu_set_syscall(&syscall);
+	vmx_cpu_set_user_msrs(&msrs);
 	wrmsrl(MSR_KERNEL_GS_BASE, x->kernel_gs_base);
 }
 
@@ -96,7 +97,7 @@ void vmx_host_restore(struct vmx_vcpu *vmx)
 	if (host->gs)
 		load_gs_index(host->gs);
 	wrmsrl(MSR_KERNEL_GS_BASE, host->gs_base);
-	vmx_cpu_restore_syscall();
+	vmx_cpu_restore_user_msrs();
 
 	invalidate_tss_limit();
 	load_fixmap_gdt(smp_processor_id());

@@ -240,6 +240,8 @@ void vmx_state_store(struct vmx_vcpu *vmx)
 		vmcs_write(GUEST_DR7, x->dr7);
 	if (dirty & X86_ST_TSC)
 		vmcs_write(TSC_OFFSET, x->tsc_offset);
+	if (dirty & X86_ST_CONTROLS)
+		vmx_vmcs_set_features(vmx);
 	if (dirty & X86_ST_SHADOW)
 		state_store_shadow(x);
 	if (dirty & (X86_ST_SHADOW | X86_ST_RFLAGS))

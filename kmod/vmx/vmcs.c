@@ -7,7 +7,8 @@
  * another one.
  *
  * Every MSR is intercepted but those that entry and exit, or load and put, switch: the bases of FS
- * and GS, KERNEL_GS_BASE and the SYSENTER MSRs.  One bitmap says so for all vCPUs.
+ * and GS, KERNEL_GS_BASE and the SYSENTER MSRs.  One bitmap says so for all vCPUs but those that
+ * are closed.
  */
 #include <linux/gfp.h>
 #include <linux/idr.h>
@@ -28,6 +29,7 @@
 #define MSR_WRITE_HIGH 0xc00
 
 static void *vmcs_msr_bitmap;
+static void *vmcs_msr_closed; /* all are intercepted: for VMs with a filter */
 static DEFINE_IDA(vmcs_vpids);
 
 static void vmcs_msr_pass(u32 msr)
@@ -43,7 +45,13 @@ int vmx_vmcs_setup(void)
 	vmcs_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
 	if (!vmcs_msr_bitmap)
 		return -ENOMEM;
+	vmcs_msr_closed = (void *)__get_free_page(GFP_KERNEL);
+	if (!vmcs_msr_closed) {
+		vmx_vmcs_teardown();
+		return -ENOMEM;
+	}
 	memset(vmcs_msr_bitmap, 0xff, PAGE_SIZE);
+	memset(vmcs_msr_closed, 0xff, PAGE_SIZE);
 	vmcs_msr_pass(MSR_FS_BASE);
 	vmcs_msr_pass(MSR_GS_BASE);
 	vmcs_msr_pass(MSR_KERNEL_GS_BASE);
@@ -55,6 +63,8 @@ int vmx_vmcs_setup(void)
 
 void vmx_vmcs_teardown(void)
 {
+	free_page((unsigned long)vmcs_msr_closed);
+	vmcs_msr_closed = NULL;
 	free_page((unsigned long)vmcs_msr_bitmap);
 	vmcs_msr_bitmap = NULL;
 	ida_destroy(&vmcs_vpids);
@@ -94,21 +104,38 @@ void vmx_vmcs_free(struct vmx_vcpu *vmx)
 	free_page((unsigned long)vmx->vmcs.region);
 }
 
-static void vmcs_set_controls(struct vmx_vcpu *vmx)
+/* The VMCS is current: X86_ST_CONTROLS.  Instructions that the guest's CPUID lacks are #UD. */
+void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 {
+	const struct mkvm_vcpu *vcpu = &vmx->vcpu;
 	u32 cpu2 = vmx_caps_controls(CAPS_CPU2);
 
 	if (!vmx->vpid)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
-	else
+	if (!x86_has(vcpu, FEAT_RDTSCP) && !x86_has(vcpu, FEAT_RDPID))
+		cpu2 &= ~SECONDARY_EXEC_ENABLE_RDTSCP;
+	if (!x86_has(vcpu, FEAT_INVPCID))
+		cpu2 &= ~SECONDARY_EXEC_ENABLE_INVPCID;
+	if (!x86_has(vcpu, FEAT_XSAVES))
+		cpu2 &= ~VMX_EXEC2_XSAVES;
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	vmcs_write(MSR_BITMAP, __pa(vcpu->x86.msrs_closed ? vmcs_msr_closed : vmcs_msr_bitmap));
+}
+
+static void vmcs_set_controls(struct vmx_vcpu *vmx)
+{
+	if (vmx->vpid)
 		vmcs_write(VIRTUAL_PROCESSOR_ID, vmx->vpid);
 	if (vmx_caps_encls_exiting())
 		vmcs_write(ENCLS_EXITING_BITMAP, ~0ULL);
+	/* Guests have no supervisor states: XSS is 0. */
+	if (vmx_caps_xsaves())
+		vmcs_write(XSS_EXIT_BITMAP, 0);
 
 	vmx->entry_controls = vmx_caps_controls(CAPS_ENTRY);
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_PIN));
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_CPU));
-	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	vmx_vmcs_set_features(vmx);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps_controls(CAPS_EXIT));
 	vmcs_write(VM_ENTRY_CONTROLS, vmx->entry_controls);
 
@@ -118,7 +145,6 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(CR3_TARGET_COUNT, 0);
 	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_HOST_OWNED);
 	vmcs_write(CR4_GUEST_HOST_MASK, VMX_CR4_HOST_OWNED);
-	vmcs_write(MSR_BITMAP, __pa(vmcs_msr_bitmap));
 
 	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0);

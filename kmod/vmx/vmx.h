@@ -25,6 +25,9 @@
 	(~(u64)(X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE | X86_CR4_OSFXSR | \
 		X86_CR4_OSXMMEXCPT))
 
+/* Secondary control "enable XSAVES/XRSTORS": its name differs between kernels. */
+#define VMX_EXEC2_XSAVES BIT(20)
+
 /* MSRs that VM entry and VM exit switch for the host's performance counters. */
 #define VMX_NR_SWITCHED_MSRS 16
 
@@ -132,11 +135,13 @@ bool vmx_caps_ept_ad(void);
 bool vmx_caps_invept_context(void);
 bool vmx_caps_invvpid_context(void);
 bool vmx_caps_invvpid_all(void);
+bool vmx_caps_rdtscp(void);
+bool vmx_caps_xsaves(void);
 bool vmx_caps_encls_exiting(void);
 
 /* cpu.c */
-struct vmx_syscall {
-	u64 star, lstar, sfmask;
+struct vmx_user_msrs { /* MSRs that matter in user mode only: SYSCALL's, and TSC_AUX */
+	u64 star, lstar, sfmask, tsc_aux;
 };
 
 int vmx_cpu_setup(void) __must_check;
@@ -148,8 +153,8 @@ void vmx_cpu_emergency(void);
 bool vmx_cpu_load_vmcs(struct vmcs *vmcs) __must_check;
 void vmx_cpu_unload_vmcs(struct vmcs *vmcs);
 bool vmx_cpu_vmcs_current(const struct vmcs *vmcs);
-void vmx_cpu_set_syscall(const struct vmx_syscall *wanted);
-void vmx_cpu_restore_syscall(void);
+void vmx_cpu_set_user_msrs(const struct vmx_user_msrs *wanted);
+void vmx_cpu_restore_user_msrs(void);
 void vmx_cpu_flush(u64 eptp, u16 vpid);
 void vmx_cpu_flush_vpid(u16 vpid);
 void vmx_insn_failed(const char *insn, unsigned long field, int error);
@@ -160,6 +165,7 @@ void vmx_vmcs_teardown(void);
 int vmx_vmcs_alloc(struct vmx_vcpu *vmx) __must_check;
 void vmx_vmcs_free(struct vmx_vcpu *vmx);
 void vmx_vmcs_configure(struct vmx_vcpu *vmx);
+void vmx_vmcs_set_features(struct vmx_vcpu *vmx);
 void vmx_vmcs_set_host_cpu(struct vmx_vcpu *vmx);
 void vmx_vmcs_reset(struct vmx_vcpu *vmx);
 

@@ -18,19 +18,6 @@ static int exit_done(struct mkvm_vcpu *vcpu, int error, unsigned int len)
 	return 1;
 }
 
-/* As KVM without KVM_SET_CPUID2: no leaf exists, all answers are 0. */
-int x86_exit_cpuid(struct mkvm_vcpu *vcpu, unsigned int len)
-{
-	u64 *gpr = vcpu->x86.gpr;
-
-	gpr[X86_RAX] = 0;
-	gpr[X86_RBX] = 0;
-	gpr[X86_RCX] = 0;
-	gpr[X86_RDX] = 0;
-	x86_skip(vcpu, len);
-	return 1;
-}
-
 int x86_exit_hlt(struct mkvm_vcpu *vcpu, unsigned int len)
 {
 	x86_skip(vcpu, len);

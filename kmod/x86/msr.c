@@ -1,67 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Model-specific registers that the guest has.  A register that is not in the table is #GP(0).
+ * Reading and writing a vCPU's model-specific registers.
+ *
+ * What there is, who may, and what a value must be stands in the rows of msr_table.c.  What no row
+ * names does not exist: #GP for the guest, the end of the list for the host.
  */
+#include <linux/nospec.h>
+#include <linux/string.h>
 #include <asm/msr-index.h>
-#include <asm/tsc.h>
 #include "x86/msr.h"
 
-/* What a value must be. */
-enum msr_rule {
-	MSR_ANY,
-	MSR_CANONICAL,
-	MSR_U32,
-	MSR_PAT, /* eight memory types */
-	MSR_READ_ONLY,
-};
-
-/**
- * struct msr_row - an MSR that is a field of struct x86_vcpu
- * @index: the MSR's number
- * @group: group that holds the field; 0: always in struct x86_vcpu
- * @rule: of values written
- * @offset: of the field
- */
-struct msr_row {
-	u32 index;
-	u32 group;
-	enum msr_rule rule;
-	size_t offset;
-};
-
-#define MSR_ROW(index, group, rule, field)                           \
-	{                                                            \
-		index, group, rule, offsetof(struct x86_vcpu, field) \
-	}
-
-static const struct msr_row msr_rows[] = {
-	MSR_ROW(MSR_STAR, X86_ST_MSRS, MSR_ANY, star),
-	MSR_ROW(MSR_LSTAR, X86_ST_MSRS, MSR_CANONICAL, lstar),
-	MSR_ROW(MSR_CSTAR, X86_ST_MSRS, MSR_CANONICAL, cstar),
-	MSR_ROW(MSR_SYSCALL_MASK, X86_ST_MSRS, MSR_U32, sfmask),
-	MSR_ROW(MSR_KERNEL_GS_BASE, X86_ST_MSRS, MSR_CANONICAL, kernel_gs_base),
-	MSR_ROW(MSR_IA32_SYSENTER_CS, X86_ST_MSRS, MSR_ANY, sysenter_cs),
-	MSR_ROW(MSR_IA32_SYSENTER_ESP, X86_ST_MSRS, MSR_CANONICAL, sysenter_esp),
-	MSR_ROW(MSR_IA32_SYSENTER_EIP, X86_ST_MSRS, MSR_CANONICAL, sysenter_eip),
-	MSR_ROW(MSR_IA32_CR_PAT, X86_ST_MSRS, MSR_PAT, pat),
-	MSR_ROW(MSR_FS_BASE, X86_ST_SEGS, MSR_CANONICAL, seg[X86_FS].base),
-	MSR_ROW(MSR_GS_BASE, X86_ST_SEGS, MSR_CANONICAL, seg[X86_GS].base),
-	MSR_ROW(MSR_IA32_APICBASE, 0, MSR_READ_ONLY, apic_base),
-};
-
-static const struct msr_row *msr_find(u32 index)
+/* One row for each register; the last look-up's row would not help, so none is remembered. */
+const struct msr_row *msr_find(u32 index)
 {
-	unsigned int i;
+	const struct msr_row *row;
 
-	for (i = 0; i < ARRAY_SIZE(msr_rows); i++)
-		if (msr_rows[i].index == index)
-			return &msr_rows[i];
+	for (row = msr_rows; row < msr_rows + msr_nr_rows; row++)
+		if (index >= row->first && index <= row->last &&
+		    (!row->vendor || row->vendor == mkvm_vendor->vendor))
+			return row;
 	return NULL;
 }
 
-static u64 *msr_field(struct mkvm_vcpu *vcpu, const struct msr_row *row)
+static u64 *msr_field(struct mkvm_vcpu *vcpu, const struct msr_row *row, u32 index)
 {
-	return (u64 *)((char *)&vcpu->x86 + row->offset);
+	return (u64 *)((char *)&vcpu->x86 + row->offset) +
+	       array_index_nospec(index - row->first, row->last - row->first + 1);
 }
 
 static bool is_canonical(u64 value)
@@ -83,63 +47,120 @@ static bool pat_is_valid(u64 pat)
 	return true;
 }
 
-static bool msr_value_is_valid(enum msr_rule rule, u64 value)
+static bool msr_value_is_valid(const struct msr_row *row, u64 value)
 {
-	switch (rule) {
+	switch (row->rule) {
 	case MSR_CANONICAL:
 		return is_canonical(value);
 	case MSR_U32:
 		return !(value >> 32);
 	case MSR_PAT:
 		return pat_is_valid(value);
-	case MSR_READ_ONLY:
-		return false;
+	case MSR_MASK:
+		return !(value & ~row->value);
 	default:
 		return true;
 	}
 }
 
-enum msr_result msr_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
+/* Without a field, an access that is not to be had is as if there were no register. */
+static enum msr_result msr_may(const struct mkvm_vcpu *vcpu, const struct msr_row *row, u8 right,
+			       enum msr_who who)
+{
+	if (!(row->rights & right))
+		return row->offset ? MSR_INVALID : MSR_UNKNOWN;
+	if (who == MSR_BY_GUEST && row->feature && !x86_has(vcpu, row->feature))
+		return MSR_INVALID;
+	return MSR_OK;
+}
+
+static enum msr_result row_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
+{
+	const struct msr_row *row = msr_find(index);
+	enum msr_result result;
+
+	if (!row)
+		return MSR_UNKNOWN;
+	result = msr_may(vcpu, row, who == MSR_BY_HOST ? MSR_HOST_R : MSR_GUEST_R, who);
+	if (result != MSR_OK)
+		return result;
+	if (row->read)
+		return row->read(vcpu, index, who, value);
+	if (row->offset) {
+		x86_fetch(vcpu, row->group);
+		*value = *msr_field(vcpu, row, index);
+	} else {
+		*value = row->rule == MSR_MASK ? 0 : row->value;
+	}
+	return MSR_OK;
+}
+
+static enum msr_result row_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value)
+{
+	const struct msr_row *row = msr_find(index);
+	enum msr_result result;
+
+	if (!row)
+		return MSR_UNKNOWN;
+	result = msr_may(vcpu, row, who == MSR_BY_HOST ? MSR_HOST_W : MSR_GUEST_W, who);
+	if (result != MSR_OK)
+		return result;
+	if (!msr_value_is_valid(row, value))
+		return MSR_INVALID;
+	if (row->write)
+		return row->write(vcpu, index, who, value);
+	if (row->rule == MSR_SIGN_EXTENDED)
+		value = (u64)((s64)(value << 16) >> 16);
+	if (row->offset && row->rule != MSR_IGNORED) {
+		x86_dirty(vcpu, row->group);
+		*msr_field(vcpu, row, index) = value;
+	}
+	return MSR_OK;
+}
+
+/*
+ * A register that user space is told of reads as 0 by the host, and takes a 0, though the vCPU has
+ * none: so lists can be saved and restored as a whole.
+ */
+static bool msr_is_zero_for_host(u32 index, enum msr_who who)
 {
 	const struct msr_row *row = msr_find(index);
 
-	if (row) {
-		x86_fetch(vcpu, row->group);
-		*value = *msr_field(vcpu, row);
+	return who == MSR_BY_HOST && row && row->flags & (MSR_LISTED | MSR_LISTED_PROBED);
+}
+
+/* A refused read gives 0. */
+enum msr_result msr_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
+{
+	enum msr_result result = row_read(vcpu, index, who, value);
+
+	if (result != MSR_OK)
+		*value = 0;
+	if (result == MSR_UNKNOWN && msr_is_zero_for_host(index, who))
 		return MSR_OK;
-	}
-	switch (index) {
-	case MSR_EFER:
-		x86_fetch(vcpu, X86_ST_CRS);
-		*value = vcpu->x86.efer;
-		return MSR_OK;
-	case MSR_IA32_TSC:
-		*value = rdtsc() + vcpu->x86.tsc_offset;
-		return MSR_OK;
-	default:
-		return MSR_UNKNOWN;
-	}
+	return result;
 }
 
 enum msr_result msr_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value)
 {
-	const struct msr_row *row = msr_find(index);
+	enum msr_result result = row_write(vcpu, index, who, value);
 
-	if (row) {
-		if (!msr_value_is_valid(row->rule, value))
-			return MSR_INVALID;
-		x86_dirty(vcpu, row->group);
-		*msr_field(vcpu, row) = value;
+	if (result == MSR_UNKNOWN && !value && msr_is_zero_for_host(index, who))
 		return MSR_OK;
-	}
-	switch (index) {
-	case MSR_EFER:
-		return x86_set_efer(vcpu, value) ? MSR_INVALID : MSR_OK;
-	case MSR_IA32_TSC:
-		x86_dirty(vcpu, X86_ST_TSC);
-		vcpu->x86.tsc_offset = value - rdtsc();
-		return MSR_OK;
-	default:
-		return MSR_UNKNOWN;
-	}
+	return result;
+}
+
+/* The state after RESET.  EFER, the TSC and what the groups hold are x86_reset()'s. */
+void x86_msr_reset(struct mkvm_vcpu *vcpu)
+{
+	struct x86_msrs *msrs = &vcpu->x86.msrs;
+	bool intel = mkvm_vendor->vendor == MKVM_VENDOR_VMX;
+
+	memset(msrs, 0, sizeof(*msrs));
+	msrs->misc_enable = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL;
+	/* What kvm tells: a revision that no guest takes for one that needs an update. */
+	msrs->ucode_rev = intel ? 0x100000000ull : 0x01000065;
+	msrs->platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
+	msrs->arch_capabilities = msr_feature(MSR_IA32_ARCH_CAPABILITIES);
+	msr_mce_init(vcpu);
 }

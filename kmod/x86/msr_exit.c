@@ -18,6 +18,13 @@ int x86_msr_user_space(struct mkvm *vm, u64 reasons)
 	return 0;
 }
 
+/* KVM_CAP_MSR_PLATFORM_INFO: may the guest read that register? */
+int x86_msr_platform_info(struct mkvm *vm, u64 readable)
+{
+	WRITE_ONCE(vm->no_platform_info, !readable);
+	return 0;
+}
+
 static int msr_done(struct mkvm_vcpu *vcpu, bool refused, unsigned int len)
 {
 	if (refused)
@@ -85,10 +92,13 @@ static bool msr_exit_user(struct mkvm_vcpu *vcpu, enum msr_result result, u64 va
 
 int x86_exit_rdmsr(struct mkvm_vcpu *vcpu, unsigned int len)
 {
+	u32 index = vcpu->x86.gpr[X86_RCX];
 	enum msr_result result;
 	u64 value = 0;
 
-	result = msr_read(vcpu, vcpu->x86.gpr[X86_RCX], MSR_BY_GUEST, &value);
+	result = msr_is_allowed(vcpu, index, KVM_MSR_FILTER_READ)
+			 ? msr_read(vcpu, index, MSR_BY_GUEST, &value)
+			 : MSR_FILTERED;
 	if (result == MSR_OK)
 		msr_to_regs(vcpu, value);
 	else if (msr_exit_user(vcpu, result, 0, len, false))
@@ -100,8 +110,12 @@ int x86_exit_wrmsr(struct mkvm_vcpu *vcpu, unsigned int len)
 {
 	const u64 *gpr = vcpu->x86.gpr;
 	u64 value = (u32)gpr[X86_RAX] | gpr[X86_RDX] << 32;
-	enum msr_result result = msr_write(vcpu, gpr[X86_RCX], MSR_BY_GUEST, value);
+	enum msr_result result;
+	u32 index = gpr[X86_RCX];
 
+	result = msr_is_allowed(vcpu, index, KVM_MSR_FILTER_WRITE)
+			 ? msr_write(vcpu, index, MSR_BY_GUEST, value)
+			 : MSR_FILTERED;
 	if (result != MSR_OK && msr_exit_user(vcpu, result, value, len, true))
 		return 0;
 	return msr_done(vcpu, result != MSR_OK, len);

@@ -6,10 +6,11 @@
  * architecture forbids is -EINVAL, which the caller turns into #GP(0) for the guest or hands to
  * user space.
  */
+#include <linux/percpu.h>
 #include <asm/apicdef.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
-#include <asm/fpu/xcr.h>
+#include <asm/fpu/xstate.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include "guest_mem.h"
@@ -19,10 +20,6 @@
 #define CR0_VALID                                                                      \
 	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
 	 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
-#define CR4_ALWAYS_HAD                                                                      \
-	(X86_CR4_VME | X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PSE | X86_CR4_PAE | \
-	 X86_CR4_MCE | X86_CR4_PGE | X86_CR4_PCE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT)
-#define EFER_VALID (EFER_SCE | EFER_LME | EFER_LMA | EFER_NX)
 
 /* Makes the groups in @groups valid in vcpu->x86.  The vCPU is loaded. */
 void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups)
@@ -95,6 +92,7 @@ void x86_reset(struct mkvm_vcpu *vcpu)
 	x86->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
 	if (!vcpu->id)
 		x86->apic_base |= MSR_IA32_APICBASE_BSP;
+	x86_msr_reset(vcpu);
 	x86->interrupt_shadow = false;
 	x86->shadow_by_movss = false;
 	x86->nmi_masked = false;
@@ -130,25 +128,6 @@ void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len)
 		x86_raise_db(vcpu, DR_STEP);
 }
 
-static u64 cr4_valid_bits(void)
-{
-	u64 valid = CR4_ALWAYS_HAD;
-
-	if (boot_cpu_has(X86_FEATURE_UMIP))
-		valid |= X86_CR4_UMIP;
-	if (boot_cpu_has(X86_FEATURE_FSGSBASE))
-		valid |= X86_CR4_FSGSBASE;
-	if (boot_cpu_has(X86_FEATURE_PCID))
-		valid |= X86_CR4_PCIDE;
-	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
-		valid |= X86_CR4_OSXSAVE;
-	if (boot_cpu_has(X86_FEATURE_SMEP))
-		valid |= X86_CR4_SMEP;
-	if (boot_cpu_has(X86_FEATURE_SMAP))
-		valid |= X86_CR4_SMAP;
-	return valid;
-}
-
 static bool cr0_is_valid(u64 cr0)
 {
 	if (cr0 >> 32)
@@ -158,20 +137,15 @@ static bool cr0_is_valid(u64 cr0)
 	return !(cr0 & X86_CR0_NW) || (cr0 & X86_CR0_CD);
 }
 
-static u64 cr3_reserved(void)
-{
-	return GENMASK_ULL(63, boot_cpu_data.x86_phys_bits);
-}
-
 static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 {
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
 }
 
 /* Reserved bits of a PAE page-directory-pointer entry. */
-static u64 pdptr_reserved(void)
+static u64 pdptr_reserved(const struct mkvm_vcpu *vcpu)
 {
-	return GENMASK_ULL(63, boot_cpu_data.x86_phys_bits) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+	return x86_gpa_reserved(vcpu) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
 }
 
 /*
@@ -188,7 +162,7 @@ static int pdptrs_load(struct mkvm_vcpu *vcpu, u64 cr3)
 	if (guest_mem_read(&vcpu->vm->slots, cr3 & GENMASK_ULL(31, 5), pdptr, sizeof(pdptr)))
 		return -EINVAL;
 	for (i = 0; i < 4; i++)
-		if ((pdptr[i] & _PAGE_PRESENT) && (pdptr[i] & pdptr_reserved()))
+		if ((pdptr[i] & _PAGE_PRESENT) && (pdptr[i] & pdptr_reserved(vcpu)))
 			return -EINVAL;
 	x86_dirty(vcpu, X86_ST_PDPTRS);
 	memcpy(vcpu->x86.pdptr, pdptr, sizeof(pdptr));
@@ -237,7 +211,7 @@ int x86_set_cr3(struct mkvm_vcpu *vcpu, u64 cr3)
 	if (x86->efer & EFER_LMA) {
 		if (x86->cr4 & X86_CR4_PCIDE)
 			cr3 &= ~X86_CR3_PCID_NOFLUSH;
-		if (cr3 & cr3_reserved())
+		if (cr3 & x86_gpa_reserved(vcpu))
 			return -EINVAL;
 	} else if (pae_paging(x86->cr0, x86->cr4, x86->efer) && pdptrs_load(vcpu, cr3)) {
 		return -EINVAL;
@@ -253,7 +227,7 @@ int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4)
 	u64 changed;
 
 	x86_fetch(vcpu, X86_ST_CRS);
-	if (cr4 & ~cr4_valid_bits())
+	if (cr4 & x86_cr4_reserved(vcpu))
 		return -EINVAL;
 	changed = cr4 ^ x86->cr4;
 	if ((x86->efer & EFER_LMA) && !(cr4 & X86_CR4_PAE))
@@ -282,7 +256,7 @@ int x86_set_efer(struct mkvm_vcpu *vcpu, u64 efer)
 	struct x86_vcpu *x86 = &vcpu->x86;
 
 	x86_fetch(vcpu, X86_ST_CRS);
-	if (efer & ~(u64)EFER_VALID)
+	if (efer & x86_efer_reserved(vcpu))
 		return -EINVAL;
 	if ((x86->cr0 & X86_CR0_PG) && ((efer ^ x86->efer) & EFER_LME))
 		return -EINVAL;
@@ -294,13 +268,38 @@ int x86_set_efer(struct mkvm_vcpu *vcpu, u64 efer)
 
 int x86_set_xcr0(struct mkvm_vcpu *vcpu, u64 xcr0)
 {
-	u64 had = x86_host_xcr0() & (XFEATURE_MASK_FP | XFEATURE_MASK_SSE | XFEATURE_MASK_YMM);
+	u64 avx512 = xcr0 & XFEATURE_MASK_AVX512;
 
-	if (!(xcr0 & XFEATURE_MASK_FP) || (xcr0 & ~had))
+	if (!(xcr0 & XFEATURE_MASK_FP) || (xcr0 & ~x86_xcr0_offered(vcpu)))
 		return -EINVAL;
 	if ((xcr0 & XFEATURE_MASK_YMM) && !(xcr0 & XFEATURE_MASK_SSE))
 		return -EINVAL;
+	if (avx512 && (avx512 != XFEATURE_MASK_AVX512 || !(xcr0 & XFEATURE_MASK_YMM)))
+		return -EINVAL;
 	vcpu->x86.xcr0 = xcr0;
+	return 0;
+}
+
+/*
+ * The local APIC's base and mode.  Its modes follow each other: from off to xAPIC, to x2APIC, and
+ * back by way of off; the host sets any.
+ */
+int x86_set_apic_base(struct mkvm_vcpu *vcpu, u64 base, bool by_host)
+{
+	u64 reserved = x86_gpa_reserved(vcpu) | GENMASK(7, 0) | BIT(9);
+	u64 mode = MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE;
+	u64 old = vcpu->x86.apic_base & mode;
+
+	if (!x86_has(vcpu, FEAT_X2APIC))
+		reserved |= X2APIC_ENABLE;
+	mode &= base;
+	if (base & reserved || mode == X2APIC_ENABLE)
+		return -EINVAL;
+	if (!by_host && old & X2APIC_ENABLE && mode == MSR_IA32_APICBASE_ENABLE)
+		return -EINVAL;
+	if (!by_host && !old && mode & X2APIC_ENABLE)
+		return -EINVAL;
+	vcpu->x86.apic_base = base;
 	return 0;
 }
 
@@ -378,18 +377,18 @@ void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs)
 		__set_bit(x86->event.vector, (unsigned long *)sregs->interrupt_bitmap);
 }
 
-static bool sregs_are_valid(const struct kvm_sregs *sregs)
+static bool sregs_are_valid(const struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	if ((sregs->efer & EFER_LME) && (sregs->cr0 & X86_CR0_PG)) {
 		if (!(sregs->cr4 & X86_CR4_PAE) || !(sregs->efer & EFER_LMA))
 			return false;
-		if (sregs->cr3 & cr3_reserved())
+		if (sregs->cr3 & x86_gpa_reserved(vcpu))
 			return false;
 	} else if ((sregs->efer & EFER_LMA) || sregs->cs.l) {
 		return false;
 	}
-	return cr0_is_valid(sregs->cr0) && !(sregs->cr4 & ~cr4_valid_bits()) &&
-	       !(sregs->efer & ~(u64)EFER_VALID) && sregs->cr8 <= 0xf;
+	return cr0_is_valid(sregs->cr0) && !(sregs->cr4 & x86_cr4_reserved(vcpu)) &&
+	       !(sregs->efer & x86_efer_reserved(vcpu)) && sregs->cr8 <= 0xf;
 }
 
 static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
@@ -413,7 +412,6 @@ static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	x86->cr4 = sregs->cr4;
 	x86->cr8 = sregs->cr8;
 	x86->efer = sregs->efer;
-	x86->apic_base = sregs->apic_base;
 }
 
 /*
@@ -424,7 +422,7 @@ int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	unsigned int vector;
 	int idx;
 
-	if (!sregs_are_valid(sregs))
+	if (!sregs_are_valid(vcpu, sregs) || x86_set_apic_base(vcpu, sregs->apic_base, true))
 		return -EINVAL;
 	sregs_store(vcpu, sregs);
 

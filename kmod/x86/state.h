@@ -14,6 +14,7 @@
 #include <linux/kvm.h>
 #include <asm/fpu/api.h>
 #include "types.h"
+#include "x86/cpuid.h"
 
 /* General registers, in the processor's own numbering. */
 enum x86_gpr {
@@ -64,7 +65,9 @@ enum x86_seg {
 #define X86_ST_DRS    BIT(8)  /* dr[], dr6, dr7 */
 #define X86_ST_SHADOW BIT(9)  /* interrupt_shadow, nmi_masked */
 #define X86_ST_TSC    BIT(10) /* tsc_offset */
-#define X86_ST_ALL    GENMASK(10, 0)
+/* What the guest may do without an exit, by its CPUID; derived, never fetched. */
+#define X86_ST_CONTROLS BIT(11)
+#define X86_ST_ALL	GENMASK(11, 0)
 
 /**
  * struct x86_event - an exception or interrupt on its way into the guest
@@ -110,6 +113,27 @@ struct x86_exit {
 	struct x86_event vectored;
 };
 
+#define X86_NR_MTRRS	 8
+#define X86_NR_MCE_BANKS 32
+
+/**
+ * struct x86_msrs - MSRs that are stored values; owner vCPU only
+ * @misc_enable: and the next ones: as their MSRs
+ * @osvw: length of the list of errata, and their bits
+ * @mtrr_var: pairs of base and mask
+ * @mce_banks: four registers each
+ */
+struct x86_msrs {
+	u64 misc_enable, power_ctl, ucode_rev, platform_info, misc_features, feat_ctl, hwcr;
+	u64 arch_capabilities, perf_capabilities, de_cfg, virt_spec_ctrl, tsc_adjust;
+	u64 osvw[2];
+	u64 mtrr_def_type, mtrr_fix64k, mtrr_fix16k[2], mtrr_fix4k[8];
+	u64 mtrr_var[2 * X86_NR_MTRRS];
+	u64 mcg_cap, mcg_status, mcg_ctl, mcg_ext_ctl;
+	u64 mce_banks[4 * X86_NR_MCE_BANKS];
+	u64 mce_ctl2[X86_NR_MCE_BANKS];
+};
+
 /**
  * struct x86_vcpu - a virtual processor; all fields owner vCPU only
  * @gpr: general registers
@@ -125,6 +149,9 @@ struct x86_exit {
  * @event: what is to be delivered at the next entry
  * @shutdown: a fault while a double fault was delivered: the processor has shut down
  * @tsc_lost: how much of x86_tsc's correction for suspends @tsc_offset holds already
+ * @cpuid: see there
+ * @msrs: see there
+ * @msrs_closed: no MSR is the guest's without an exit
  * @exit: the last exit
  * @fpu: FPU state of guest and of the user thread
  */
@@ -152,6 +179,9 @@ struct x86_vcpu {
 	struct x86_event event;
 	bool shutdown;
 	u64 tsc_lost;
+	struct x86_cpuid cpuid;
+	struct x86_msrs msrs;
+	bool msrs_closed;
 	struct x86_exit exit;
 	struct fpu_guest fpu;
 };

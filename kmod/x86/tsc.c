@@ -2,7 +2,8 @@
 /*
  * The guest's time-stamp counter: the host's plus an offset that the processor adds.
  *
- * All vCPUs of a VM share the offset that makes the counter 0 when the VM is created.  A suspended
+ * All vCPUs of a VM share the offset that makes the counter 0 when the VM is created, or the one
+ * that user space has set last.  A suspended
  * host may come back with its counter reset; what was lost is added to each vCPU's offset when it
  * is next loaded, so that a guest never sees time go back.
  */
@@ -14,7 +15,9 @@ static u64 tsc_lost; /* by all suspends so far; written with one processor runni
 
 void x86_tsc_start(struct mkvm_vcpu *vcpu)
 {
+	mutex_lock(&vcpu->vm->tsc_lock);
 	vcpu->x86.tsc_offset = vcpu->vm->tsc_offset + tsc_lost - vcpu->vm->tsc_lost;
+	mutex_unlock(&vcpu->vm->tsc_lock);
 	vcpu->x86.tsc_lost = tsc_lost;
 	x86_dirty(vcpu, X86_ST_TSC);
 }
@@ -31,9 +34,44 @@ void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu)
 	vcpu->x86.dirty |= X86_ST_TSC;
 }
 
+u64 x86_tsc_read(struct mkvm_vcpu *vcpu)
+{
+	x86_fetch(vcpu, X86_ST_TSC);
+	return rdtsc() + vcpu->x86.tsc_offset;
+}
+
+/* The guest moves its counter; TSC_ADJUST tells by how much. */
+void x86_tsc_move(struct mkvm_vcpu *vcpu, u64 by)
+{
+	x86_dirty(vcpu, X86_ST_TSC);
+	vcpu->x86.tsc_offset += by;
+	vcpu->x86.msrs.tsc_adjust += by;
+}
+
+/*
+ * User space sets the counter.  It cannot set those of all vCPUs at one moment: a value that is 0,
+ * or within a second of what the VM's last one has become by now, means that the vCPU shall agree
+ * with the others.
+ */
+void x86_tsc_set(struct mkvm_vcpu *vcpu, u64 value)
+{
+	u64 second = tsc_khz * 1000ull, offset, apart;
+	struct mkvm *vm = vcpu->vm;
+
+	x86_dirty(vcpu, X86_ST_TSC);
+	mutex_lock(&vm->tsc_lock);
+	offset = value - rdtsc() - (vcpu->x86.tsc_lost - vm->tsc_lost);
+	apart = offset - vm->tsc_offset;
+	if (value && apart + second > 2 * second)
+		vm->tsc_offset = offset;
+	vcpu->x86.tsc_offset = vm->tsc_offset + vcpu->x86.tsc_lost - vm->tsc_lost;
+	mutex_unlock(&vm->tsc_lock);
+}
+
 /* A VM is created: its counter starts at 0. */
 void x86_tsc_vm_start(struct mkvm *vm)
 {
+	mutex_init(&vm->tsc_lock);
 	vm->tsc_offset = -rdtsc_ordered();
 	vm->tsc_lost = tsc_lost;
 }

@@ -21,6 +21,7 @@ int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4) __must_check;
 int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8) __must_check;
 int x86_set_efer(struct mkvm_vcpu *vcpu, u64 efer) __must_check;
 int x86_set_xcr0(struct mkvm_vcpu *vcpu, u64 xcr0) __must_check;
+int x86_set_apic_base(struct mkvm_vcpu *vcpu, u64 base, bool by_host) __must_check;
 void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs);
 void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs);
 void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
@@ -73,7 +74,24 @@ int x86_exit_triple_fault(struct mkvm_vcpu *vcpu);
 int x86_exit_fail_entry(struct mkvm_vcpu *vcpu, u64 hardware_reason);
 int x86_exit_unknown(struct mkvm_vcpu *vcpu); /* a reason that nobody handles */
 
+bool x86_cpuid_faults(const struct mkvm_vcpu *vcpu); /* CPUID outside ring 0 is #GP */
+
+/* msr*.c: MSRs for user space; where a vCPU is named it is loaded */
+void x86_msr_reset(struct mkvm_vcpu *vcpu);
 int x86_msr_user_space(struct mkvm *vm, u64 reasons);
+int x86_msr_platform_info(struct mkvm *vm, u64 readable);
+int x86_msr_set_filter(struct mkvm *vm, const struct kvm_msr_filter *wanted);
+void x86_msr_filter_destroy(struct mkvm *vm);
+void x86_msr_apply_filter(struct mkvm_vcpu *vcpu);
+long x86_msr_list(struct kvm_msr_list *list, u32 __user *user);
+long x86_msr_feature_list(struct kvm_msr_list *list, u32 __user *user);
+long x86_msr_get_features(const struct kvm_msrs *msrs, struct kvm_msr_entry __user *user);
+long x86_msr_get(struct mkvm_vcpu *vcpu, const struct kvm_msrs *msrs,
+		 struct kvm_msr_entry __user *user);
+long x86_msr_set(struct mkvm_vcpu *vcpu, const struct kvm_msrs *msrs,
+		 struct kvm_msr_entry __user *user);
+u64 x86_mce_cap_offered(void);
+int x86_mce_setup(struct mkvm_vcpu *vcpu, u64 cap);
 
 /* IN and OUT: @size 1, 2, 4; string forms and REP are x86_exit_emulate()'s. */
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);
@@ -113,6 +131,9 @@ void x86_spec_after_exit(void);
 void x86_tsc_vm_start(struct mkvm *vm);
 void x86_tsc_start(struct mkvm_vcpu *vcpu);
 void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu);
+u64 x86_tsc_read(struct mkvm_vcpu *vcpu);
+void x86_tsc_move(struct mkvm_vcpu *vcpu, u64 by);
+void x86_tsc_set(struct mkvm_vcpu *vcpu, u64 value);
 void x86_tsc_host_suspend(void);
 void x86_tsc_host_resume(void);
 
