@@ -36,6 +36,7 @@ void __init x86_spec_setup(void)
 	bool l1tf = boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_skips_l1d_flush();
 	bool buffers = boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 		       boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA);
+	bool can_clear;
 
 	if (cpu_mitigations_off()) {
 		pr_info("mkvm: speculation: no measures, as the kernel runs with mitigations=off\n");
@@ -43,13 +44,15 @@ void __init x86_spec_setup(void)
 	}
 	spec_ibpb = boot_cpu_has(X86_FEATURE_USE_IBPB);
 	spec_l1d = l1tf && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
-	spec_buffers = buffers && boot_cpu_has(X86_FEATURE_MD_CLEAR);
+	can_clear = boot_cpu_has(X86_FEATURE_MD_CLEAR);
+	/* Where the kernel clears them before each return to user mode, vmenter.S does too. */
+	spec_buffers = buffers && can_clear && !boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
 	pr_info("mkvm: speculation: return stack filled at exit%s%s%s\n",
 		spec_ibpb ? ", IBPB between VMs" : "", spec_l1d ? ", L1D flush" : "",
-		spec_buffers ? ", buffers cleared at entry" : "");
+		buffers && can_clear ? ", buffers cleared at entry" : "");
 	if (l1tf && !spec_l1d)
 		pr_warn("mkvm: this processor has L1TF and no L1D flush: update its microcode before running guests you do not trust\n");
-	if (buffers && !spec_buffers)
+	if (buffers && !can_clear)
 		pr_warn("mkvm: this processor leaks its buffers and cannot clear them: update its microcode before running guests you do not trust\n");
 	if ((l1tf || buffers) && sched_smt_active())
 		pr_warn("mkvm: sibling threads share what this processor leaks: boot with nosmt before running guests you do not trust\n");
