@@ -2,7 +2,7 @@
 /*
  * The host is suspended to memory and resumed under a guest that counts.
  *
- * The last program of a run: the clocks of Bochs's processors differ after a resume, and whatever
+ * It has a host of its own: the clocks of Bochs's processors differ after a resume, and whatever
  * waits for a timer then takes several times as long.
  */
 #include <errno.h>
