@@ -41,6 +41,10 @@ test: ## the selftests on emulated hosts of both vendors, under both kernels
 check: ## both builds without a warning, sparse, checkpatch, formatting, layers, scripts
 	@scripts/check
 
+.PHONY: unit
+unit: ## the decoder and emulator of instructions, in user space with sanitizers
+	+@$(MAKE) --no-print-directory -C selftests/unit O="$(BUILD)" run
+
 .PHONY: format
 format: ## let clang-format lay out the C files
 	@scripts/check format
@@ -79,4 +83,5 @@ help: ## this list
 	@echo '  MACHINE=amd|intel, KERNEL=6.1|6.12    only these emulated hosts, for run and test'
 	@echo '  TEST="NAME..."                        only these test programs'
 	@echo '  ORACLE=1                              test on the stock kvm instead'
+	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
 	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

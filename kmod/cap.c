@@ -33,6 +33,7 @@ long mkvm_cap(unsigned long cap)
 	case KVM_CAP_X86_MSR_FILTER:
 	case KVM_CAP_GET_MSR_FEATURES:
 	case KVM_CAP_MSR_PLATFORM_INFO:
+	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
 		return 1;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return DIRTY_LOG_MANUAL_MODES;
@@ -58,6 +59,12 @@ static int cap_manual_dirty_log(struct mkvm *vm, u64 arg)
 	return dirty_log_set_manual(&vm->slots, arg);
 }
 
+/* KVM_CAP_EXIT_ON_EMULATION_FAILURE: what is not known goes to user space in any case. */
+static int cap_accept(struct mkvm *vm, u64 arg)
+{
+	return 0;
+}
+
 /**
  * struct cap_row - a capability that a VM has only once it was asked for
  * @cap: its number
@@ -72,6 +79,7 @@ struct cap_row {
 
 static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_MODES, cap_manual_dirty_log },
+	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1, cap_accept },
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
 	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
 };

@@ -6,7 +6,10 @@
  * faults, is accounted and is seen by the host like any other access of the process.
  */
 #include <linux/minmax.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
+#include <asm/asm.h>
+#include <asm/cpufeature.h>
 #include "guest_mem.h"
 
 /* The user address behind @gpa, which may be written if @write, or NULL; the slot too. */
@@ -40,8 +43,8 @@ int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t le
 }
 
 /*
- * Writes @len bytes at @gpa, and marks the pages dirty.  Context as guest_mem_read().  0, or
- * -EFAULT: no slot there, a read-only one, or nothing behind it; what lies in the pages before has
+ * Writes @len bytes at @gpa, and marks the pages dirty.  Context as guest_mem_read().  0; -ENOENT:
+ * no slot there, or a read-only one; -EFAULT: nothing behind it.  What lies in the pages before has
  * been written then.
  */
 int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data, size_t len)
@@ -53,7 +56,7 @@ int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data, si
 		bool failed;
 
 		if (!user)
-			return -EFAULT;
+			return -ENOENT;
 		failed = copy_to_user(user, data, n);
 		/* Also after a failure: some bytes may have got there. */
 		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
@@ -64,4 +67,95 @@ int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data, si
 		len -= n;
 	}
 	return 0;
+}
+
+/* One for each width: whether memory held @old, or -EFAULT. */
+/* clang-format off */
+#define DEFINE_EXCHANGE(bits)							\
+	static int exchange_##bits(void __user *user, const void *old, const void *new)	\
+	{									\
+		u##bits expected, desired;					\
+		memcpy(&expected, old, sizeof(expected));			\
+		memcpy(&desired, new, sizeof(desired));				\
+		return __try_cmpxchg_user((u##bits __user *)user, &expected, desired, fail);	\
+	}
+/* clang-format on */
+
+DEFINE_EXCHANGE(8)
+DEFINE_EXCHANGE(16)
+DEFINE_EXCHANGE(32)
+DEFINE_EXCHANGE(64)
+
+struct pair {
+	u64 lo, hi;
+};
+
+static int exchange_128(void __user *user, const void *old, const void *new)
+{
+	struct pair expected, desired;
+	bool equal;
+	int r = 0;
+
+	if (!boot_cpu_has(X86_FEATURE_CX16))
+		return -EFAULT;
+	memcpy(&expected, old, sizeof(expected));
+	memcpy(&desired, new, sizeof(desired));
+	if (!user_access_begin(user, sizeof(desired)))
+		return -EFAULT;
+	/* clang-format off */
+	asm volatile("1:	lock cmpxchg16b %[user]\n"
+		     "2:\n"
+		     _ASM_EXTABLE_TYPE_REG(1b, 2b, EX_TYPE_EFAULT_REG, %[r])
+		     : "=@ccz"(equal), [r] "+r"(r), [user] "+m"(*(struct pair __force *)user),
+		       "+a"(expected.lo), "+d"(expected.hi)
+		     : "b"(desired.lo), "c"(desired.hi)
+		     : "memory");
+	/* clang-format on */
+	user_access_end();
+	return r ? r : !equal;
+}
+
+/* guest_mem_exchange() in the process. */
+static int exchange(void __user *user, const void *old, const void *new, size_t len)
+{
+	unsigned long last = (unsigned long)user + len - 1;
+
+	/* Where the processor traps a lock across cache lines it must not be the kernel's. */
+	if (boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) &&
+	    (unsigned long)user / L1_CACHE_BYTES != last / L1_CACHE_BYTES)
+		return copy_to_user(user, new, len) ? -EFAULT : 0;
+	switch (len) {
+	case 1:
+		return exchange_8(user, old, new);
+	case 2:
+		return exchange_16(user, old, new);
+	case 4:
+		return exchange_32(user, old, new);
+	case 8:
+		return exchange_64(user, old, new);
+	case 16:
+		return exchange_128(user, old, new);
+	default:
+		return -EFAULT;
+	}
+}
+
+/*
+ * Atomically: if the @len bytes at @gpa, within one page, are still @old, makes them @new and marks
+ * the page dirty.  Context as guest_mem_read().  0; 1: they are not; -ENOENT and -EFAULT as
+ * guest_mem_write().
+ */
+int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, const void *new,
+		       size_t len)
+{
+	struct memslot *slot;
+	void __user *user = guest_mem_at(slots, gpa, true, &slot);
+	int r;
+
+	if (!user)
+		return -ENOENT;
+	r = exchange(user, old, new, len);
+	if (!r)
+		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+	return r;
 }

@@ -127,9 +127,11 @@ struct mkvm_vcpu {
 	int cpu;
 	struct preempt_notifier preempt;
 	struct {
-		u64 rip; /* of the instruction */
-		u8 len;	 /* its length */
-		u8 size; /* bytes of the access */
+		u64 rip;   /* of the instruction */
+		u8 len;	   /* its length */
+		u8 size;   /* bytes of an element */
+		u16 count; /* elements of INS, to be stored at gpa */
+		gpa_t gpa;
 	} pio;
 	struct {
 		u64 rip; /* of the instruction */

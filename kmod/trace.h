@@ -12,6 +12,7 @@
 #include <uapi/asm/vmx.h>
 
 #include "trace_causes.h"
+#include "x86/insn_emu.h"
 
 /* The guest is about to run. */
 TRACE_EVENT(mkvm_entry,
@@ -91,6 +92,64 @@ TRACE_EVENT(mkvm_pio,
 	TP_printk("vcpu %u %s port 0x%x size %u value 0x%x", __entry->vcpu,
 		  __print_symbolic(__entry->in, { 0, "out" }, { 1, "in" }), __entry->port,
 		  __entry->size, __entry->value)
+);
+
+/* A piece of an access to no memory that goes to user space. */
+TRACE_EVENT(mkvm_mmio,
+	TP_PROTO(u32 vcpu, bool write, u64 gpa, u32 size, u64 value),
+	TP_ARGS(vcpu, write, gpa, size, value),
+
+	TP_STRUCT__entry(
+		__field(u32, vcpu)
+		__field(u32, size)
+		__field(u64, gpa)
+		__field(u64, value)
+		__field(u8, write)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu = vcpu;
+		__entry->size = size;
+		__entry->gpa = gpa;
+		__entry->value = value;
+		__entry->write = write;
+	),
+
+	TP_printk("vcpu %u %s gpa 0x%llx size %u value 0x%llx", __entry->vcpu,
+		  __print_symbolic(__entry->write, { 0, "read" }, { 1, "write" }), __entry->gpa,
+		  __entry->size, __entry->value)
+);
+
+TRACE_DEFINE_ENUM(EMU_OK);
+TRACE_DEFINE_ENUM(EMU_FAULT);
+TRACE_DEFINE_ENUM(EMU_AGAIN);
+TRACE_DEFINE_ENUM(EMU_UNKNOWN);
+TRACE_DEFINE_ENUM(EMU_ERROR);
+
+/* An instruction has been emulated, or could not be. */
+TRACE_EVENT(mkvm_emulate,
+	TP_PROTO(u32 vcpu, const struct x86_insn *insn, u32 status),
+	TP_ARGS(vcpu, insn, status),
+
+	TP_STRUCT__entry(
+		__field(u32, vcpu)
+		__field(u32, status)
+		__field(u8, len)
+		__array(u8, bytes, INSN_MAX_LEN)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu = vcpu;
+		__entry->status = status;
+		__entry->len = insn->len ? insn->len : insn->nr_bytes;
+		memcpy(__entry->bytes, insn->bytes, INSN_MAX_LEN);
+	),
+
+	TP_printk("vcpu %u insn %s status %s", __entry->vcpu,
+		  __print_hex(__entry->bytes, __entry->len),
+		  __print_symbolic(__entry->status, { EMU_OK, "done" }, { EMU_FAULT, "fault" },
+				   { EMU_AGAIN, "again" }, { EMU_UNKNOWN, "unknown" },
+				   { EMU_ERROR, "error" }))
 );
 
 #endif /* MKVM_TRACE_H */

@@ -97,12 +97,6 @@ static void expect_write_exits(struct fixture *f, uint64_t gpa)
 
 	prepare(f, code_write, code_write_end - code_write, gpa, 0);
 	guest_run(&f->guest, 0);
-	/* Without an emulator in this version, the exit says that one would be needed. */
-	if (kvm_dev_is_mkvm(&f->guest.dev) && run->exit_reason == KVM_EXIT_INTERNAL_ERROR) {
-		EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, run->internal.suberror);
-		expect_exits(f, MKVM_CAUSE_MMIO, 1);
-		return;
-	}
 	guest_expect_exit(&f->guest, 0, KVM_EXIT_MMIO);
 	EXPECT_EQ(gpa, run->mmio.phys_addr);
 	EXPECT_EQ(4, run->mmio.len);

@@ -2,20 +2,35 @@
 /*
  * The walk of a guest's page tables.
  *
- * It finds where an address is that the processor has just used itself, an instruction that exited:
- * permissions were checked and accessed bits set by the processor.  The guest may have changed its
- * tables since, so whatever is read is taken as a wish: an entry that is not present, or a table in
- * no slot, ends the walk.
+ * gpt_translate() finds where an address is that the processor has just used itself, an instruction
+ * that exited: permissions were checked and accessed bits set by the processor.  gpt_access() is an
+ * access that mkvm makes for the guest: it obeys the tables as the processor does, page fault and
+ * accessed and dirty bits included.
  *
- * Knows no host entry.
+ * The guest may change its tables meanwhile, so whatever is read is taken as a wish: an entry that
+ * is not present, or a table in no slot, ends the walk.  Knows no host entry.
  */
+#include <linux/errno.h>
+#include <linux/sched/signal.h>
 #include "guest_mem.h"
 #include "mmu/mmu.h"
 
-#define GPTE_PRESENT BIT_ULL(0)
-#define GPTE_LARGE   BIT_ULL(7)
-#define GPTE_ADDR    GENMASK_ULL(51, 12)
-#define GPTE_ADDR_32 GENMASK_ULL(31, 12)
+/* Error code of a page fault */
+#define PF_CODE_PRESENT	 BIT(0)
+#define PF_CODE_WRITE	 BIT(1)
+#define PF_CODE_USER	 BIT(2)
+#define PF_CODE_RESERVED BIT(3)
+#define PF_CODE_FETCH	 BIT(4)
+
+#define GPTE_PRESENT  BIT_ULL(0)
+#define GPTE_WRITE    BIT_ULL(1)
+#define GPTE_USER     BIT_ULL(2)
+#define GPTE_ACCESSED BIT_ULL(5)
+#define GPTE_DIRTY    BIT_ULL(6)
+#define GPTE_LARGE    BIT_ULL(7)
+#define GPTE_NX	      BIT_ULL(63)
+#define GPTE_ADDR     GENMASK_ULL(51, 12)
+#define GPTE_ADDR_32  GENMASK_ULL(31, 12)
 /* A 4 MiB page: bits 39:32 of the address stand in bits 20:13. */
 #define GPTE_ADDR_4M GENMASK_ULL(31, 22)
 #define GPTE_PSE36   GENMASK_ULL(20, 13)
@@ -45,16 +60,52 @@ static gpa_t gpte_page(const struct gpt_root *root, gpte_t gpte, gva_t gva, int 
 	return (gpte.v & GPTE_ADDR & ~offset) | (gva & offset);
 }
 
+static size_t gpte_size(const struct gpt_root *root)
+{
+	return root->mode == GPT_32 ? sizeof(u32) : sizeof(u64);
+}
+
+/* Where the entry for @gva is in a table. */
+static gpa_t gpte_address(const struct gpt_root *root, gpa_t table, gva_t gva, int level)
+{
+	u64 entries = PAGE_SIZE / gpte_size(root);
+
+	return table + ((gva >> gpt_shift(root->mode, level)) & (entries - 1)) * gpte_size(root);
+}
+
 /* 0, or -EFAULT: the entry is not in memory. */
 static int gpte_read(struct memslot_table *slots, const struct gpt_root *root, gpa_t table,
 		     gva_t gva, int level, gpte_t *gpte)
 {
-	size_t size = root->mode == GPT_32 ? sizeof(u32) : sizeof(u64);
-	unsigned int entries = root->mode == GPT_32 ? 1024 : 512;
-	u64 index = (gva >> gpt_shift(root->mode, level)) & (entries - 1);
-
 	gpte->v = 0;
-	return guest_mem_read(slots, table + index * size, gpte, size);
+	if (root->mode == GPT_PAE && level == 3 && root->pdptr) {
+		gpte->v = root->pdptr[(gva >> gpt_shift(root->mode, level)) & 3];
+		return 0;
+	}
+	return guest_mem_read(slots, gpte_address(root, table, gva, level), gpte, gpte_size(root));
+}
+
+/* The table at which a walk begins, and its level; 0: paging is off. */
+static int gpt_start(const struct gpt_root *root, gpa_t *table)
+{
+	switch (root->mode) {
+	case GPT_NONE:
+		return 0;
+	case GPT_32:
+		*table = root->cr3 & GPTE_ADDR_32;
+		return 2;
+	case GPT_PAE:
+		*table = root->cr3 & GENMASK_ULL(31, 5);
+		return 3;
+	default:
+		*table = root->cr3 & GPTE_ADDR;
+		return 4;
+	}
+}
+
+static gpa_t gpte_table(const struct gpt_root *root, gpte_t gpte)
+{
+	return gpte.v & (root->mode == GPT_32 ? GPTE_ADDR_32 : GPTE_ADDR);
 }
 
 /*
@@ -63,23 +114,11 @@ static int gpte_read(struct memslot_table *slots, const struct gpt_root *root, g
  */
 gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva)
 {
-	gpa_t table = root->cr3 & GPTE_ADDR;
-	int level;
+	gpa_t table = 0;
+	int level = gpt_start(root, &table);
 
-	switch (root->mode) {
-	case GPT_NONE:
+	if (!level)
 		return gva;
-	case GPT_32:
-		table = root->cr3 & GPTE_ADDR_32;
-		level = 2;
-		break;
-	case GPT_PAE:
-		table = root->cr3 & GENMASK_ULL(31, 5);
-		level = 3;
-		break;
-	default:
-		level = 4;
-	}
 	for (; level; level--) {
 		gpte_t gpte;
 
@@ -87,7 +126,161 @@ gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gv
 			return GPA_NONE;
 		if (level == 1 || gpte_is_large(root, gpte, level))
 			return gpte_page(root, gpte, gva, level);
-		table = gpte.v & (root->mode == GPT_32 ? GPTE_ADDR_32 : GPTE_ADDR);
+		table = gpte_table(root, gpte);
 	}
 	return GPA_NONE;
+}
+
+/* Bits that must be 0 in a present entry. */
+static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level)
+{
+	u64 high = GENMASK_ULL(51, 0) & ~GENMASK_ULL(root->phys_bits - 1, 0), bits = high;
+
+	if (root->mode == GPT_32) {
+		if (level != 2 || !gpte_is_large(root, gpte, level))
+			return 0;
+		/* Bit 21, and those of bits 39:32 of the address that do not exist. */
+		return BIT_ULL(21) | ((high >> (32 - 13)) & GPTE_PSE36);
+	}
+	/* The low bits of these four were checked when they were loaded, or are not at all. */
+	if (root->mode == GPT_PAE && level == 3)
+		return high | GENMASK_ULL(63, 52);
+	if (!root->nx)
+		bits |= GPTE_NX;
+	if (root->mode == GPT_PAE)
+		bits |= GENMASK_ULL(62, 52);
+	if (level == 4 || (level == 3 && !root->gbpages))
+		bits |= GPTE_LARGE;
+	/* Below the address of a large page, but for the bit of its memory type. */
+	if (level > 1 && gpte_is_large(root, gpte, level))
+		bits |= GENMASK_ULL(gpt_shift(root->mode, level) - 1, 13);
+	return bits;
+}
+
+/* What a walk has found, top-down. */
+struct gpt_walk {
+	gpte_t gpte[4];	  /* entries by level - 1 */
+	gpa_t address[4]; /* and where they are */
+	int top, leaf;	  /* levels */
+	bool write, user, nx;
+};
+
+static u32 fault_code(const struct gpt_root *root, u32 access, u32 cause)
+{
+	u32 error = cause;
+
+	if (access & ACC_W)
+		error |= PF_CODE_WRITE;
+	if (access & ACC_U)
+		error |= PF_CODE_USER;
+	if ((access & ACC_X) && (root->nx || root->smep))
+		error |= PF_CODE_FETCH;
+	return error;
+}
+
+static bool walk_allows(const struct gpt_root *root, const struct gpt_walk *walk, u32 access)
+{
+	if ((access & ACC_U) && !walk->user)
+		return false;
+	if ((access & ACC_W) && !walk->write && (root->wp || (access & ACC_U)))
+		return false;
+	if (access & ACC_X)
+		return !walk->nx && !(root->smep && walk->user && !(access & ACC_U));
+	return !(root->smap && walk->user && !(access & ACC_U));
+}
+
+/* Reads the entries down to the page.  0, or -EFAULT with the code of the page fault. */
+static int walk_down(struct memslot_table *slots, const struct gpt_root *root, gva_t gva,
+		     u32 access, struct gpt_walk *walk, u32 *error)
+{
+	gpa_t table = 0;
+	int level = gpt_start(root, &table);
+
+	walk->top = level;
+	walk->write = true;
+	walk->user = true;
+	walk->nx = false;
+	for (;; level--) {
+		gpte_t *gpte = &walk->gpte[level - 1];
+
+		walk->address[level - 1] = gpte_address(root, table, gva, level);
+		if (gpte_read(slots, root, table, gva, level, gpte) || !(gpte->v & GPTE_PRESENT)) {
+			*error = fault_code(root, access, 0);
+			return -EFAULT;
+		}
+		if (gpte->v & gpte_reserved(root, *gpte, level)) {
+			*error = fault_code(root, access, PF_CODE_PRESENT | PF_CODE_RESERVED);
+			return -EFAULT;
+		}
+		/* The four topmost entries of PAE hold no permissions. */
+		if (root->mode != GPT_PAE || level != 3) {
+			walk->write &= !!(gpte->v & GPTE_WRITE);
+			walk->user &= !!(gpte->v & GPTE_USER);
+			walk->nx |= !!(gpte->v & GPTE_NX);
+		}
+		if (level == 1 || gpte_is_large(root, *gpte, level))
+			break;
+		table = gpte_table(root, *gpte);
+	}
+	walk->leaf = level;
+	if (walk_allows(root, walk, access))
+		return 0;
+	*error = fault_code(root, access, PF_CODE_PRESENT);
+	return -EFAULT;
+}
+
+/*
+ * Sets accessed bits, and the dirty bit for a write, where they are not.  0; -EAGAIN: an entry has
+ * changed, the walk is void; -EFAULT: nothing behind it.  Entries in read-only memory stay as
+ * they are.
+ */
+static int walk_mark(struct memslot_table *slots, const struct gpt_root *root, u32 access,
+		     const struct gpt_walk *walk)
+{
+	int level, r;
+
+	for (level = walk->top; level >= walk->leaf; level--) {
+		gpte_t old = walk->gpte[level - 1], new = old;
+
+		if (root->mode == GPT_PAE && level == 3)
+			continue;
+		new.v |= GPTE_ACCESSED;
+		if (level == walk->leaf && (access & ACC_W))
+			new.v |= GPTE_DIRTY;
+		if (new.v == old.v)
+			continue;
+		r = guest_mem_exchange(slots, walk->address[level - 1], &old, &new,
+				       gpte_size(root));
+		if (r > 0)
+			return -EAGAIN;
+		if (r && r != -ENOENT)
+			return r;
+	}
+	return 0;
+}
+
+/*
+ * The guest-physical address of @gva for an access of ACC_*, accessed and dirty bits set.  Same
+ * context as gpt_translate().  0; 1: a page fault, with its error code; -EFAULT: the host cannot
+ * supply a table.
+ */
+int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
+	       gpa_t *gpa, u32 *error)
+{
+	struct gpt_walk walk;
+	int r;
+
+	if (root->mode == GPT_NONE) {
+		*gpa = gva;
+		return 0;
+	}
+	do {
+		if (walk_down(slots, root, gva, access, &walk, error))
+			return 1;
+		r = walk_mark(slots, root, access, &walk);
+	} while (r == -EAGAIN && !signal_pending(current));
+	if (r)
+		return r;
+	*gpa = gpte_page(root, walk.gpte[walk.leaf - 1], gva, walk.leaf);
+	return 0;
 }

@@ -143,15 +143,29 @@ enum gpt_mode {
 };
 
 /**
- * struct gpt_root - where a guest's walk begins
+ * struct gpt_root - where a guest's walk begins, and by what rules
  * @mode: format of the tables
  * @cr3: guest CR3
+ * @pdptr: the four page-directory-pointer entries of GPT_PAE, or NULL: they are read from memory
  * @pse: CR4.PSE: 4 MiB pages in 32-bit tables
+ * @gbpages: 1 GiB pages exist
+ * @wp: CR0.WP: supervisor writes obey W
+ * @nx: EFER.NX: entries may forbid fetches
+ * @smep: CR4.SMEP: no supervisor fetches from user pages
+ * @smap: CR4.SMAP is on and RFLAGS.AC does not suspend it: no supervisor access to user pages
+ * @phys_bits: width of a guest-physical address
  */
 struct gpt_root {
 	enum gpt_mode mode;
 	u64 cr3;
+	const u64 *pdptr;
 	bool pse;
+	bool gbpages;
+	bool wp;
+	bool nx;
+	bool smep;
+	bool smap;
+	u8 phys_bits;
 };
 
 void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct mmu_up *up,
@@ -181,6 +195,8 @@ void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 wo
 
 /* Guest tables. */
 gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva);
+int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
+	       gpa_t *gpa, u32 *error) __must_check;
 
 /* Formats of a second table. */
 const struct pte_fmt *pte_fmt_ept(bool ad);

@@ -111,16 +111,12 @@ static int exit_smsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
 	struct x86_vcpu *x86 = &vcpu->x86;
 	bool code16 = !x86_is_64bit(vcpu) && !x86->seg[X86_CS].db;
 	u64 *gpr = &x86->gpr[insn->rm];
-	bool prefix = false;
-	const u8 *byte;
 
 	if (insn->modrm >> 6 != 3)
 		return x86_exit_emulate(vcpu);
-	for (byte = insn->bytes; *byte != insn->opcode[0]; byte++)
-		prefix |= *byte == 0x66;
 	x86_fetch(vcpu, X86_ST_CRS);
 	x86_dirty(vcpu, X86_ST_RSP);
-	*gpr = code16 != prefix ? (*gpr & ~0xffffull) | (u16)x86->cr0 : (u32)x86->cr0;
+	*gpr = code16 != insn->opsize_prefix ? (*gpr & ~0xffffull) | (u16)x86->cr0 : (u32)x86->cr0;
 	x86_skip(vcpu, insn->len);
 	return 1;
 }
@@ -216,7 +212,7 @@ static int exit_io(struct mkvm_vcpu *vcpu)
 	unsigned int len = (vcpu->x86.exit.info2 - vcpu->x86.exit.rip) & EXIT_MAX_INSN;
 
 	if (info & SVM_IOIO_STR_MASK)
-		return x86_exit_emulate(vcpu);
+		return x86_exit_io_string(vcpu);
 	return x86_exit_io(vcpu, info >> 16, size, info & SVM_IOIO_TYPE_MASK, len);
 }
 
@@ -270,6 +266,7 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_READ_DR0... SVM_EXIT_READ_DR7] = { .handle = exit_dr },
 	[SVM_EXIT_WRITE_DR0... SVM_EXIT_WRITE_DR7] = { .handle = exit_dr },
 	[EXIT_EXCP(X86_TRAP_DB)] = { .handle = exit_db },
+	[EXIT_EXCP(X86_TRAP_UD)] = { .handle = x86_exit_guest_ud },
 	[EXIT_EXCP(X86_TRAP_AC)] = { .handle = exit_ac },
 	/* The host's own: taken when GIF was set again, or soon: see svm_exit_irqoff(). */
 	[EXIT_EXCP(X86_TRAP_MC)] = { .handle = x86_exit_host },
@@ -291,7 +288,7 @@ static const struct exit_row exit_rows[] = {
 	 */
 	[SVM_EXIT_SHUTDOWN] = { .handle = x86_exit_triple_fault },
 	[SVM_EXIT_VMRUN] = { .handle = x86_exit_ud },
-	[SVM_EXIT_VMMCALL] = { .handle = x86_exit_ud },
+	[SVM_EXIT_VMMCALL] = { .insn = x86_exit_hypercall },
 	[SVM_EXIT_VMLOAD] = { .handle = x86_exit_ud },
 	[SVM_EXIT_VMSAVE] = { .handle = x86_exit_ud },
 	[SVM_EXIT_STGI] = { .handle = x86_exit_ud },

@@ -44,6 +44,7 @@ static const u8 vmcb_intercepts[] = {
 	INTERCEPT_CR8_WRITE,
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_DB, /* an endless one would hold the CPU */
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_AC, /* so would this */
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_UD, /* perhaps VMCALL */
 	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_MC, /* the host's */
 	INTERCEPT_INTR,
 	INTERCEPT_NMI,

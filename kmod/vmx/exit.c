@@ -99,6 +99,8 @@ static int exit_exception(struct mkvm_vcpu *vcpu)
 		return x86_exit_host(vcpu);
 	case X86_TRAP_DB:
 		return exit_debug(vcpu);
+	case X86_TRAP_UD:
+		return x86_exit_guest_ud(vcpu);
 	case X86_TRAP_AC:
 		return exit_alignment(vcpu);
 	default:
@@ -114,6 +116,11 @@ static int exit_cpuid(struct mkvm_vcpu *vcpu)
 static int exit_hlt(struct mkvm_vcpu *vcpu)
 {
 	return x86_exit_hlt(vcpu, exit_len());
+}
+
+static int exit_vmcall(struct mkvm_vcpu *vcpu)
+{
+	return x86_exit_hypercall(vcpu, exit_len());
 }
 
 static int exit_nop(struct mkvm_vcpu *vcpu)
@@ -158,7 +165,7 @@ static int exit_io(struct mkvm_vcpu *vcpu)
 	u64 q = vcpu->x86.exit.info1;
 
 	if (q & IO_STRING)
-		return x86_exit_emulate(vcpu);
+		return x86_exit_io_string(vcpu);
 	return x86_exit_io(vcpu, IO_PORT(q), IO_SIZE(q), q & IO_IN, exit_len());
 }
 
@@ -210,7 +217,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_HLT] = exit_hlt,
 	[EXIT_REASON_INVD] = exit_nop,
 	[EXIT_REASON_RDPMC] = exit_rdpmc,
-	[EXIT_REASON_VMCALL] = x86_exit_ud,
+	[EXIT_REASON_VMCALL] = exit_vmcall,
 	[EXIT_REASON_VMCLEAR] = x86_exit_ud,
 	[EXIT_REASON_VMLAUNCH] = x86_exit_ud,
 	[EXIT_REASON_VMPTRLD] = x86_exit_ud,

@@ -139,7 +139,8 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps_controls(CAPS_EXIT));
 	vmcs_write(VM_ENTRY_CONTROLS, vmx->entry_controls);
 
-	vmcs_write(EXCEPTION_BITMAP, BIT(X86_TRAP_DB) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC));
+	vmcs_write(EXCEPTION_BITMAP,
+		   BIT(X86_TRAP_DB) | BIT(X86_TRAP_UD) | BIT(X86_TRAP_AC) | BIT(X86_TRAP_MC));
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write(CR3_TARGET_COUNT, 0);

@@ -208,6 +208,23 @@ int x86_exit_emulate(struct mkvm_vcpu *vcpu)
 	return 0;
 }
 
+int x86_exit_delivery(struct mkvm_vcpu *vcpu)
+{
+	const struct x86_exit *exit = &vcpu->x86.exit;
+	struct kvm_run *run = vcpu->run;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = KVM_INTERNAL_ERROR_DELIVERY_EV;
+	run->internal.ndata = 5;
+	run->internal.data[0] = exit->vectored.vector | exit->vectored.type << 8 |
+				exit->vectored.has_error << 11 | BIT(31);
+	run->internal.data[1] = exit->reason;
+	run->internal.data[2] = exit->info1;
+	run->internal.data[3] = exit->info2;
+	run->internal.data[4] = vcpu->cpu;
+	return 0;
+}
+
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	struct mmu_fault fault = { .gpa = gpa, .access = access };
@@ -218,7 +235,7 @@ int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 	case MMU_RESUME:
 		return 1;
 	case MMU_MMIO:
-		return x86_exit_emulate(vcpu);
+		return x86_emulate(vcpu);
 	case MMU_FAILED:
 		return fault.error;
 	default:

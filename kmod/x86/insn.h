@@ -11,8 +11,10 @@
 #define MKVM_X86_INSN_H
 
 #include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/types.h>
 #include <asm/processor-flags.h>
+#include "x86/regnum.h"
 
 #define INSN_MAX_LEN 15
 
@@ -241,13 +243,14 @@ struct x86_insn {
 /* What became of decoding. */
 enum insn_verdict {
 	INSN_OK,
-	INSN_SHORT,   /* it goes on behind the bytes that could be read */
-	INSN_LONG,    /* longer than 15 bytes: #GP(0) */
-	INSN_UNKNOWN, /* no row of the table, or a form of a row that does not exist */
+	INSN_SHORT,	/* it goes on behind the bytes that could be read */
+	INSN_LONG,	/* longer than 15 bytes: #GP(0) */
+	INSN_UNDEFINED, /* no processor has it: #UD */
+	INSN_UNKNOWN,	/* no row of the table */
 };
 
 /* insn_decode.c: insn->bytes and nr_bytes are set; @bits of the code segment. */
-enum insn_verdict insn_decode(struct x86_insn *insn, unsigned int bits);
+enum insn_verdict __must_check insn_decode(struct x86_insn *insn, unsigned int bits);
 unsigned int insn_operand_size(const struct x86_insn *insn, u8 operand);
 
 #endif /* MKVM_X86_INSN_H */

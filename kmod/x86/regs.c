@@ -109,23 +109,28 @@ bool x86_is_64bit(struct mkvm_vcpu *vcpu)
 	return (vcpu->x86.efer & EFER_LMA) && vcpu->x86.seg[X86_CS].l;
 }
 
-void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len)
+void x86_jump(struct mkvm_vcpu *vcpu, u64 rip)
 {
-	u64 rip;
-
 	x86_dirty(vcpu, X86_ST_RIP);
-	x86_fetch(vcpu, X86_ST_SHADOW);
-	rip = vcpu->x86.rip + len;
-	vcpu->x86.rip = x86_is_64bit(vcpu) ? rip : (u32)rip;
+	x86_fetch(vcpu, X86_ST_SHADOW | X86_ST_RFLAGS);
+	vcpu->x86.rip = rip;
 	if (vcpu->x86.interrupt_shadow) {
 		x86_dirty(vcpu, X86_ST_SHADOW);
 		vcpu->x86.interrupt_shadow = false;
 		vcpu->x86.shadow_by_movss = false;
 	}
 	/* An instruction that was single-stepped ends in a debug exception, emulated or not. */
-	x86_fetch(vcpu, X86_ST_RFLAGS);
 	if (vcpu->x86.rflags & X86_EFLAGS_TF)
 		x86_raise_db(vcpu, DR_STEP);
+}
+
+void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len)
+{
+	u64 rip;
+
+	x86_fetch(vcpu, X86_ST_RIP);
+	rip = vcpu->x86.rip + len;
+	x86_jump(vcpu, x86_is_64bit(vcpu) ? rip : (u32)rip);
 }
 
 static bool cr0_is_valid(u64 cr0)

@@ -15,40 +15,8 @@
 #include <asm/fpu/api.h>
 #include "types.h"
 #include "x86/cpuid.h"
-
-/* General registers, in the processor's own numbering. */
-enum x86_gpr {
-	X86_RAX,
-	X86_RCX,
-	X86_RDX,
-	X86_RBX,
-	X86_RSP,
-	X86_RBP,
-	X86_RSI,
-	X86_RDI,
-	X86_R8,
-	X86_R9,
-	X86_R10,
-	X86_R11,
-	X86_R12,
-	X86_R13,
-	X86_R14,
-	X86_R15,
-	X86_NR_GPRS
-};
-
-/* Segment registers: the first six in the processor's own numbering. */
-enum x86_seg {
-	X86_ES,
-	X86_CS,
-	X86_SS,
-	X86_DS,
-	X86_FS,
-	X86_GS,
-	X86_LDTR,
-	X86_TR,
-	X86_NR_SEGS
-};
+#include "x86/insn_emu.h"
+#include "x86/regnum.h"
 
 /*
  * Groups of state.  The general registers but RSP, and CR2, are always in struct x86_vcpu.
@@ -153,6 +121,7 @@ struct x86_msrs {
  * @msrs: see there
  * @msrs_closed: no MSR is the guest's without an exit
  * @exit: the last exit
+ * @emu: the instruction that is being emulated
  * @fpu: FPU state of guest and of the user thread
  */
 struct x86_vcpu {
@@ -183,6 +152,7 @@ struct x86_vcpu {
 	struct x86_msrs msrs;
 	bool msrs_closed;
 	struct x86_exit exit;
+	struct emu emu;
 	struct fpu_guest fpu;
 };
 

@@ -28,7 +28,10 @@ void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
 int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs) __must_check;
 bool x86_is_64bit(struct mkvm_vcpu *vcpu); /* CS.L in long mode */
 
-/* Move RIP past an instruction of @len bytes: 32-bit wrap outside 64-bit mode, shadow dropped. */
+/* An instruction is done and the next is at @rip: shadow dropped, single step. */
+void x86_jump(struct mkvm_vcpu *vcpu, u64 rip);
+
+/* Move RIP past an instruction of @len bytes: 32-bit wrap outside 64-bit mode; so for the rest. */
 void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len);
 
 /* event.c: what is delivered at the next entry */
@@ -39,20 +42,12 @@ void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error);
 void x86_raise_interrupt(struct mkvm_vcpu *vcpu, u8 vector);
 void x86_event_vectored(struct mkvm_vcpu *vcpu); /* x86.exit.vectored is delivered again */
 
-/* insn.c: length and operands of intercepted instructions, for a processor that reports neither */
-struct x86_insn {
-	u8 len;
-	u8 opcode[3]; /* 0f xx (xx): without prefixes */
-	u8 modrm;     /* valid with has_modrm */
-	bool has_modrm;
-	u8 reg; /* modrm.reg with REX.R */
-	u8 rm;	/* modrm.rm with REX.B */
-	u8 bytes[15];
-	u8 nr_bytes;
-};
-
+/* insn_vcpu.c: instructions at the guest's RIP; the caller holds a read side of the slots */
 void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn);
 int x86_insn_decode(struct mkvm_vcpu *vcpu, struct x86_insn *insn) __must_check;
+u8 x86_cpl(const struct x86_vcpu *x86);
+void x86_emu_load(struct mkvm_vcpu *vcpu);
+enum emu_status x86_emu_start(struct mkvm_vcpu *vcpu) __must_check;
 
 /*
  * exit.c, exit_io.c, msr_exit.c, cpuid.c: what an exit means.  @len is the length of the
@@ -93,14 +88,29 @@ long x86_msr_set(struct mkvm_vcpu *vcpu, const struct kvm_msrs *msrs,
 u64 x86_mce_cap_offered(void);
 int x86_mce_setup(struct mkvm_vcpu *vcpu, u64 cap);
 
-/* IN and OUT: @size 1, 2, 4; string forms and REP are x86_exit_emulate()'s. */
+/* IN and OUT: @size 1, 2, 4 */
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);
+
+/* exit_io_string.c: INS and OUTS, the instruction at RIP */
+int x86_exit_io_string(struct mkvm_vcpu *vcpu);
+int x86_emu_port_exit(struct mkvm_vcpu *vcpu, bool in);
+
+/* exit_mmio.c: the instruction at RIP is emulated */
+int x86_emulate(struct mkvm_vcpu *vcpu);
+int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status);
 
 /* An access of the guest that the second table did not allow: @gpa, @access of ACC_*. */
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access);
 
 /* An instruction that would have to be emulated: KVM_EXIT_INTERNAL_ERROR with its bytes. */
 int x86_exit_emulate(struct mkvm_vcpu *vcpu);
+
+/* The delivery of an event would have to be emulated: KVM_EXIT_INTERNAL_ERROR. */
+int x86_exit_delivery(struct mkvm_vcpu *vcpu);
+
+/* VMCALL, VMMCALL; an exit for #UD, which one of them may have caused on the other vendor's. */
+int x86_exit_hypercall(struct mkvm_vcpu *vcpu, unsigned int len);
+int x86_exit_guest_ud(struct mkvm_vcpu *vcpu);
 
 /* A host event that needs nothing more than the exit itself. */
 int x86_exit_host(struct mkvm_vcpu *vcpu);
