@@ -238,7 +238,8 @@ static void machine_cpu_loop(struct machine_cpu *cpu)
 		if (err == -EINTR || err == -EAGAIN)
 			continue;
 		if (err) {
-			message("CPU %u: KVM_RUN: %s", cpu->id, strerror(-err));
+			message("CPU %u: KVM_RUN: %s%s", cpu->id, strerror(-err),
+				err == -EIO ? "; dmesg says why" : "");
 			machine_stop(machine, STATUS_FAILED);
 			return;
 		}

@@ -73,6 +73,21 @@ static void message_busy(void)
 		holder ? holder : "kvm_intel (or kvm_amd)");
 }
 
+/* Does mkvm's parameter mmu, which types that are not named fall to, say so? */
+static bool parameter_is(const char *value)
+{
+	char text[16] = "";
+	FILE *file = fopen("/sys/module/mkvm/parameters/mmu", "re");
+
+	if (!file)
+		return false;
+	if (!fgets(text, sizeof(text), file))
+		text[0] = '\0';
+	fclose(file);
+	text[strcspn(text, "\n")] = '\0';
+	return strcmp(text, value) == 0;
+}
+
 static void message_not_supported(const struct kvm_dev *dev, unsigned long type)
 {
 	if (type == MKVM_VM_SHADOW && !(dev->mmus & 2)) {
@@ -82,11 +97,14 @@ static void message_not_supported(const struct kvm_dev *dev, unsigned long type)
 		message("--mmu tdp: %s has no two-dimensional paging (EPT, NPT) on this processor; "
 			"use --mmu shadow or --mmu auto",
 			dev->path);
+	} else if (type == MKVM_VM_DEFAULT && !(dev->mmus & 2) && parameter_is("shadow")) {
+		message("%s has no shadow paging, which the module's parameter asks for; use --mmu "
+			"tdp, or: echo auto >/sys/module/mkvm/parameters/mmu",
+			dev->path);
 	} else {
 		message("%s cannot make a virtual machine on this processor", dev->path);
 		message("switch its extension on in the firmware's setup (Intel: VT-x or VMX; "
-			"AMD: SVM), or set the module parameter mmu to one that it has; dmesg says "
-			"more");
+			"AMD: SVM); dmesg says more");
 	}
 }
 
