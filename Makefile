@@ -81,6 +81,8 @@ help: ## this list
 	@echo '  BUILD=       where all output goes (build)'
 	@echo '  W=1, C=2     more warnings; sparse'
 	@echo '  MACHINE=amd|intel, KERNEL=6.1|6.12    only these emulated hosts, for run and test'
+	@echo '  HOST=native                           run on the real processor'
+	@echo '  RUN=NAME                              only this run of scripts/test-runs'
 	@echo '  TEST="NAME..."                        only these test programs'
 	@echo '  ORACLE=1                              test on the stock kvm instead'
 	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
