@@ -7,7 +7,9 @@
  * processor, in NMI context.  There is one such function for the whole machine, and it is
  * kvm's where kvm is loaded: a second registration would make it warn.  So ours is registered while
  * there are VMs and no kvm, and gives way before kvm starts.  kvm's own function switches the
- * extension off as well.
+ * extension off as well.  A kvm that is loaded but has registered none (6.12's without VMs and
+ * with enable_virt_at_load=0, or one without a vendor's module) leaves a crash uncovered: nobody
+ * can tell it from one that has.
  */
 #include <linux/module.h>
 #include <linux/mutex.h>
