@@ -3,8 +3,9 @@
  * What keeps a guest from reading the host, or another guest, by speculation.
  *
  * Each measure follows what the kernel found and chose at boot (mitigations=off switches all of
- * them off).  Return-stack filling, untrained returns and renewed IBRS stand in the vendors'
- * vmenter.S.  Guests get no speculation-control MSR, so they run with the host's setting.
+ * them off).  Return-stack filling, untrained returns, renewed IBRS and the clearing of buffers
+ * that the kernel itself chose stand in the vendors' vmenter.S.  Guests get no speculation-control
+ * MSR, so they run with the host's setting.
  */
 #include <linux/cpu.h>
 #include <linux/percpu.h>
@@ -30,12 +31,22 @@ static bool __init cpu_skips_l1d_flush(void)
 	return caps & ARCH_CAP_SKIP_VMENTRY_L1DFLUSH;
 }
 
+/* Does vmenter.S clear the processor's buffers? */
+static bool __init entry_clears_buffers(void)
+{
+	if (mkvm_vendor->vendor == MKVM_VENDOR_VMX)
+		return boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
+	return boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF_VM);
+}
+
 /* At load: decides, and says what is done and what cannot be had. */
 void __init x86_spec_setup(void)
 {
 	bool l1tf = boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_skips_l1d_flush();
 	bool buffers = boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 		       boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA);
+	/* Of these only the kernel knows what its processor's microcode can clear. */
+	bool kernels = boot_cpu_has_bug(X86_BUG_RFDS) || boot_cpu_has_bug(X86_BUG_TSA);
 	bool can_clear;
 
 	if (cpu_mitigations_off()) {
@@ -49,11 +60,12 @@ void __init x86_spec_setup(void)
 	spec_buffers = buffers && can_clear && !boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
 	pr_info("mkvm: speculation: return stack filled at exit%s%s%s\n",
 		spec_ibpb ? ", IBPB between VMs" : "", spec_l1d ? ", L1D flush" : "",
-		buffers && can_clear ? ", buffers cleared at entry" : "");
+		(buffers && can_clear) || entry_clears_buffers() ? ", buffers cleared at entry"
+								 : "");
 	if (l1tf && !spec_l1d)
 		pr_warn("mkvm: this processor has L1TF and no L1D flush: update its microcode before running guests you do not trust\n");
-	if (buffers && !can_clear)
-		pr_warn("mkvm: this processor leaks its buffers and cannot clear them: update its microcode before running guests you do not trust\n");
+	if ((buffers && !can_clear) || (kernels && !entry_clears_buffers()))
+		pr_warn("mkvm: this processor leaks its buffers and they are not cleared: update its microcode before running guests you do not trust\n");
 	if ((l1tf || buffers) && sched_smt_active())
 		pr_warn("mkvm: sibling threads share what this processor leaks: boot with nosmt before running guests you do not trust\n");
 	if (!spec_ibpb)
