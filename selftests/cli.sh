@@ -9,7 +9,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
 guests=$here/guest
-plan=62
+plan=64
 number=0
 failed=0
 dir=$(mktemp -d)
@@ -224,6 +224,16 @@ device_tests()
 	refused device_of_another_kind "not a KVM device" run --flat "$guests/hello" --device /dev/null
 }
 
+mmu_tests()
+{
+	launch 0 run --flat "$guests/hello" --mmu tdp && says out "Hello"
+	result $? mmu_tdp
+	# Neither this version nor a kvm that was loaded as usual has it: both say what to use instead.
+	launch 1 run --flat "$guests/hello" --mmu shadow && says err "--mmu shadow: " &&
+		says err "use --mmu" && [ ! -s "$dir/out" ]
+	result $? mmu_shadow
+}
+
 guest_tests()
 {
 	launch 0 run --flat "$guests/hello" --cpus 2 --mem 16M &&
@@ -256,6 +266,7 @@ usage_tests
 help_tests
 image_tests
 device_tests
+mmu_tests
 guest_tests
 if [ "$number" -ne "$plan" ]; then
 	echo "# ran $number tests instead of $plan"

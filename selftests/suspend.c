@@ -53,7 +53,7 @@ static void suspend_and_resume(void)
 	if (!host_can_suspend())
 		ktap_skip("this machine has no S3");
 	if (system("command -v host-suspend >/dev/null"))
-		ktap_skip("only an emulated host is suspended by its tests: there is no host-suspend");
+		ktap_skip("only an emulated host is suspended by its tests: no host-suspend here");
 	prctl(PR_SET_TIMERSLACK, 1);
 	host_pin(0);
 	steady_create(&guest, 1);
