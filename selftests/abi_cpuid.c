@@ -151,7 +151,7 @@ static void not_offered(void)
 	leaf = entry_of(&table, 7, 0);
 	EXPECT_EQ(0, leaf.ebx & 1 << 2);		      /* SGX */
 	EXPECT_EQ(0, leaf.ecx & (1 << 3 | 1 << 7 | 1 << 16)); /* PKU, CET_SS, LA57 */
-	EXPECT_EQ(0, leaf.edx & (7 << 24 | 7 << 26 | 1U << 31 |
+	EXPECT_EQ(0, leaf.edx & (1 << 22 | 3 << 24 | 3 << 26 | 1U << 31 |
 				 1 << 20)); /* AMX, SPEC_CTRL, CET_IBT */
 	leaf = entry_of(&table, 0x40000001, 0);
 	EXPECT_EQ(0, leaf.eax);

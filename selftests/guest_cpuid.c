@@ -300,12 +300,65 @@ static void rdtscp(void)
 	EXPECT_EQ(6, guest_trap(&guest, 1).vector);
 }
 
+/* 16 bytes before CPUID. */
+guest_code(code_fault, 64,
+	   "mov $0x140, %ecx\n"
+	   "mov $1, %eax\n"
+	   "xor %edx, %edx\n"
+	   "wrmsr\n"
+	   "xor %eax, %eax\n"
+	   "cpuid\n"
+	   "out %al, $" S_SYNC "\n"
+	   "hlt\n");
+
+#define CPUID_AT (GUEST_CODE + 16)
+
+static void to_user_mode(struct guest *guest)
+{
+	struct kvm_sregs sregs = guest_sregs(guest, 0);
+	struct kvm_regs regs;
+
+	sregs.cs.dpl = 3;
+	sregs.cs.selector |= 3;
+	sregs.ss.dpl = 3;
+	sregs.ss.selector |= 3;
+	/* An exception has no handler, and is a shutdown. */
+	sregs.idt.limit = 0;
+	REQUIRE_OK(vcpu_set_sregs(&guest->vcpu[0], &sregs));
+	regs = guest_regs(guest, 0);
+	regs.rip = CPUID_AT;
+	regs.rflags |= 3 << 12; /* it may use ports */
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+}
+
+/* With MISC_FEATURES_ENABLES bit 0 CPUID is the guest's kernel's alone. */
+static void faults_in_user_mode(void)
+{
+	struct guest guest;
+
+	/* As usual it is anybody's. */
+	guest_create(&guest, 1);
+	guest_load(&guest, code_fault);
+	guest_start(&guest, 0, MODE_LONG);
+	to_user_mode(&guest);
+	guest_run_to_sync(&guest, 0);
+
+	guest_start(&guest, 0, MODE_LONG);
+	guest_run_to_sync(&guest, 0);
+	EXPECT(guest_regs(&guest, 0).rax >= 7, "the last basic leaf is 0x%llx",
+	       guest_regs(&guest, 0).rax);
+	to_user_mode(&guest);
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_SHUTDOWN);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(nothing_was_set),
 	KTAP_TEST(beyond_the_last_on_intel),
 	KTAP_TEST(beyond_the_last_on_amd),
 	KTAP_TEST(follows_the_state),
 	KTAP_TEST(rdtscp),
+	KTAP_TEST(faults_in_user_mode),
 };
 
 KTAP_MAIN(tests)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Model-specific registers that the hardware, the module or both switch: what a guest writes it
- * reads back after exits, two vCPUs on one thread keep apart, the host's own stay.
+ * reads back after exits, two vCPUs on one thread keep apart, the host's own stay; and those that
+ * the guest has not in the way user space has them.
  */
 #include <asm/prctl.h>
 #include <linux/kvm.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -245,10 +247,141 @@ static void bases_of_the_process(void)
 	}
 }
 
+guest_code(code_rdmsr, 64,
+	   "rdmsr\n"
+	   "hlt\n");
+guest_code(code_wrmsr, 64,
+	   "wrmsr\n"
+	   "hlt\n");
+
+/* One access by the guest: did it go through? */
+static bool access_msr(struct guest *guest, bool write, uint32_t msr, uint64_t *value)
+{
+	struct kvm_regs regs;
+
+	if (write)
+		guest_load(guest, code_wrmsr);
+	else
+		guest_load(guest, code_rdmsr);
+	guest_start(guest, 0, MODE_LONG);
+	guest_enable_traps(guest, 0);
+	regs = guest_regs(guest, 0);
+	regs.rcx = msr;
+	regs.rax = (uint32_t)*value;
+	regs.rdx = *value >> 32;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_run_to_hlt(guest, 0);
+	regs = guest_regs(guest, 0);
+	if (guest_nr_traps(guest)) {
+		EXPECT_EQ(13, guest_trap(guest, 0).vector);
+		return false;
+	}
+	if (!write)
+		*value = (uint32_t)regs.rax | regs.rdx << 32;
+	return true;
+}
+
+static bool guest_writes(struct guest *guest, uint32_t msr, uint64_t value)
+{
+	return access_msr(guest, true, msr, &value);
+}
+
+static uint64_t guest_reads(struct guest *guest, uint32_t msr)
+{
+	uint64_t value = 0;
+
+	REQUIRE(access_msr(guest, false, msr, &value), "the guest cannot read MSR 0x%x", msr);
+	return value;
+}
+
+static int set_msr(const struct guest *guest, uint32_t msr, uint64_t value)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} set = { .head.nmsrs = 1, .entry = { .index = msr, .data = value } };
+
+	return ioctl(guest->vcpu[0].fd, KVM_SET_MSRS, &set);
+}
+
+/* What user space may write and the guest may not. */
+static void less_than_the_host(void)
+{
+	static const struct {
+		const char *name;
+		uint32_t msr;
+		uint64_t value;
+		bool readable;
+	} rows[] = {
+		{ "ARCH_CAPABILITIES", 0x10a, 1, true },
+		{ "PLATFORM_INFO", 0xce, 1U << 31, true },
+		{ "MISC_ENABLE, PEBS", 0x1a0, 0x800, true },
+		{ "MC0_STATUS", 0x401, 1, true },
+	};
+	struct guest guest;
+	uint64_t value;
+	size_t i;
+
+	guest_create(&guest, 1);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		EXPECT(!guest_writes(&guest, rows[i].msr, rows[i].value), "%s: the guest writes",
+		       rows[i].name);
+		EXPECT(access_msr(&guest, false, rows[i].msr, &value) == rows[i].readable,
+		       "%s: the guest can%s read", rows[i].name, rows[i].readable ? "not" : "");
+		EXPECT(i == 0 || set_msr(&guest, rows[i].msr, rows[i].value) == 1,
+		       "%s: user space cannot write", rows[i].name);
+	}
+	/* Zero is written to a bank's status to clear it. */
+	EXPECT(guest_writes(&guest, 0x401, 0), "MC0_STATUS cannot be cleared");
+	/* An update of the microcode is taken and has no effect. */
+	value = guest_reads(&guest, 0x8b);
+	EXPECT(guest_writes(&guest, 0x8b, 0x1234), "UCODE_REV");
+	EXPECT_EQ(value, guest_reads(&guest, 0x8b));
+}
+
+static void platform_info(void)
+{
+	struct guest guest;
+	uint64_t value;
+
+	guest_create(&guest, 1);
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_MSR_PLATFORM_INFO));
+	EXPECT_EQ(1U << 31, guest_reads(&guest, 0xce));
+	REQUIRE_OK(vm_enable_cap(&guest.vm, KVM_CAP_MSR_PLATFORM_INFO, 0));
+	EXPECT(!access_msr(&guest, false, 0xce, &value), "PLATFORM_INFO can be read still");
+	REQUIRE_OK(vm_enable_cap(&guest.vm, KVM_CAP_MSR_PLATFORM_INFO, 1));
+	EXPECT_EQ(1U << 31, guest_reads(&guest, 0xce));
+}
+
+/* TSC_ADJUST is what the guest has added to its counter, one way or the other. */
+static void tsc_adjust(void)
+{
+	const uint64_t far = 1ULL << 60;
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	EXPECT_EQ(0, guest_reads(&guest, 0x3b));
+	EXPECT(guest_writes(&guest, 0x3b, far), "TSC_ADJUST cannot be written");
+	EXPECT(guest_reads(&guest, 0x10) >= far, "TSC_ADJUST does not move the counter");
+	EXPECT(guest_writes(&guest, 0x10, 2 * far), "the TSC cannot be written");
+	EXPECT(guest_reads(&guest, 0x10) >= 2 * far, "the TSC is not as written");
+	EXPECT(guest_reads(&guest, 0x3b) >= far + 1, "TSC_ADJUST does not tell of it");
+	/* User space sets the one without the other. */
+	EXPECT_EQ(1, set_msr(&guest, 0x3b, 5));
+	EXPECT_EQ(5, guest_reads(&guest, 0x3b));
+	EXPECT(guest_reads(&guest, 0x10) >= 2 * far, "user space moved the counter by TSC_ADJUST");
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(kept_over_exits),	   KTAP_TEST(two_vcpus_on_one_thread),
-	KTAP_TEST(bases_are_the_segments), KTAP_TEST(swapgs),
-	KTAP_TEST(syscall_and_efer),	   KTAP_TEST(bases_of_the_process),
+	KTAP_TEST(kept_over_exits),
+	KTAP_TEST(two_vcpus_on_one_thread),
+	KTAP_TEST(bases_are_the_segments),
+	KTAP_TEST(swapgs),
+	KTAP_TEST(syscall_and_efer),
+	KTAP_TEST(bases_of_the_process),
+	KTAP_TEST(less_than_the_host),
+	KTAP_TEST(platform_info),
+	KTAP_TEST(tsc_adjust),
 };
 
 KTAP_MAIN(tests)

@@ -67,25 +67,29 @@ static enum msr_result tsc_adjust_write(struct mkvm_vcpu *vcpu, u32 index, enum 
 	return MSR_OK;
 }
 
-static bool has_tsc_aux(struct mkvm_vcpu *vcpu, enum msr_who who)
+static enum msr_result tsc_aux_may(struct mkvm_vcpu *vcpu, enum msr_who who)
 {
 	if (!x86_cpuid_offers(FEAT_RDTSCP) && !x86_cpuid_offers(FEAT_RDPID))
-		return false;
-	return who == MSR_BY_HOST || x86_has(vcpu, FEAT_RDTSCP) || x86_has(vcpu, FEAT_RDPID);
+		return MSR_UNKNOWN;
+	if (who == MSR_BY_GUEST && !x86_has(vcpu, FEAT_RDTSCP) && !x86_has(vcpu, FEAT_RDPID))
+		return MSR_INVALID;
+	return MSR_OK;
 }
 
 static enum msr_result tsc_aux_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
 {
-	if (!has_tsc_aux(vcpu, who))
-		return MSR_INVALID;
 	*value = vcpu->x86.tsc_aux;
-	return MSR_OK;
+	return tsc_aux_may(vcpu, who);
 }
 
 /* The upper half is reserved on Intel, and not there on AMD. */
 static enum msr_result tsc_aux_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value)
 {
-	if (!has_tsc_aux(vcpu, who) || (!vcpu->x86.cpuid.amd && value >> 32))
+	enum msr_result result = tsc_aux_may(vcpu, who);
+
+	if (result != MSR_OK)
+		return result;
+	if (!vcpu->x86.cpuid.amd && value >> 32)
 		return MSR_INVALID;
 	x86_dirty(vcpu, X86_ST_MSRS);
 	vcpu->x86.tsc_aux = (u32)value;
@@ -131,6 +135,15 @@ static enum msr_result misc_features_write(struct mkvm_vcpu *vcpu, u32 index, en
 	if (value && !(vcpu->x86.msrs.platform_info & MSR_PLATFORM_INFO_CPUID_FAULT))
 		return MSR_INVALID;
 	vcpu->x86.msrs.misc_features = value;
+	return MSR_OK;
+}
+
+/* A guest writes 0 before it reads; it changes nothing. */
+static enum msr_result ucode_rev_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+				       u64 value)
+{
+	if (who == MSR_BY_HOST)
+		vcpu->x86.msrs.ucode_rev = value;
 	return MSR_OK;
 }
 
@@ -289,9 +302,8 @@ const struct msr_row msr_rows[] = {
 	  FIELD(msrs.perf_capabilities) },
 	{ ONE(MSR_AMD64_DE_CFG), .rights = MSR_RW, .flags = MSR_FEATURE | MSR_FROZEN, SVM,
 	  FIELD(msrs.de_cfg), .write = de_cfg_write },
-	/* The guest asks for an update that it does not get. */
-	{ ONE(MSR_IA32_UCODE_REV), .rights = MSR_R | MSR_HOST_W, .flags = MSR_LISTED | MSR_FEATURE,
-	  FIELD(msrs.ucode_rev) },
+	{ ONE(MSR_IA32_UCODE_REV), .rights = MSR_RW, .flags = MSR_LISTED | MSR_FEATURE,
+	  FIELD(msrs.ucode_rev), .write = ucode_rev_write },
 	{ ONE(MSR_IA32_FEAT_CTL), .rights = MSR_RW, .flags = MSR_LISTED_PROBED, VMX,
 	  .rule = MSR_MASK, .value = FEAT_CTL_LOCKED, FIELD(msrs.feat_ctl),
 	  .write = feat_ctl_write },

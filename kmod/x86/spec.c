@@ -4,8 +4,9 @@
  *
  * Each measure follows what the kernel found and chose at boot (mitigations=off switches all of
  * them off).  Return-stack filling, untrained returns, renewed IBRS and the clearing of buffers
- * that the kernel itself chose stand in the vendors' vmenter.S.  Guests get no speculation-control
- * MSR, so they run with the host's setting.
+ * that the kernel itself chose stand in the vendors' vmenter.S.  Guests get no SPEC_CTRL, so they
+ * run with the host's setting; a barrier or a flush that they ask for is done on the processor
+ * where they ask (msr_table.c).
  */
 #include <linux/cpu.h>
 #include <linux/percpu.h>
