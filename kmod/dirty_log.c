@@ -9,8 +9,8 @@
  * before the flush, and is in memory when user space learns of the bit; or it faults, and sets the
  * bit anew.
  *
- * With KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE reading the log clears nothing: KVM_CLEAR_DIRTY_LOG does,
- * the bits it is given.  With KVM_DIRTY_LOG_INITIALLY_SET a log begins with all bits set.
+ * With KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE reading the log clears nothing: KVM_CLEAR_DIRTY_LOG
+ * does, the bits it is given.  With KVM_DIRTY_LOG_INITIALLY_SET a log begins with all bits set.
  */
 #include <linux/slab.h>
 #include <linux/uaccess.h>
