@@ -7,9 +7,13 @@
  */
 #include <errno.h>
 #include <linux/kvm.h>
+#include <linux/mkvm.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/time.h>
 
 #include "lib/guest.h"
+#include "lib/trace.h"
 
 #define DEVICE	    GUEST_MEM_SIZE
 #define S_DEVICE    STRING(GUEST_MEM_SIZE)
@@ -486,6 +490,145 @@ static void moved_meanwhile(void)
 			  "rax 0x%llx", guest_regs(&guest, 0).rax);
 }
 
+guest_code(code_many, 64,
+	   "mov $2000, %ecx\n"
+	   "xor %eax, %eax\n"
+	   "1: add (%rdi), %rax\n"
+	   "mov %rax, 8(%rdi)\n"
+	   "loop 1b\n"
+	   "hlt\n");
+
+static volatile unsigned int nr_signals;
+
+static void count_signal(int signal)
+{
+	(void)signal;
+	nr_signals++;
+}
+
+/* Signals come while the guest reads and writes a device: each access is had once. */
+static void signals(void)
+{
+	struct sigaction action = { .sa_handler = count_signal };
+	struct itimerval timer = { { 0, 3000 }, { 0, 3000 } };
+	uint64_t reads = 0, sum = 0, last = 0, interrupted = 0;
+	struct kvm_run *run;
+
+	start(code_many, MODE_LONG);
+	run = guest.vcpu[0].run;
+	set_rdi(DEVICE);
+	REQUIRE(!sigaction(SIGALRM, &action, NULL));
+	REQUIRE(!setitimer(ITIMER_REAL, &timer, NULL));
+	for (;;) {
+		int err = vcpu_run(&guest.vcpu[0]);
+
+		if (err == -EINTR) {
+			interrupted++;
+			continue;
+		}
+		REQUIRE(!err, "%s", strerror(-err));
+		if (run->exit_reason != KVM_EXIT_MMIO)
+			break;
+		if (run->mmio.is_write) {
+			memcpy(&last, run->mmio.data, 8);
+			EXPECT_EQ(sum, last);
+		} else {
+			reads++;
+			sum += reads;
+			memcpy(run->mmio.data, &reads, 8);
+		}
+	}
+	memset(&timer, 0, sizeof(timer));
+	setitimer(ITIMER_REAL, &timer, NULL);
+	guest_expect_exit(&guest, 0, KVM_EXIT_HLT);
+	EXPECT_EQ(2000, reads);
+	EXPECT_EQ(2000 * 2001 / 2, guest_regs(&guest, 0).rax);
+	ktap_note("%u signals, %llu of them ended a run", nr_signals,
+		  (unsigned long long)interrupted);
+}
+
+/* The trace and the counters tell of each: one cause an exit, one event a piece. */
+static void traced(void)
+{
+	struct counts before, after;
+	struct trace trace;
+
+	start(code_add, MODE_LONG);
+	if (!kvm_dev_is_mkvm(&guest.dev))
+		ktap_skip("the counters are mkvm's own");
+	if (!trace_available("mkvm", "mkvm_mmio"))
+		ktap_skip("no tracing here");
+	trace_start(&trace);
+	trace_enable(&trace, "mkvm", "mkvm_mmio");
+	trace_enable(&trace, "mkvm", "mkvm_emulate");
+	guest_counts(&guest, 0, &before);
+	set_rdi(DEVICE + 0xffd);
+	run_to_hlt();
+	guest_counts(&guest, 0, &after);
+	EXPECT_EQ(1, after.sum.causes[MKVM_CAUSE_MMIO] - before.sum.causes[MKVM_CAUSE_MMIO]);
+	EXPECT_EQ(2, trace_count(&trace, "mkvm_mmio", "read"));
+	EXPECT_EQ(2, trace_count(&trace, "mkvm_mmio", "write"));
+	EXPECT_EQ(1, trace_count(&trace, "mkvm_emulate", "48 01 07 status done"));
+	EXPECT_EQ(1, trace_count(&trace, "mkvm_emulate", NULL));
+	trace_stop(&trace);
+}
+
+guest_code(code_step, 64,
+	   "pushfq\n"
+	   "orl $0x100, (%rsp)\n"
+	   "popfq\n"
+	   "add %rax, (%rdi)\n"
+	   "pushfq\n"
+	   "hlt\n");
+
+/* An emulated instruction that is single-stepped ends in a debug exception. */
+static void single_step(void)
+{
+	struct trap trap;
+
+	start(code_step, MODE_LONG);
+	guest_enable_traps(&guest, 0);
+	set_rdi(DEVICE);
+	while (guest_run(&guest, 0) == KVM_EXIT_MMIO)
+		serve();
+	EXPECT_EQ(2, nr_pieces);
+	REQUIRE(guest_nr_traps(&guest) >= 1, "no debug exception");
+	trap = guest_trap(&guest, 0);
+	EXPECT_EQ(1, trap.vector);
+	EXPECT_EQ(0x4000, trap.dr6 & 0x4000);
+	EXPECT_EQ(GUEST_CODE + code_step_end - code_step - 2, trap.rip);
+}
+
+guest_code(code_lost, 64, "ud2");
+
+/* An exception whose frame would lie in the device: no instruction does that. */
+static void delivery_into_the_device(void)
+{
+	struct kvm_regs regs;
+
+	start(code_lost, MODE_LONG);
+	if (!kvm_dev_is_mkvm(&guest.dev))
+		ktap_skip("kvm emulates the instruction at RIP, for ever");
+	guest_enable_traps(&guest, 0);
+	regs = guest_regs(&guest, 0);
+	regs.rsp = DEVICE + 0x800;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_INTERNAL_ERROR);
+	EXPECT_EQ(KVM_INTERNAL_ERROR_DELIVERY_EV, guest.vcpu[0].run->internal.suberror);
+	EXPECT_EQ(6, guest.vcpu[0].run->internal.data[0] & 0xff);
+	EXPECT_EQ(GUEST_CODE, guest_regs(&guest, 0).rip);
+}
+
+static void exit_on_failure_can_be_asked_for(void)
+{
+	guest_create(&guest, 1);
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_EXIT_ON_EMULATION_FAILURE));
+	EXPECT_ERRNO(0, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1));
+	EXPECT_ERRNO(0, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 0));
+	EXPECT_ERRNO(EINVAL, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 2));
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(lengths),
 	KTAP_TEST(sixteen_bytes),
@@ -505,6 +648,11 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(compatibility),
 	KTAP_TEST(unknown_instruction),
 	KTAP_TEST(moved_meanwhile),
+	KTAP_TEST(signals),
+	KTAP_TEST(traced),
+	KTAP_TEST(single_step),
+	KTAP_TEST(delivery_into_the_device),
+	KTAP_TEST(exit_on_failure_can_be_asked_for),
 };
 
 KTAP_MAIN(tests)
