@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host is suspended to memory and resumed under a guest that counts.
+ * The host is suspended to memory and resumed under a guest that counts, and beside one whose
+ * time-stamp counter must not go back.
  *
  * It has a host of its own: the clocks of Bochs's processors differ after a resume, and whatever
  * waits for a timer then takes several times as long.
@@ -44,11 +45,24 @@ static bool host_can_suspend(void)
 	return strstr(text, "deep");
 }
 
+guest_code(code_tsc, 64,
+	   "1: rdtsc\n"
+	   "shl $32, %rdx\n"
+	   "or %rdx, %rax\n"
+	   "out %al, $" S_SYNC "\n"
+	   "jmp 1b\n");
+
+static uint64_t read_tsc(struct guest *guest)
+{
+	guest_run_to_sync(guest, 0);
+	return guest_regs(guest, 0).rax;
+}
+
 static void suspend_and_resume(void)
 {
 	struct runner runner;
-	struct guest guest;
-	uint64_t i, before, count;
+	struct guest guest, clock;
+	uint64_t i, before, count, tsc;
 
 	if (!host_can_suspend())
 		ktap_skip("this machine has no S3");
@@ -56,6 +70,9 @@ static void suspend_and_resume(void)
 		ktap_skip("only an emulated host is suspended by its tests: no host-suspend here");
 	prctl(PR_SET_TIMERSLACK, 1);
 	host_pin(0);
+	guest_create(&clock, 1);
+	guest_load(&clock, code_tsc);
+	guest_start(&clock, 0, MODE_LONG);
 	steady_create(&guest, 1);
 	runner_start(&runner, &guest, 0);
 	count = suspends();
@@ -64,8 +81,10 @@ static void suspend_and_resume(void)
 		steady_await_turns(&guest, 0, 1);
 		EXPECT_EQ(1, runner_processor(&runner));
 		before = steady_of(&guest, 0)->turns;
+		tsc = read_tsc(&clock);
 		REQUIRE(system("host-suspend 2") == 0, "the host did not suspend");
 		EXPECT_EQ(count + i + 1, suspends());
+		EXPECT(read_tsc(&clock) > tsc, "the guest's time-stamp counter went back");
 		steady_await_turns(&guest, 0, TURNS);
 		EXPECT(steady_of(&guest, 0)->turns > before);
 		/* Where it was before: that processor has come back. */
