@@ -584,6 +584,7 @@ guest_code(code_step, 64,
 /* An emulated instruction that is single-stepped ends in a debug exception. */
 static void single_step(void)
 {
+	uint64_t last = GUEST_CODE + (code_step_end - code_step) - 2;
 	struct trap trap;
 
 	start(code_step, MODE_LONG);
@@ -596,8 +597,7 @@ static void single_step(void)
 	trap = guest_trap(&guest, 0);
 	EXPECT_EQ(1, trap.vector);
 	EXPECT_EQ(0x4000, trap.dr6 & 0x4000);
-	EXPECT_OR_DIFFERS(&guest.dev, "single_step_of_a_device",
-			  trap.rip == GUEST_CODE + code_step_end - code_step - 2, "rip 0x%llx",
+	EXPECT_OR_DIFFERS(&guest.dev, "single_step_of_a_device", trap.rip == last, "rip 0x%llx",
 			  (unsigned long long)trap.rip);
 }
 
