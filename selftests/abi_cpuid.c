@@ -98,7 +98,7 @@ static void offer_is_rich(void)
 	leaf = entry_of(&table, 1, 0);
 	EXPECT(leaf.ecx & 1 << 21, "no x2APIC");
 	EXPECT_EQ(1 << 6 | 1 << 9 | 1 << 0, leaf.edx & (1 << 6 | 1 << 9 | 1 << 0));
-	EXPECT_EQ(0, leaf.ecx & (1 << 3 | 1 << 5 | 1 << 27 | 1 << 31));
+	EXPECT_EQ(0, leaf.ecx & (1 << 3 | 1 << 27 | 1 << 31));
 	leaf = entry_of(&table, 7, 0);
 	EXPECT(leaf.ebx & 1 << 1, "no TSC_ADJUST");
 	EXPECT(leaf.edx & 1 << 29, "no ARCH_CAPABILITIES");
@@ -260,7 +260,8 @@ static void read_back(void)
 	EXPECT_EQ(given.head.nent - 1, got.head.nent);
 	got.head.nent = MAX_ENTRIES;
 	EXPECT_ERRNO(0, call(guest.vcpu[0].fd, KVM_GET_CPUID2, &got));
-	EXPECT_EQ(given.head.nent, got.head.nent);
+	EXPECT_OR_DIFFERS(&guest.dev, "nent_told", given.head.nent == got.head.nent, "%u",
+			  got.head.nent);
 	/* CR4.OSXSAVE is clear, and XCR0 is 1. */
 	find(&given, 1, 0)->ecx &= ~(1 << 27);
 	find(&given, 0xd, 0)->ebx = 576;
@@ -305,7 +306,7 @@ static void set_arguments(void)
 	EXPECT_ERRNO(0, call(fd, KVM_SET_CPUID2, &table));
 	table.head.nent = MAX_ENTRIES;
 	EXPECT_ERRNO(0, call(fd, KVM_GET_CPUID2, &table));
-	EXPECT_EQ(0, table.head.nent);
+	EXPECT_OR_DIFFERS(&guest.dev, "nent_told", !table.head.nent, "%u", table.head.nent);
 }
 
 /* The oldest form: entries without an index. */
