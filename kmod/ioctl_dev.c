@@ -26,7 +26,7 @@ static long dev_check_extension(void *obj, void *data, unsigned long arg)
 
 static long dev_vcpu_mmap_size(void *obj, void *data, unsigned long arg)
 {
-	return MKVM_VCPU_PAGES * PAGE_SIZE;
+	return MKVM_MMAP_PAGES * PAGE_SIZE;
 }
 
 static long dev_supported_cpuid(void *obj, void *data, unsigned long arg)

@@ -5,6 +5,7 @@
 #include <linux/fs.h>
 #include <linux/kvm.h>
 #include <linux/mkvm.h>
+#include <linux/nospec.h>
 #include <linux/uaccess.h>
 #include "ioctl.h"
 #include "mkvm.h"
@@ -132,6 +133,13 @@ static long vcpu_get_counts(void *obj, void *data, unsigned long arg)
 	return 0;
 }
 
+static long vcpu_stats_fd(void *obj, void *data, unsigned long arg)
+{
+	struct mkvm_vcpu *vcpu = obj;
+
+	return mkvm_stats_fd(vcpu->vm, vcpu);
+}
+
 static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_RUN, ROW_NO_ARG, vcpu_run },
 	{ KVM_GET_REGS, ROW_LOADED, vcpu_get_regs },
@@ -144,6 +152,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_GET_MSRS, ROW_LOADED, vcpu_get_msrs },
 	{ KVM_SET_MSRS, ROW_LOADED, vcpu_set_msrs },
 	{ KVM_X86_SETUP_MCE, 0, vcpu_setup_mce },
+	{ KVM_GET_STATS_FD, ROW_NO_MUTEX, vcpu_stats_fd },
 	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
 };
 
@@ -178,9 +187,12 @@ static vm_fault_t vcpu_page_fault(struct vm_fault *vmf)
 {
 	struct mkvm_vcpu *vcpu = vmf->vma->vm_file->private_data;
 
-	if (vmf->pgoff >= MKVM_VCPU_PAGES)
+	if (vmf->pgoff < MKVM_VCPU_PAGES)
+		vmf->page = vcpu->pages[array_index_nospec(vmf->pgoff, MKVM_VCPU_PAGES)];
+	else if (vmf->pgoff == MKVM_COALESCED_PAGE)
+		vmf->page = vcpu->vm->coalesced.page;
+	else
 		return VM_FAULT_SIGBUS;
-	vmf->page = vcpu->pages[vmf->pgoff];
 	get_page(vmf->page);
 	return 0;
 }

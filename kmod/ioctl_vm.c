@@ -65,6 +65,61 @@ static long vm_set_msr_filter(void *obj, void *data, unsigned long arg)
 	return x86_msr_set_filter(obj, data);
 }
 
+static long vm_register_coalesced(void *obj, void *data, unsigned long arg)
+{
+	struct mkvm *vm = obj;
+
+	return coalesced_register(&vm->coalesced, data);
+}
+
+static long vm_unregister_coalesced(void *obj, void *data, unsigned long arg)
+{
+	struct mkvm *vm = obj;
+
+	return coalesced_unregister(&vm->coalesced, data);
+}
+
+/*
+ * Three pages below 4 GiB that kvm needs on a processor which cannot run real mode as a guest.  No
+ * processor that mkvm runs on needs them.
+ */
+static long vm_set_tss_addr(void *obj, void *data, unsigned long arg)
+{
+	return arg > (u32)(-3 * PAGE_SIZE) ? -EINVAL : 0;
+}
+
+/* As above, a page of tables.  KVM looks for vCPUs before it looks at the argument. */
+static long vm_set_identity_map_addr(void *obj, void *data, unsigned long arg)
+{
+	struct mkvm *vm = obj;
+	u64 addr;
+	int r;
+
+	mutex_lock(&vm->lock);
+	if (mkvm_vm_has_vcpus(vm))
+		r = -EINVAL;
+	else
+		r = copy_from_user(&addr, (void __user *)arg, sizeof(addr)) ? -EFAULT : 0;
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
+static long vm_set_boot_cpu_id(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_vm_set_boot_cpu(obj, arg);
+}
+
+/* A limit on the memory of page tables; the tables take what they need, and no call tells it. */
+static long vm_set_nr_mmu_pages(void *obj, void *data, unsigned long arg)
+{
+	return arg < 64 ? -EINVAL : 0;
+}
+
+static long vm_stats_fd(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_stats_fd(obj, NULL);
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
@@ -74,6 +129,13 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_SET_USER_MEMORY_REGION2, 0, vm_set_memory_region2 },
 	{ KVM_GET_DIRTY_LOG, 0, vm_get_dirty_log },
 	{ KVM_CLEAR_DIRTY_LOG, ROW_RAW, vm_clear_dirty_log },
+	{ KVM_REGISTER_COALESCED_MMIO, 0, vm_register_coalesced },
+	{ KVM_UNREGISTER_COALESCED_MMIO, 0, vm_unregister_coalesced },
+	{ KVM_SET_TSS_ADDR, 0, vm_set_tss_addr },
+	{ KVM_SET_IDENTITY_MAP_ADDR, ROW_RAW, vm_set_identity_map_addr },
+	{ KVM_SET_BOOT_CPU_ID, 0, vm_set_boot_cpu_id },
+	{ KVM_SET_NR_MMU_PAGES, 0, vm_set_nr_mmu_pages },
+	{ KVM_GET_STATS_FD, 0, vm_stats_fd },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

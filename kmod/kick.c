@@ -20,12 +20,16 @@ static void kick_ack(void *unused)
 	/* That the processor came here is all that was wanted. */
 }
 
-/* Interrupts each processor on which a vCPU of @vm executes guest code, and waits if @wait. */
-static void kick_running(struct mkvm *vm, bool wait)
+/*
+ * Interrupts each processor on which a vCPU of @vm executes guest code, and waits if @wait.  Was
+ * there one?
+ */
+static bool kick_running(struct mkvm *vm, bool wait)
 {
 	struct mkvm_vcpu *vcpu;
 	struct cpumask *cpus;
 	unsigned long id;
+	bool any;
 	int me;
 
 	rcu_read_lock();
@@ -38,17 +42,19 @@ static void kick_running(struct mkvm *vm, bool wait)
 		if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != me)
 			__cpumask_set_cpu(cpu, cpus);
 	}
-	if (!cpumask_empty(cpus))
+	any = !cpumask_empty(cpus);
+	if (any)
 		smp_call_function_many(cpus, kick_ack, NULL, wait);
 	put_cpu();
 	rcu_read_unlock();
+	return any;
 }
 
 /*
  * Makes every vCPU see @req before it next executes guest code; when this returns none executes
- * guest code that has not.  Does not sleep; interrupts are on.
+ * guest code that has not.  Does not sleep; interrupts are on.  Did one have to be interrupted?
  */
-void mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
+bool mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
 {
 	struct mkvm_vcpu *vcpu;
 	unsigned long id;
@@ -59,7 +65,7 @@ void mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
 	rcu_read_unlock();
 	/* Pairs with the barrier between mode and requests in vcpu_enter(). */
 	smp_mb();
-	kick_running(vm, true);
+	return kick_running(vm, true);
 }
 
 /* Gets every vCPU out of guest mode, without waiting for it. */

@@ -20,6 +20,40 @@ static struct miscdevice mkvm_dev = {
 	.fops = &mkvm_dev_fops,
 };
 
+static bool kvm_device;
+module_param(kvm_device, bool, 0444);
+MODULE_PARM_DESC(kvm_device, "register the device as /dev/kvm too, where no kvm has that name");
+
+/* The same device under the name and number that clients of KVM know. */
+static struct miscdevice mkvm_kvm_dev = {
+	.minor = KVM_MINOR,
+	.name = "kvm",
+	.mode = 0660,
+	.fops = &mkvm_dev_fops,
+};
+
+/* 0, or a negative errno with nothing registered. */
+static int __init devices_register(void)
+{
+	int r = misc_register(&mkvm_dev);
+
+	if (r) {
+		pr_err("mkvm: cannot register /dev/mkvm: %d\n", r);
+		return r;
+	}
+	if (!kvm_device)
+		return 0;
+	r = misc_register(&mkvm_kvm_dev);
+	if (!r)
+		return 0;
+	if (r == -EBUSY)
+		pr_err("mkvm: kvm_device=1, but /dev/kvm is another's: unload that first (modprobe -r kvm_intel or kvm_amd), or load mkvm without kvm_device\n");
+	else
+		pr_err("mkvm: cannot register /dev/kvm: %d\n", r);
+	misc_deregister(&mkvm_dev);
+	return r;
+}
+
 /*
  * The processor is asked, and not the kernel: that forgets the extension when the firmware has
  * switched it off, which deserves a message of its own.
@@ -63,11 +97,9 @@ static int __init mkvm_init(void)
 		goto kick_exit;
 	x86_cpuid_setup();
 	x86_spec_setup();
-	r = misc_register(&mkvm_dev);
-	if (r) {
-		pr_err("mkvm: cannot register /dev/mkvm: %d\n", r);
+	r = devices_register();
+	if (r)
 		goto host_exit;
-	}
 	pr_info("mkvm: %s, second table %s of %d levels\n", mkvm_vendor->name,
 		mkvm_vendor->vendor == MKVM_VENDOR_VMX ? "EPT" : "NPT", mkvm_mmu_caps.levels);
 	return 0;
@@ -83,6 +115,8 @@ teardown:
 
 static void __exit mkvm_exit(void)
 {
+	if (kvm_device)
+		misc_deregister(&mkvm_kvm_dev);
 	misc_deregister(&mkvm_dev);
 	x86_host_exit();
 	mkvm_kick_exit();

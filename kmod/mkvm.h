@@ -16,13 +16,15 @@
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
+#include "coalesced.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
 #include "x86/state.h"
 
 #define MKVM_MAX_VCPUS	 64
 #define MKVM_MAX_VCPU_ID 4096 /* exclusive; what KVM_CAP_MAX_VCPU_ID answers */
-#define MKVM_VCPU_PAGES	 2    /* struct kvm_run, port I/O data */
+#define MKVM_VCPU_PAGES	 2    /* its own: struct kvm_run, port I/O data */
+#define MKVM_MMAP_PAGES	 3    /* these, and the VM's ring */
 #define MKVM_PIO_PAGE	 1
 #define MKVM_NR_REASONS	 288 /* both vendors' exit reasons, made dense */
 
@@ -37,6 +39,10 @@
  * @vcpus: vCPUs by id; written under @lock
  * @nr_vcpus: how many there are; @lock
  * @refs: open descriptors
+ * @coalesced: stores that user space reads later; a lock of its own
+ * @boot_cpu_id: the vCPU that is the bootstrap processor; @lock, and fixed from the first vCPU on
+ * @flushes: how often all vCPUs had to drop their translations, and how often one was running then;
+ *	atomic
  * @notifier: tells of changes to the process's memory
  * @tsc_lock: guards @tsc_offset
  * @tsc_offset: guest TSC minus host TSC, without what later suspends took; @tsc_lock
@@ -58,6 +64,12 @@ struct mkvm {
 	struct xarray vcpus;
 	unsigned int nr_vcpus;
 	struct kref refs;
+	struct coalesced coalesced;
+	u32 boot_cpu_id;
+	struct {
+		atomic64_t asked;
+		atomic64_t done;
+	} flushes;
 	struct mmu_notifier notifier;
 	struct mutex tsc_lock;
 	u64 tsc_offset;
@@ -86,11 +98,15 @@ enum vcpu_request {
  * @entries: entries into guest mode
  * @exits: by dense reason
  * @causes: exits of the MMU by cause
+ * @flushes: of the translations on the processor, on request
+ * @mmio_exits: exits to user space with KVM_EXIT_MMIO
  */
 struct mkvm_vcpu_counts {
 	u64 entries;
 	u64 exits[MKVM_NR_REASONS];
 	u64 causes[MKVM_NR_CAUSES];
+	u64 flushes;
+	u64 mmio_exits;
 };
 
 /**
@@ -147,6 +163,8 @@ long mkvm_vm_create(unsigned long type);
 void mkvm_vm_get(struct mkvm *vm);
 void mkvm_vm_put(struct mkvm *vm);
 void mkvm_vm_kill(struct mkvm *vm, const char *why);
+int mkvm_vm_set_boot_cpu(struct mkvm *vm, unsigned long id) __must_check;
+bool mkvm_vm_has_vcpus(struct mkvm *vm);
 
 /* vcpu.c */
 long mkvm_vcpu_create(struct mkvm *vm, u32 id);
@@ -158,7 +176,7 @@ void mkvm_vcpu_put(struct mkvm_vcpu *vcpu);
 int mkvm_vcpu_run(struct mkvm_vcpu *vcpu) __must_check;
 
 /* kick.c */
-void mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
+bool mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
 void mkvm_kick_all(struct mkvm *vm);
 int mkvm_kick_init(void) __must_check;
 void mkvm_kick_exit(void);
@@ -166,6 +184,9 @@ void mkvm_kick_exit(void);
 /* cap.c */
 long mkvm_cap(unsigned long cap);
 long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap);
+
+/* stats.c */
+long mkvm_stats_fd(struct mkvm *vm, struct mkvm_vcpu *vcpu);
 
 /* ioctl_dev.c, ioctl_vm.c, ioctl_vcpu.c */
 extern const struct file_operations mkvm_dev_fops;
@@ -179,6 +200,16 @@ void mkvm_notifier_unregister(struct mkvm *vm);
 static inline bool mkvm_vm_dead(const struct mkvm *vm)
 {
 	return READ_ONCE(vm->dead);
+}
+
+/*
+ * A store of the guest where it has no memory, or an OUT: true if it is in the ring, and user space
+ * need not be asked.
+ */
+static inline bool mkvm_coalesced_store(struct mkvm *vm, bool pio, u64 addr, u32 len,
+					const void *data)
+{
+	return coalesced_store(&vm->coalesced, pio, addr, len, data);
 }
 
 /* The VM is its process's alone, and of no more use once it is dead. */

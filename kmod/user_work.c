@@ -27,6 +27,12 @@ void user_work_free(struct kvm_vcpu *standin)
 	kvfree(standin);
 }
 
+/* How many signals have ended a KVM_RUN. */
+u64 user_work_signals(const struct kvm_vcpu *standin)
+{
+	return READ_ONCE(standin->stat.signal_exits);
+}
+
 /*
  * Does the work that is pending; the caller holds no lock and no read side.  May sleep.  0; or
  * -EINTR with KVM_EXIT_INTR as the exit reason: a signal.

@@ -63,8 +63,10 @@ static bool vcpu_must_not_enter(struct mkvm_vcpu *vcpu)
 /* Does what other threads asked of this vCPU.  Preemption is off. */
 static void vcpu_serve_requests(struct mkvm_vcpu *vcpu)
 {
-	if (test_and_clear_bit(VCPU_REQ_FLUSH_TLB, &vcpu->requests))
+	if (test_and_clear_bit(VCPU_REQ_FLUSH_TLB, &vcpu->requests)) {
 		mkvm_vendor->flush_tlb(vcpu);
+		vcpu->counts.flushes++;
+	}
 	if (test_and_clear_bit(VCPU_REQ_MSR_FILTER, &vcpu->requests))
 		x86_msr_apply_filter(vcpu);
 }
@@ -174,6 +176,8 @@ int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 		else
 			r = vcpu_loop(vcpu);
 	}
+	if (!r && vcpu->run->exit_reason == KVM_EXIT_MMIO)
+		vcpu->counts.mmio_exits++;
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, false);
 	mkvm_vcpu_put(vcpu);
 	return r;

@@ -15,7 +15,11 @@ static atomic64_t vm_numbers; /* the last one given */
 
 static void vm_flush_tlb(struct mmu_vm *mmu)
 {
-	mkvm_request_all(container_of(mmu, struct mkvm, mmu), VCPU_REQ_FLUSH_TLB);
+	struct mkvm *vm = container_of(mmu, struct mkvm, mmu);
+
+	atomic64_inc(&vm->flushes.asked);
+	if (mkvm_request_all(vm, VCPU_REQ_FLUSH_TLB))
+		atomic64_inc(&vm->flushes.done);
 }
 
 static void vm_kill_mmu(struct mmu_vm *mmu)
@@ -53,6 +57,9 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	r = memslot_table_init(&vm->slots);
 	if (r)
 		goto free_vm;
+	r = coalesced_init(&vm->coalesced);
+	if (r)
+		goto destroy_slots;
 	mutex_init(&vm->lock);
 	xa_init(&vm->vcpus);
 	kref_init(&vm->refs);
@@ -63,7 +70,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
 	r = mmu_vm_enable(&vm->mmu, kind);
 	if (r)
-		goto destroy_slots;
+		goto destroy_coalesced;
 	r = x86_host_get();
 	if (r)
 		goto destroy_mmu;
@@ -82,6 +89,8 @@ drop_mm:
 	x86_host_put();
 destroy_mmu:
 	mmu_vm_destroy(&vm->mmu);
+destroy_coalesced:
+	coalesced_destroy(&vm->coalesced);
 destroy_slots:
 	memslot_table_destroy(&vm->slots);
 free_vm:
@@ -105,6 +114,7 @@ static void vm_destroy(struct kref *refs)
 	mmu_vm_destroy(&vm->mmu);
 	x86_msr_filter_destroy(vm);
 	memslot_table_destroy(&vm->slots);
+	coalesced_destroy(&vm->coalesced);
 	mmdrop(vm->mm);
 	preempt_notifier_dec();
 	x86_host_put();
@@ -120,6 +130,28 @@ void mkvm_vm_get(struct mkvm *vm)
 void mkvm_vm_put(struct mkvm *vm)
 {
 	kref_put(&vm->refs, vm_destroy);
+}
+
+bool mkvm_vm_has_vcpus(struct mkvm *vm)
+{
+	lockdep_assert_held(&vm->lock);
+	return vm->nr_vcpus;
+}
+
+/* KVM_SET_BOOT_CPU_ID: 0, -EBUSY: there are vCPUs, -EINVAL: no such number. */
+int mkvm_vm_set_boot_cpu(struct mkvm *vm, unsigned long id)
+{
+	int r = 0;
+
+	mutex_lock(&vm->lock);
+	if (mkvm_vm_has_vcpus(vm))
+		r = -EBUSY;
+	else if (id > MKVM_MAX_VCPU_ID) /* KVM lets the first number that cannot be pass */
+		r = -EINVAL;
+	else
+		vm->boot_cpu_id = id;
+	mutex_unlock(&vm->lock);
+	return r;
 }
 
 /* KVM_CREATE_VM: a descriptor, or -EINVAL, -EOPNOTSUPP, -EBUSY, -ENOMEM, -EMFILE. */

@@ -15,7 +15,7 @@ case ${MKVM_MACHINE:?} in
 amd) vendor=kvm_amd file=kvm-amd.ko ;;
 *) vendor=kvm_intel file=kvm-intel.ko ;;
 esac
-plan=8
+plan=10
 number=0
 failed=0
 dir=$(mktemp -d)
@@ -126,6 +126,33 @@ taking_turns()
 	greets /dev/mkvm && greets /dev/kvm && greets /dev/mkvm && greets /dev/kvm
 }
 
+# /dev/kvm belongs to who was first; mkvm says so and is not loaded.
+name_is_kvms()
+{
+	rmmod mkvm >"$dir/out" 2>&1 || return
+	if insmod "$modules/mkvm.ko" kvm_device=1 >"$dir/out" 2>&1; then
+		echo "mkvm was loaded with kvm_device=1 beside kvm" >>"$dir/out"
+		return 1
+	fi
+	dmesg | grep -q "mkvm: kvm_device=1, but /dev/kvm is another's" && [ ! -e /dev/mkvm ] &&
+		insmod "$modules/mkvm.ko" >>"$dir/out" 2>&1 && greets /dev/kvm
+}
+
+# Without kvm mkvm has the name; a kvm that comes then does not get it.
+name_is_mkvms()
+{
+	{ rmmod mkvm && insmod "$modules/mkvm.ko" kvm_device=1 && [ -c /dev/kvm ]; } >"$dir/out" 2>&1 || return
+	greets /dev/kvm && greets /dev/mkvm || return
+	insmod "$modules/kvm.ko" >"$dir/out" 2>&1
+	if insmod "$modules/$file" >"$dir/out" 2>&1; then
+		echo "$vendor was loaded although /dev/kvm is mkvm's" >>"$dir/out"
+		return 1
+	fi
+	greets /dev/kvm || return
+	{ rmmod mkvm && [ ! -e /dev/kvm ] && insmod "$modules/mkvm.ko"; } >"$dir/out" 2>&1 &&
+		[ ! -e /dev/kvm ] && greets /dev/mkvm
+}
+
 both_go()
 {
 	{ rmmod mkvm && rmmod "$vendor" && rmmod kvm && [ ! -e /dev/mkvm ]; } >"$dir/out" 2>&1 &&
@@ -135,7 +162,7 @@ both_go()
 echo "TAP version 13"
 echo "1..$plan"
 for test in loaded_after_kvm kvm_with_a_vm kvm_goes mkvm_with_a_vm_then_kvm_comes kvm_after_mkvm \
-	mkvm_goes_and_comes_under_kvm taking_turns both_go; do
+	mkvm_goes_and_comes_under_kvm taking_turns name_is_kvms both_go name_is_mkvms; do
 	: >"$dir/out"
 	"$test"
 	result $? "$test"

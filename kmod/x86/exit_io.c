@@ -42,6 +42,11 @@ int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, un
 	struct kvm_run *run = vcpu->run;
 	u32 value = vcpu->x86.gpr[X86_RAX] & GENMASK(8 * size - 1, 0);
 
+	if (!in && mkvm_coalesced_store(vcpu->vm, true, port, size, &value)) {
+		trace_mkvm_pio(vcpu->id, false, port, size, value);
+		x86_skip(vcpu, len);
+		return 1;
+	}
 	x86_fetch(vcpu, X86_ST_RIP);
 	vcpu->pio.rip = vcpu->x86.rip;
 	vcpu->pio.len = len;

@@ -83,6 +83,12 @@ int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status)
 {
 	struct emu *emu = &vcpu->x86.emu;
 
+	/* As many as the ring has room for. */
+	while (status == EMU_WRITE &&
+	       mkvm_coalesced_store(vcpu->vm, false, emu->io.gpa, emu->io.len, emu->io.data)) {
+		trace_io(vcpu, true);
+		status = emu_resume(emu);
+	}
 	switch (status) {
 	case EMU_READ:
 		return mmio_exit(vcpu, false);

@@ -90,7 +90,7 @@ void x86_reset(struct mkvm_vcpu *vcpu)
 	x86->pat = 0x0007040600070406ull;
 	x86->tsc_aux = 0;
 	x86->apic_base = APIC_DEFAULT_PHYS_BASE | MSR_IA32_APICBASE_ENABLE;
-	if (!vcpu->id)
+	if (vcpu->id == vcpu->vm->boot_cpu_id)
 		x86->apic_base |= MSR_IA32_APICBASE_BSP;
 	x86_msr_reset(vcpu);
 	x86->interrupt_shadow = false;

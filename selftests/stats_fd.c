@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KVM_GET_STATS_FD: the binary form, that it can be read anywhere and at any time, and that the
+ * values are what happened.
+ */
+#include <errno.h>
+#include <linux/mkvm.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/guest.h"
+#include "lib/names.h"
+
+#define FIRST_PAGE 0x100000UL
+#define PAGES	   50
+
+guest_code(code_write, 64,
+	   "1: movl $1, (%rdi)\n"
+	   "add $0x1000, %rdi\n"
+	   "dec %rcx\n"
+	   "jnz 1b\n"
+	   "out %al, $" S_SYNC "\n"
+	   "hlt\n");
+guest_code(code_spin, 64,
+	   "1: cmpq $0, " S_SHARED "\n"
+	   "je 1b\n"
+	   "hlt\n");
+
+struct stats {
+	int fd;
+	struct kvm_stats_header header;
+	char *names;
+};
+
+static void stats_open(struct stats *stats, int of)
+{
+	size_t row, i;
+
+	stats->fd = ioctl(of, KVM_GET_STATS_FD, 0);
+	REQUIRE(stats->fd >= 0, "%s", strerror(errno));
+	REQUIRE(read(stats->fd, &stats->header, sizeof(stats->header)) == sizeof(stats->header));
+	REQUIRE(stats->header.name_size > 0 && stats->header.name_size <= 256);
+	REQUIRE(stats->header.num_desc > 0 && stats->header.num_desc < 1000);
+	EXPECT_EQ(0, stats->header.flags);
+	row = sizeof(struct kvm_stats_desc) + stats->header.name_size;
+	stats->names = calloc(stats->header.num_desc, row);
+	REQUIRE(stats->names);
+	REQUIRE(pread(stats->fd, stats->names, row * stats->header.num_desc,
+		      stats->header.desc_offset) == (ssize_t)(row * stats->header.num_desc));
+	for (i = 0; i < stats->header.num_desc; i++)
+		REQUIRE(memchr(stats->names + i * row + sizeof(struct kvm_stats_desc), 0,
+			       stats->header.name_size),
+			"a name without an end");
+}
+
+static const struct kvm_stats_desc *stats_desc(const struct stats *stats, unsigned int i)
+{
+	size_t row = sizeof(struct kvm_stats_desc) + stats->header.name_size;
+
+	return (const struct kvm_stats_desc *)(stats->names + i * row);
+}
+
+static bool stats_find(const struct stats *stats, const char *name, uint64_t *value)
+{
+	unsigned int i;
+
+	for (i = 0; i < stats->header.num_desc; i++) {
+		const struct kvm_stats_desc *desc = stats_desc(stats, i);
+
+		if (strcmp(desc->name, name) != 0)
+			continue;
+		REQUIRE(pread(stats->fd, value, 8, stats->header.data_offset + desc->offset) == 8);
+		return true;
+	}
+	return false;
+}
+
+static uint64_t stats_value(const struct stats *stats, const char *name)
+{
+	uint64_t value = 0;
+
+	REQUIRE(stats_find(stats, name, &value), "there is no value %s", name);
+	return value;
+}
+
+static void set_up(struct guest *guest)
+{
+	guest_create(guest, 1);
+	guest_load(guest, code_write);
+	guest_start(guest, 0, MODE_LONG);
+}
+
+static void run_pages(struct guest *guest, uint64_t gpa, uint64_t pages)
+{
+	struct kvm_regs regs = guest_regs(guest, 0);
+
+	regs.rip = GUEST_CODE;
+	regs.rdi = gpa;
+	regs.rcx = pages;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_run_to_sync(guest, 0);
+	guest_run_to_hlt(guest, 0);
+}
+
+/* What the header says is where it says, without overlaps, and the file ends behind the values. */
+static void form_of(int of)
+{
+	struct stats stats;
+	size_t row, end = 0;
+	char id[256] = "";
+	unsigned int i;
+	uint64_t value;
+
+	stats_open(&stats, of);
+	row = sizeof(struct kvm_stats_desc) + stats.header.name_size;
+	EXPECT(stats.header.id_offset >= sizeof(stats.header));
+	EXPECT(stats.header.desc_offset >= stats.header.id_offset + stats.header.name_size);
+	EXPECT(stats.header.data_offset >= stats.header.desc_offset + row * stats.header.num_desc);
+	REQUIRE(pread(stats.fd, id, stats.header.name_size, stats.header.id_offset) ==
+		(ssize_t)stats.header.name_size);
+	EXPECT(id[0] && memchr(id, 0, stats.header.name_size));
+	for (i = 0; i < stats.header.num_desc; i++) {
+		const struct kvm_stats_desc *desc = stats_desc(&stats, i);
+
+		EXPECT(desc->name[0], "value %u has no name", i);
+		EXPECT((desc->flags & KVM_STATS_TYPE_MASK) >> KVM_STATS_TYPE_SHIFT <= 4);
+		EXPECT(desc->size >= 1);
+		EXPECT_EQ(0, desc->offset % 8);
+		if (desc->offset + 8UL * desc->size > end)
+			end = desc->offset + 8UL * desc->size;
+	}
+	EXPECT_EQ(0, pread(stats.fd, &value, 8, stats.header.data_offset + end));
+	EXPECT_EQ(8, pread(stats.fd, &value, 8, stats.header.data_offset + end - 8));
+	EXPECT_EQ(3, pread(stats.fd, &value, 8, stats.header.data_offset + end - 3));
+	/* One read after the other gets what one read gets. */
+	EXPECT_EQ(8, read(stats.fd, id, 8));
+	EXPECT_ERRNO(EFAULT, pread(stats.fd, (void *)-4096L, 8, 0) < 0 ? -errno : 0);
+	EXPECT_ERRNO(EBADF, write(stats.fd, id, 1) < 0 ? -errno : 0);
+}
+
+static void form(void)
+{
+	struct guest guest;
+
+	set_up(&guest);
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_BINARY_STATS_FD));
+	form_of(guest.vm.fd);
+	form_of(guest.vcpu[0].fd);
+}
+
+/* Names that kvm and mkvm have in common. */
+static void values(void)
+{
+	struct stats vcpu, vm;
+	uint64_t faults, fixed, exits, io, pages;
+	struct guest guest;
+
+	set_up(&guest);
+	stats_open(&vcpu, guest.vcpu[0].fd);
+	stats_open(&vm, guest.vm.fd);
+	EXPECT_EQ(0, stats_value(&vcpu, "exits"));
+	run_pages(&guest, FIRST_PAGE - 0x1000, 1);
+	faults = stats_value(&vcpu, "pf_taken");
+	fixed = stats_value(&vcpu, "pf_fixed");
+	exits = stats_value(&vcpu, "exits");
+	io = stats_value(&vcpu, "io_exits");
+	pages = stats_value(&vm, "pages_4k");
+	run_pages(&guest, FIRST_PAGE, PAGES);
+	EXPECT_EQ(PAGES, stats_value(&vcpu, "pf_taken") - faults);
+	EXPECT_EQ(PAGES, stats_value(&vcpu, "pf_fixed") - fixed);
+	EXPECT_EQ(PAGES, stats_value(&vm, "pages_4k") - pages);
+	EXPECT_EQ(1, stats_value(&vcpu, "io_exits") - io);
+	EXPECT(stats_value(&vcpu, "exits") - exits >= PAGES + 2);
+	EXPECT(stats_value(&vcpu, "halt_exits") >= 2);
+}
+
+/* mkvm's own: the counts of MKVM_GET_COUNTS by another way. */
+static void causes(void)
+{
+	static struct counts counts;
+	struct guest guest;
+	struct stats vcpu;
+	char name[64];
+	unsigned int i;
+
+	set_up(&guest);
+	if (!kvm_dev_is_mkvm(&guest.dev))
+		ktap_skip("the causes are mkvm's own");
+	stats_open(&vcpu, guest.vcpu[0].fd);
+	run_pages(&guest, FIRST_PAGE, PAGES);
+	guest_counts(&guest, 0, &counts);
+	for (i = 1; i < MKVM_NR_CAUSES; i++) {
+		snprintf(name, sizeof(name), "mkvm_cause_%s", name_of_cause(i));
+		EXPECT_EQ(counts.sum.causes[i], stats_value(&vcpu, name));
+	}
+	EXPECT_EQ(counts.sum.entries, stats_value(&vcpu, "mkvm_entries"));
+	EXPECT_EQ(counts.sum.exits, stats_value(&vcpu, "exits"));
+	EXPECT_EQ(counts.sum.mmu_exits, stats_value(&vcpu, "pf_taken"));
+}
+
+static void *run_to_hlt(void *data)
+{
+	guest_run_to_hlt(data, 0);
+	return NULL;
+}
+
+static void read_while_running(void)
+{
+	struct stats vcpu, vm;
+	struct guest guest;
+	pthread_t thread;
+	uint64_t last = 0;
+	int i;
+
+	set_up(&guest);
+	guest_load(&guest, code_spin);
+	stats_open(&vcpu, guest.vcpu[0].fd);
+	stats_open(&vm, guest.vm.fd);
+	REQUIRE(!pthread_create(&thread, NULL, run_to_hlt, &guest));
+	for (i = 0; i < 1000; i++) {
+		uint64_t exits = stats_value(&vcpu, "exits");
+
+		EXPECT(exits >= last);
+		last = exits;
+		stats_value(&vm, "pages_4k");
+	}
+	guest_shared(&guest)[0] = 1;
+	REQUIRE(!pthread_join(thread, NULL));
+}
+
+/* The descriptor outlives all others, and goes to other processes. */
+static void outlives_the_vm(void)
+{
+	struct stats vcpu, vm;
+	struct guest guest;
+	uint64_t exits;
+	int status;
+	pid_t child;
+
+	set_up(&guest);
+	stats_open(&vcpu, guest.vcpu[0].fd);
+	stats_open(&vm, guest.vm.fd);
+	run_pages(&guest, FIRST_PAGE, PAGES);
+	exits = stats_value(&vcpu, "exits");
+	guest_destroy(&guest);
+	EXPECT_EQ(exits, stats_value(&vcpu, "exits"));
+	stats_value(&vm, "pages_4k");
+	child = fork();
+	REQUIRE(child >= 0);
+	if (!child)
+		_exit(stats_value(&vcpu, "exits") == exits ? 0 : 1);
+	REQUIRE(waitpid(child, &status, 0) == child);
+	EXPECT_EQ(0, status);
+	close(vcpu.fd);
+	stats_value(&vm, "pages_4k");
+	close(vm.fd);
+}
+
+static const struct ktap_test tests[] = {
+	KTAP_TEST(form),
+	KTAP_TEST(values),
+	KTAP_TEST(causes),
+	KTAP_TEST(read_while_running),
+	KTAP_TEST(outlives_the_vm),
+};
+
+KTAP_MAIN(tests)
