@@ -5,23 +5,8 @@
 #ifndef MKVM_USER_X86_H
 #define MKVM_USER_X86_H
 
-#define X86_CR0_PE (1UL << 0)
-#define X86_CR0_MP (1UL << 1)
-#define X86_CR0_EM (1UL << 2)
-#define X86_CR0_TS (1UL << 3)
-#define X86_CR0_ET (1UL << 4)
-#define X86_CR0_NE (1UL << 5)
-#define X86_CR0_WP (1UL << 16)
-#define X86_CR0_NW (1UL << 29)
-#define X86_CR0_CD (1UL << 30)
-#define X86_CR0_PG (1UL << 31)
-
-#define X86_CR4_DE	   (1UL << 3)
-#define X86_CR4_PSE	   (1UL << 4)
-#define X86_CR4_PAE	   (1UL << 5)
-#define X86_CR4_PGE	   (1UL << 7)
-#define X86_CR4_OSFXSR	   (1UL << 9)
-#define X86_CR4_OSXMMEXCPT (1UL << 10)
+/* X86_CR0_*, X86_CR4_* */
+#include <asm/processor-flags.h>
 
 #define X86_EFER_SCE (1UL << 0)
 #define X86_EFER_LME (1UL << 8)

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The ABI in numbers: sizes, offsets and ioctls as they are for good.
+ */
+#ifndef SELFTESTS_ABI_TABLES_H
+#define SELFTESTS_ABI_TABLES_H
+
+/* clang-format off */
+
+#define ABI_STRUCTS(SIZE, FIELD) \
+	SIZE(kvm_run, 2352) \
+	FIELD(kvm_run, request_interrupt_window, 0) \
+	FIELD(kvm_run, immediate_exit, 1) \
+	FIELD(kvm_run, exit_reason, 8) \
+	FIELD(kvm_run, ready_for_interrupt_injection, 12) \
+	FIELD(kvm_run, if_flag, 13) \
+	FIELD(kvm_run, flags, 14) \
+	FIELD(kvm_run, cr8, 16) \
+	FIELD(kvm_run, apic_base, 24) \
+	FIELD(kvm_run, hw.hardware_exit_reason, 32) \
+	FIELD(kvm_run, fail_entry.hardware_entry_failure_reason, 32) \
+	FIELD(kvm_run, fail_entry.cpu, 40) \
+	FIELD(kvm_run, ex.exception, 32) \
+	FIELD(kvm_run, ex.error_code, 36) \
+	FIELD(kvm_run, io.direction, 32) \
+	FIELD(kvm_run, io.size, 33) \
+	FIELD(kvm_run, io.port, 34) \
+	FIELD(kvm_run, io.count, 36) \
+	FIELD(kvm_run, io.data_offset, 40) \
+	FIELD(kvm_run, debug.arch, 32) \
+	FIELD(kvm_run, mmio.phys_addr, 32) \
+	FIELD(kvm_run, mmio.data, 40) \
+	FIELD(kvm_run, mmio.len, 48) \
+	FIELD(kvm_run, mmio.is_write, 52) \
+	FIELD(kvm_run, internal.suberror, 32) \
+	FIELD(kvm_run, internal.ndata, 36) \
+	FIELD(kvm_run, internal.data, 40) \
+	FIELD(kvm_run, emulation_failure.flags, 40) \
+	FIELD(kvm_run, emulation_failure.insn_size, 48) \
+	FIELD(kvm_run, emulation_failure.insn_bytes, 49) \
+	FIELD(kvm_run, msr.error, 32) \
+	FIELD(kvm_run, msr.reason, 40) \
+	FIELD(kvm_run, msr.index, 44) \
+	FIELD(kvm_run, msr.data, 48) \
+	FIELD(kvm_run, kvm_valid_regs, 288) \
+	FIELD(kvm_run, kvm_dirty_regs, 296) \
+	FIELD(kvm_run, s.regs, 304) \
+	SIZE(kvm_debug_exit_arch, 32) \
+	FIELD(kvm_debug_exit_arch, exception, 0) \
+	FIELD(kvm_debug_exit_arch, pc, 8) \
+	FIELD(kvm_debug_exit_arch, dr6, 16) \
+	FIELD(kvm_debug_exit_arch, dr7, 24) \
+	SIZE(kvm_regs, 144) \
+	FIELD(kvm_regs, rax, 0) \
+	FIELD(kvm_regs, rbx, 8) \
+	FIELD(kvm_regs, rcx, 16) \
+	FIELD(kvm_regs, rdx, 24) \
+	FIELD(kvm_regs, rsi, 32) \
+	FIELD(kvm_regs, rdi, 40) \
+	FIELD(kvm_regs, rsp, 48) \
+	FIELD(kvm_regs, rbp, 56) \
+	FIELD(kvm_regs, r8, 64) \
+	FIELD(kvm_regs, r15, 120) \
+	FIELD(kvm_regs, rip, 128) \
+	FIELD(kvm_regs, rflags, 136) \
+	SIZE(kvm_segment, 24) \
+	FIELD(kvm_segment, base, 0) \
+	FIELD(kvm_segment, limit, 8) \
+	FIELD(kvm_segment, selector, 12) \
+	FIELD(kvm_segment, type, 14) \
+	FIELD(kvm_segment, present, 15) \
+	FIELD(kvm_segment, dpl, 16) \
+	FIELD(kvm_segment, db, 17) \
+	FIELD(kvm_segment, s, 18) \
+	FIELD(kvm_segment, l, 19) \
+	FIELD(kvm_segment, g, 20) \
+	FIELD(kvm_segment, avl, 21) \
+	FIELD(kvm_segment, unusable, 22) \
+	SIZE(kvm_dtable, 16) \
+	FIELD(kvm_dtable, base, 0) \
+	FIELD(kvm_dtable, limit, 8) \
+	SIZE(kvm_sregs, 312) \
+	FIELD(kvm_sregs, cs, 0) \
+	FIELD(kvm_sregs, ds, 24) \
+	FIELD(kvm_sregs, es, 48) \
+	FIELD(kvm_sregs, fs, 72) \
+	FIELD(kvm_sregs, gs, 96) \
+	FIELD(kvm_sregs, ss, 120) \
+	FIELD(kvm_sregs, tr, 144) \
+	FIELD(kvm_sregs, ldt, 168) \
+	FIELD(kvm_sregs, gdt, 192) \
+	FIELD(kvm_sregs, idt, 208) \
+	FIELD(kvm_sregs, cr0, 224) \
+	FIELD(kvm_sregs, cr2, 232) \
+	FIELD(kvm_sregs, cr3, 240) \
+	FIELD(kvm_sregs, cr4, 248) \
+	FIELD(kvm_sregs, cr8, 256) \
+	FIELD(kvm_sregs, efer, 264) \
+	FIELD(kvm_sregs, apic_base, 272) \
+	FIELD(kvm_sregs, interrupt_bitmap, 280) \
+	SIZE(kvm_sregs2, 320) \
+	FIELD(kvm_sregs2, cs, 0) \
+	FIELD(kvm_sregs2, tr, 144) \
+	FIELD(kvm_sregs2, ldt, 168) \
+	FIELD(kvm_sregs2, gdt, 192) \
+	FIELD(kvm_sregs2, idt, 208) \
+	FIELD(kvm_sregs2, cr0, 224) \
+	FIELD(kvm_sregs2, cr4, 248) \
+	FIELD(kvm_sregs2, cr8, 256) \
+	FIELD(kvm_sregs2, efer, 264) \
+	FIELD(kvm_sregs2, apic_base, 272) \
+	FIELD(kvm_sregs2, flags, 280) \
+	FIELD(kvm_sregs2, pdptrs, 288) \
+	SIZE(kvm_fpu, 416) \
+	FIELD(kvm_fpu, fpr, 0) \
+	FIELD(kvm_fpu, fcw, 128) \
+	FIELD(kvm_fpu, fsw, 130) \
+	FIELD(kvm_fpu, ftwx, 132) \
+	FIELD(kvm_fpu, last_opcode, 134) \
+	FIELD(kvm_fpu, last_ip, 136) \
+	FIELD(kvm_fpu, last_dp, 144) \
+	FIELD(kvm_fpu, xmm, 152) \
+	FIELD(kvm_fpu, mxcsr, 408) \
+	SIZE(kvm_xsave, 4096) \
+	FIELD(kvm_xsave, region, 0) \
+	SIZE(kvm_xcr, 16) \
+	FIELD(kvm_xcr, xcr, 0) \
+	FIELD(kvm_xcr, value, 8) \
+	SIZE(kvm_xcrs, 392) \
+	FIELD(kvm_xcrs, nr_xcrs, 0) \
+	FIELD(kvm_xcrs, flags, 4) \
+	FIELD(kvm_xcrs, xcrs, 8) \
+	SIZE(kvm_msr_entry, 16) \
+	FIELD(kvm_msr_entry, index, 0) \
+	FIELD(kvm_msr_entry, data, 8) \
+	SIZE(kvm_msrs, 8) \
+	FIELD(kvm_msrs, nmsrs, 0) \
+	FIELD(kvm_msrs, entries, 8) \
+	SIZE(kvm_msr_list, 4) \
+	FIELD(kvm_msr_list, nmsrs, 0) \
+	FIELD(kvm_msr_list, indices, 4) \
+	SIZE(kvm_cpuid_entry2, 40) \
+	FIELD(kvm_cpuid_entry2, function, 0) \
+	FIELD(kvm_cpuid_entry2, index, 4) \
+	FIELD(kvm_cpuid_entry2, flags, 8) \
+	FIELD(kvm_cpuid_entry2, eax, 12) \
+	FIELD(kvm_cpuid_entry2, ebx, 16) \
+	FIELD(kvm_cpuid_entry2, ecx, 20) \
+	FIELD(kvm_cpuid_entry2, edx, 24) \
+	SIZE(kvm_cpuid2, 8) \
+	FIELD(kvm_cpuid2, nent, 0) \
+	FIELD(kvm_cpuid2, entries, 8) \
+	SIZE(kvm_debugregs, 128) \
+	FIELD(kvm_debugregs, db, 0) \
+	FIELD(kvm_debugregs, dr6, 32) \
+	FIELD(kvm_debugregs, dr7, 40) \
+	FIELD(kvm_debugregs, flags, 48) \
+	SIZE(kvm_vcpu_events, 64) \
+	FIELD(kvm_vcpu_events, exception.injected, 0) \
+	FIELD(kvm_vcpu_events, exception.nr, 1) \
+	FIELD(kvm_vcpu_events, exception.has_error_code, 2) \
+	FIELD(kvm_vcpu_events, exception.pending, 3) \
+	FIELD(kvm_vcpu_events, exception.error_code, 4) \
+	FIELD(kvm_vcpu_events, interrupt.injected, 8) \
+	FIELD(kvm_vcpu_events, interrupt.nr, 9) \
+	FIELD(kvm_vcpu_events, interrupt.soft, 10) \
+	FIELD(kvm_vcpu_events, interrupt.shadow, 11) \
+	FIELD(kvm_vcpu_events, nmi.injected, 12) \
+	FIELD(kvm_vcpu_events, nmi.pending, 13) \
+	FIELD(kvm_vcpu_events, nmi.masked, 14) \
+	FIELD(kvm_vcpu_events, sipi_vector, 16) \
+	FIELD(kvm_vcpu_events, flags, 20) \
+	FIELD(kvm_vcpu_events, smi, 24) \
+	FIELD(kvm_vcpu_events, triple_fault.pending, 28) \
+	FIELD(kvm_vcpu_events, exception_has_payload, 55) \
+	FIELD(kvm_vcpu_events, exception_payload, 56) \
+	SIZE(kvm_mp_state, 4) \
+	FIELD(kvm_mp_state, mp_state, 0) \
+	SIZE(kvm_interrupt, 4) \
+	FIELD(kvm_interrupt, irq, 0) \
+	SIZE(kvm_translation, 24) \
+	FIELD(kvm_translation, linear_address, 0) \
+	FIELD(kvm_translation, physical_address, 8) \
+	FIELD(kvm_translation, valid, 16) \
+	FIELD(kvm_translation, writeable, 17) \
+	FIELD(kvm_translation, usermode, 18) \
+	SIZE(kvm_signal_mask, 4) \
+	FIELD(kvm_signal_mask, len, 0) \
+	FIELD(kvm_signal_mask, sigset, 4) \
+	SIZE(kvm_guest_debug, 72) \
+	FIELD(kvm_guest_debug, control, 0) \
+	FIELD(kvm_guest_debug, arch, 8) \
+	SIZE(kvm_sync_regs, 520) \
+	FIELD(kvm_sync_regs, regs, 0) \
+	FIELD(kvm_sync_regs, sregs, 144) \
+	FIELD(kvm_sync_regs, events, 456) \
+	SIZE(kvm_userspace_memory_region, 32) \
+	FIELD(kvm_userspace_memory_region, slot, 0) \
+	FIELD(kvm_userspace_memory_region, flags, 4) \
+	FIELD(kvm_userspace_memory_region, guest_phys_addr, 8) \
+	FIELD(kvm_userspace_memory_region, memory_size, 16) \
+	FIELD(kvm_userspace_memory_region, userspace_addr, 24) \
+	SIZE(kvm_userspace_memory_region2, 160) \
+	FIELD(kvm_userspace_memory_region2, slot, 0) \
+	FIELD(kvm_userspace_memory_region2, flags, 4) \
+	FIELD(kvm_userspace_memory_region2, guest_phys_addr, 8) \
+	FIELD(kvm_userspace_memory_region2, memory_size, 16) \
+	FIELD(kvm_userspace_memory_region2, userspace_addr, 24) \
+	FIELD(kvm_userspace_memory_region2, guest_memfd_offset, 32) \
+	FIELD(kvm_userspace_memory_region2, guest_memfd, 40) \
+	SIZE(kvm_dirty_log, 16) \
+	FIELD(kvm_dirty_log, slot, 0) \
+	FIELD(kvm_dirty_log, dirty_bitmap, 8) \
+	SIZE(kvm_clear_dirty_log, 24) \
+	FIELD(kvm_clear_dirty_log, slot, 0) \
+	FIELD(kvm_clear_dirty_log, num_pages, 4) \
+	FIELD(kvm_clear_dirty_log, first_page, 8) \
+	FIELD(kvm_clear_dirty_log, dirty_bitmap, 16) \
+	SIZE(kvm_enable_cap, 104) \
+	FIELD(kvm_enable_cap, cap, 0) \
+	FIELD(kvm_enable_cap, flags, 4) \
+	FIELD(kvm_enable_cap, args, 8) \
+	SIZE(kvm_coalesced_mmio_zone, 16) \
+	FIELD(kvm_coalesced_mmio_zone, addr, 0) \
+	FIELD(kvm_coalesced_mmio_zone, size, 8) \
+	FIELD(kvm_coalesced_mmio_zone, pio, 12) \
+	SIZE(kvm_coalesced_mmio, 24) \
+	FIELD(kvm_coalesced_mmio, phys_addr, 0) \
+	FIELD(kvm_coalesced_mmio, len, 8) \
+	FIELD(kvm_coalesced_mmio, pio, 12) \
+	FIELD(kvm_coalesced_mmio, data, 16) \
+	SIZE(kvm_coalesced_mmio_ring, 8) \
+	FIELD(kvm_coalesced_mmio_ring, first, 0) \
+	FIELD(kvm_coalesced_mmio_ring, last, 4) \
+	FIELD(kvm_coalesced_mmio_ring, coalesced_mmio, 8) \
+	SIZE(kvm_msr_filter_range, 24) \
+	FIELD(kvm_msr_filter_range, flags, 0) \
+	FIELD(kvm_msr_filter_range, nmsrs, 4) \
+	FIELD(kvm_msr_filter_range, base, 8) \
+	FIELD(kvm_msr_filter_range, bitmap, 16) \
+	SIZE(kvm_msr_filter, 392) \
+	FIELD(kvm_msr_filter, flags, 0) \
+	FIELD(kvm_msr_filter, ranges, 8) \
+	SIZE(kvm_stats_header, 24) \
+	FIELD(kvm_stats_header, flags, 0) \
+	FIELD(kvm_stats_header, name_size, 4) \
+	FIELD(kvm_stats_header, num_desc, 8) \
+	FIELD(kvm_stats_header, id_offset, 12) \
+	FIELD(kvm_stats_header, desc_offset, 16) \
+	FIELD(kvm_stats_header, data_offset, 20) \
+	SIZE(kvm_stats_desc, 16) \
+	FIELD(kvm_stats_desc, flags, 0) \
+	FIELD(kvm_stats_desc, exponent, 4) \
+	FIELD(kvm_stats_desc, size, 6) \
+	FIELD(kvm_stats_desc, offset, 8) \
+	FIELD(kvm_stats_desc, bucket_size, 12) \
+	FIELD(kvm_stats_desc, name, 16) \
+	SIZE(kvm_pre_fault_memory, 64) \
+	FIELD(kvm_pre_fault_memory, gpa, 0) \
+	FIELD(kvm_pre_fault_memory, size, 8) \
+	FIELD(kvm_pre_fault_memory, flags, 16)
+
+/*
+ * Name, number, descriptors that have it, argument: NONE: must be 0.  VALUE: a number.  IN, OUT,
+ * INOUT: an address.  IN_OR_NULL: so, and none is an answer as well.
+ */
+#define ABI_IOCTLS(IOCTL) \
+	IOCTL(KVM_GET_API_VERSION, 0x0000ae00, DEV, NONE) \
+	IOCTL(KVM_CREATE_VM, 0x0000ae01, DEV, VALUE) \
+	IOCTL(KVM_CHECK_EXTENSION, 0x0000ae03, DEV|VM, VALUE) \
+	IOCTL(KVM_GET_VCPU_MMAP_SIZE, 0x0000ae04, DEV, NONE) \
+	IOCTL(KVM_GET_SUPPORTED_CPUID, 0xc008ae05, DEV, INOUT) \
+	IOCTL(KVM_GET_EMULATED_CPUID, 0xc008ae09, DEV, INOUT) \
+	IOCTL(KVM_GET_MSR_INDEX_LIST, 0xc004ae02, DEV, INOUT) \
+	IOCTL(KVM_GET_MSR_FEATURE_INDEX_LIST, 0xc004ae0a, DEV, INOUT) \
+	IOCTL(KVM_CREATE_VCPU, 0x0000ae41, VM, VALUE) \
+	IOCTL(KVM_ENABLE_CAP, 0x4068aea3, VM|VCPU, IN) \
+	IOCTL(KVM_SET_USER_MEMORY_REGION, 0x4020ae46, VM, IN) \
+	IOCTL(KVM_SET_USER_MEMORY_REGION2, 0x40a0ae49, VM, IN) \
+	IOCTL(KVM_GET_DIRTY_LOG, 0x4010ae42, VM, IN) \
+	IOCTL(KVM_CLEAR_DIRTY_LOG, 0xc018aec0, VM, IN) \
+	IOCTL(KVM_SET_TSS_ADDR, 0x0000ae47, VM, VALUE) \
+	IOCTL(KVM_SET_IDENTITY_MAP_ADDR, 0x4008ae48, VM, IN) \
+	IOCTL(KVM_SET_BOOT_CPU_ID, 0x0000ae78, VM, VALUE) \
+	IOCTL(KVM_SET_NR_MMU_PAGES, 0x0000ae44, VM, VALUE) \
+	IOCTL(KVM_GET_NR_MMU_PAGES, 0x0000ae45, VM, VALUE) \
+	IOCTL(KVM_REGISTER_COALESCED_MMIO, 0x4010ae67, VM, IN) \
+	IOCTL(KVM_UNREGISTER_COALESCED_MMIO, 0x4010ae68, VM, IN) \
+	IOCTL(KVM_X86_SET_MSR_FILTER, 0x4188aec6, VM, IN) \
+	IOCTL(KVM_RUN, 0x0000ae80, VCPU, NONE) \
+	IOCTL(KVM_GET_REGS, 0x8090ae81, VCPU, OUT) \
+	IOCTL(KVM_SET_REGS, 0x4090ae82, VCPU, IN) \
+	IOCTL(KVM_GET_SREGS, 0x8138ae83, VCPU, OUT) \
+	IOCTL(KVM_SET_SREGS, 0x4138ae84, VCPU, IN) \
+	IOCTL(KVM_GET_SREGS2, 0x8140aecc, VCPU, OUT) \
+	IOCTL(KVM_SET_SREGS2, 0x4140aecd, VCPU, IN) \
+	IOCTL(KVM_GET_FPU, 0x81a0ae8c, VCPU, OUT) \
+	IOCTL(KVM_SET_FPU, 0x41a0ae8d, VCPU, IN) \
+	IOCTL(KVM_GET_XSAVE, 0x9000aea4, VCPU, OUT) \
+	IOCTL(KVM_SET_XSAVE, 0x5000aea5, VCPU, IN) \
+	IOCTL(KVM_GET_XSAVE2, 0x9000aecf, VCPU, OUT) \
+	IOCTL(KVM_GET_XCRS, 0x8188aea6, VCPU, OUT) \
+	IOCTL(KVM_SET_XCRS, 0x4188aea7, VCPU, IN) \
+	IOCTL(KVM_GET_MSRS, 0xc008ae88, DEV|VCPU, INOUT) \
+	IOCTL(KVM_SET_MSRS, 0x4008ae89, VCPU, IN) \
+	IOCTL(KVM_SET_CPUID2, 0x4008ae90, VCPU, IN) \
+	IOCTL(KVM_GET_CPUID2, 0xc008ae91, VCPU, INOUT) \
+	IOCTL(KVM_GET_DEBUGREGS, 0x8080aea1, VCPU, OUT) \
+	IOCTL(KVM_SET_DEBUGREGS, 0x4080aea2, VCPU, IN) \
+	IOCTL(KVM_GET_VCPU_EVENTS, 0x8040ae9f, VCPU, OUT) \
+	IOCTL(KVM_SET_VCPU_EVENTS, 0x4040aea0, VCPU, IN) \
+	IOCTL(KVM_GET_MP_STATE, 0x8004ae98, VCPU, OUT) \
+	IOCTL(KVM_SET_MP_STATE, 0x4004ae99, VCPU, IN) \
+	IOCTL(KVM_SET_TSC_KHZ, 0x0000aea2, VM|VCPU, VALUE) \
+	IOCTL(KVM_GET_TSC_KHZ, 0x0000aea3, VM|VCPU, VALUE) \
+	IOCTL(KVM_INTERRUPT, 0x4004ae86, VCPU, IN) \
+	IOCTL(KVM_NMI, 0x0000ae9a, VCPU, VALUE) \
+	IOCTL(KVM_TRANSLATE, 0xc018ae85, VCPU, INOUT) \
+	IOCTL(KVM_SET_SIGNAL_MASK, 0x4004ae8b, VCPU, IN_OR_NULL) \
+	IOCTL(KVM_SET_GUEST_DEBUG, 0x4048ae9b, VCPU, IN) \
+	IOCTL(KVM_GET_STATS_FD, 0x0000aece, VM|VCPU, VALUE)
+
+#endif
