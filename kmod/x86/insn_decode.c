@@ -158,12 +158,13 @@ static const struct insn_row *find_opcode(struct x86_insn *insn, enum insn_map m
 	u8 opcode = insn->opcode[map];
 	const struct insn_row *row = find_rows(map, opcode);
 
-	if (row)
-		return row;
-	row = find_rows(map, opcode & ~7);
-	if (!row || !(row->attr & INSN_OPREG8))
-		return NULL;
-	insn->rm = (opcode & 7) | (insn->rex & REX_B ? 8 : 0);
+	if (!row) {
+		row = find_rows(map, opcode & ~7);
+		if (!row || !(row->attr & INSN_OPREG8))
+			return NULL;
+	}
+	if (row->attr & INSN_OPREG8)
+		insn->rm = (opcode & 7) | (insn->rex & REX_B ? 8 : 0);
 	return row;
 }
 
@@ -248,7 +249,7 @@ static void take_address(struct insn_cursor *cur)
 		insn->disp = next_signed(cur, mod == 1 ? 1 : 4);
 }
 
-static void take_sizes(struct insn_cursor *cur, u32 attr)
+static void take_sizes(struct insn_cursor *cur, const struct insn_row *row)
 {
 	struct x86_insn *insn = cur->insn;
 
@@ -260,7 +261,7 @@ static void take_sizes(struct insn_cursor *cur, u32 attr)
 		else if (insn->opsize_prefix)
 			insn->op_size = 2;
 		else
-			insn->op_size = attr & (INSN_D64 | INSN_F64) ? 8 : 4;
+			insn->op_size = row->attr & (INSN_D64 | INSN_F64) ? 8 : 4;
 		break;
 	case 32:
 		insn->addr_size = cur->addr_prefix ? 2 : 4;
@@ -270,6 +271,9 @@ static void take_sizes(struct insn_cursor *cur, u32 attr)
 		insn->addr_size = cur->addr_prefix ? 4 : 2;
 		insn->op_size = insn->opsize_prefix ? 4 : 2;
 	}
+	/* Where prefix 66 means nothing, 16-bit code does neither: MOVNTI. */
+	if (row->prefix == INSN_PFX_NONE && insn->op_size == 2)
+		insn->op_size = 4;
 }
 
 /* What follows the opcode in the instruction that @row describes, but for immediates. */
@@ -368,7 +372,7 @@ enum insn_verdict insn_decode(struct x86_insn *insn, unsigned int bits)
 	if (!row)
 		return INSN_UNKNOWN;
 
-	take_sizes(&cur, row->attr);
+	take_sizes(&cur, row);
 	take_operands(&cur, row);
 	take_immediate(&cur, row);
 	if (cur.verdict)
