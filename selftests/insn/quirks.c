@@ -41,7 +41,7 @@ void quirk_mend(const struct instance *in, struct outcome *outcome)
 
 /*
  * QEMU, 16-bit code: MOVBE has the operand size that 32-bit code would have.  And the TEST that it
- * does not know may be #UD where it would have to be emulated.
+ * does not know may be #UD where it would have to be emulated, and faults elsewhere.
  */
 bool quirk_spoils(const struct instance *in, const struct outcome *emulated)
 {
@@ -49,5 +49,5 @@ bool quirk_spoils(const struct instance *in, const struct outcome *emulated)
 		return false;
 	if (in->row->op == INSN_OP_MOVBE && mode_bits(in->mode) == 16)
 		return true;
-	return is_unknown_test(in) && emulated->vector == 6;
+	return is_unknown_test(in) && (emulated->vector == 6 || in->fault != FAULT_NONE);
 }
