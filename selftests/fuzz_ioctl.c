@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ioctl fuzzer: random sequences of all ioctls with valid, nearly valid and garbage arguments,
+ * from several threads on descriptors that they share, close and reopen.  Meanwhile guests run,
+ * kvm_run is scribbled on, the memory of slots goes away and comes back, and forked children use
+ * what is not theirs.
+ *
+ * A round is a process with some thousand calls.  Its numbers come from the seed and the round's
+ * number alone, so each thread's sequence of calls can be had again:
+ *
+ *	FUZZ_SEED=S FUZZ_ROUND=N ./fuzz_ioctl		only that round
+ *	FUZZ_THREADS=1					so that the order is the same too
+ *	FUZZ_CALLS=N					so many ioctls in all
+ *
+ * What fails a run: a report of the kernel (the emulated host looks for it); an answer that is no
+ * errno of user space; another process that may use a VM; a round that cannot be ended; a VM that
+ * the module found to contradict itself; memory that is not given back; a device that does not work
+ * afterwards.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "lib/cgroup.h"
+#include "lib/fuzz_code.h"
+#include "lib/fuzz_round.h"
+#include "lib/guest.h"
+#include "lib/host.h"
+
+#define PAGE	    0x1000UL
+#define ROUND_LIMIT 300 /* seconds; only so that a round that cannot be ended is told as one */
+#define KICK	    SIGUSR1
+#define CGROUP	    "fuzz-ioctl"
+
+static struct fuzz_setup setup;
+
+static unsigned long setting(const char *name, unsigned long otherwise)
+{
+	const char *text = getenv(name);
+
+	return text && *text ? strtoul(text, NULL, 0) : otherwise;
+}
+
+/* The first thing that went wrong is kept. */
+static void wrong(const char *what)
+{
+	if (!atomic_exchange(&setup.tally->wrong, true))
+		snprintf(setup.tally->what, sizeof(setup.tally->what), "%s", what);
+}
+
+static void learn_what_is_had(void)
+{
+	struct guest guest;
+	size_t i;
+
+	for (i = 0; i < nr_ioctls; i++) {
+		guest_create_without_cpuid(&guest, 1);
+		if (ioctl_is_had(&ioctls[i], ioctls[i].kind == FD_SYSTEM ? guest.dev.fd
+					     : ioctls[i].kind == FD_VM	 ? guest.vm.fd
+									 : guest.vcpu[0].fd))
+			setup.had[setup.nr_had++] = i;
+		guest_destroy(&guest);
+	}
+}
+
+/* Memory for guests: HLT everywhere, tables for each mode's start, and the fuzzed code. */
+static void build_world(uint64_t seed)
+{
+	struct rng rng = rng_seeded(seed, -1UL);
+	struct mem mem = { .size = FUZZ_MEM_SIZE };
+	size_t at;
+
+	setup.world.mem = mmap(NULL, FUZZ_MEM_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	setup.world.scratch = malloc(IOCTL_MAX_SIZE);
+	setup.world.forbidden =
+		mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(setup.world.mem != MAP_FAILED && setup.world.forbidden != MAP_FAILED &&
+		setup.world.scratch);
+	setup.world.forbidden += 6 * PAGE;
+	setup.world.readonly = setup.world.forbidden + PAGE;
+	REQUIRE(mprotect(setup.world.forbidden, PAGE, PROT_NONE) == 0);
+	REQUIRE(mprotect(setup.world.readonly, PAGE, PROT_READ) == 0);
+	setup.world.kick = KICK;
+	setup.world.no_breakpoints = host_is_qemu();
+	setup.world.interrupts_on = host_is_bochs();
+
+	memset(setup.world.mem, 0xf4, FUZZ_MEM_SIZE / 4);
+	mem.host = setup.world.mem;
+	REQUIRE_OK(mode_build_gdt(&mem, GUEST_GDT, GUEST_TSS));
+	REQUIRE_OK(mode_build_tables(&mem, GUEST_TABLES, MODE_LONG));
+	for (at = FUZZ_CODE; at < FUZZ_CODE_END; at += FUZZ_CODE_STEP)
+		fuzz_code_one(&rng, setup.world.mem + at);
+	/* Once more where code of 16 bits can jump. */
+	memcpy(setup.world.mem + GUEST_CODE, setup.world.mem + FUZZ_CODE,
+	       GUEST_CODE_END - GUEST_CODE);
+}
+
+static unsigned long calls_so_far(void)
+{
+	unsigned long sum = 0;
+	size_t i;
+
+	for (i = 0; i < nr_ioctls; i++)
+		sum += atomic_load(&setup.tally->calls[i]);
+	return sum;
+}
+
+/* A round in a child; false if it did not end as it should. */
+static bool one_round(uint64_t seed, unsigned long number)
+{
+	int status, waited = 0;
+	pid_t pid = fork();
+
+	REQUIRE(pid >= 0, "fork: %s", strerror(errno));
+	if (pid == 0) {
+		if (!cgroup_enter(CGROUP))
+			wrong("there is no memory cgroup to enter");
+		fuzz_round(&setup, seed, number);
+	}
+	while (waitpid(pid, &status, WNOHANG) == 0) {
+		usleep(20000);
+		if (++waited == ROUND_LIMIT * 50) {
+			kill(pid, SIGKILL);
+			waitpid(pid, &status, 0);
+			wrong("signals did not get its threads out");
+		}
+	}
+	if (!WIFEXITED(status))
+		wrong("it was ended by a signal");
+	return !atomic_load(&setup.tally->wrong);
+}
+
+static void tell(unsigned long rounds, uint64_t seed)
+{
+	static const char *const kinds[FD_KINDS] = { "system", "VM", "vCPU" };
+	unsigned long missed = 0;
+	unsigned int i;
+
+	for (i = 0; i < setup.nr_had; i++) {
+		const struct ioctl_info *info = &ioctls[setup.had[i]];
+		unsigned long calls = atomic_load(&setup.tally->calls[setup.had[i]]);
+
+		ktap_note("%-32s %-6s %7lu calls %7lu successes", info->name, kinds[info->kind],
+			  calls, atomic_load(&setup.tally->successes[setup.had[i]]));
+		missed += !calls;
+	}
+	ktap_note("%lu ioctls and %lu other things in %lu rounds, seed %llu", calls_so_far(),
+		  atomic_load(&setup.tally->other), rounds, (unsigned long long)seed);
+	EXPECT(!missed || rounds < 4, "%lu ioctls were never called", missed);
+}
+
+/* Lines of the kernel's log from now on. */
+static int log_open(void)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd >= 0)
+		lseek(fd, 0, SEEK_END);
+	return fd;
+}
+
+/* The module says so when it finds a VM in contradiction with itself. */
+static void expect_no_dead_vm(int log)
+{
+	char line[1024];
+	ssize_t length;
+
+	while (log >= 0) {
+		length = read(log, line, sizeof(line) - 1);
+		if (length < 0 && errno == EPIPE)
+			continue; /* the log has gone on without us */
+		if (length <= 0)
+			break;
+		line[length] = 0;
+		EXPECT(!strstr(line, "mkvm: a VM of process"), "%s", line);
+	}
+}
+
+static void expect_a_working_device(void)
+{
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	*(unsigned char *)guest_at(&guest, GUEST_CODE, 1) = 0xf4; /* hlt */
+	guest_start(&guest, 0, MODE_LONG);
+	guest_run_to_hlt(&guest, 0);
+	guest_destroy(&guest);
+}
+
+static void survives_a_storm_of_calls(void)
+{
+	unsigned long calls = setting("FUZZ_CALLS", host_is_bochs() ? 2000 : 40000), rounds = 0;
+	unsigned long only = setting("FUZZ_ROUND", -1UL), number = 0;
+	uint64_t seed = setting("FUZZ_SEED", 1);
+	int log = log_open();
+
+	setup.nr_threads = setting("FUZZ_THREADS", 4);
+	REQUIRE(setup.nr_threads >= 1 && setup.nr_threads <= FUZZ_MAX_THREADS,
+		"FUZZ_THREADS: 1 to %d", FUZZ_MAX_THREADS);
+	setup.tally = mmap(NULL, sizeof(*setup.tally), PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(setup.tally != MAP_FAILED && nr_ioctls <= FUZZ_MAX_IOCTLS);
+	/* Who touches a page first is charged for it: not a round. */
+	memset(setup.tally, 0, sizeof(*setup.tally));
+	device_open(&setup.device);
+	if (!kvm_dev_is_mkvm(&setup.device))
+		ktap_skip("fuzzes mkvm's own code");
+	REQUIRE(cgroup_make(CGROUP), "no memory cgroup can be made");
+	build_world(seed);
+	fuzz_world_learn(&setup.world, setup.device.fd);
+	learn_what_is_had();
+	ktap_note("seed %llu, %lu calls, %u threads; %u of %zu ioctls are had",
+		  (unsigned long long)seed, calls, setup.nr_threads, setup.nr_had, nr_ioctls);
+
+	for (number = only == -1UL ? 0 : only; calls_so_far() < calls; number++) {
+		rounds++;
+		if (!one_round(seed, number)) {
+			ktap_note("again: FUZZ_SEED=%llu FUZZ_ROUND=%lu FUZZ_THREADS=%u",
+				  (unsigned long long)seed, number, setup.nr_threads);
+			break;
+		}
+		if (rounds % 25 == 0)
+			ktap_note("%lu calls", calls_so_far());
+		if (only != -1UL)
+			break;
+	}
+	tell(rounds, seed);
+	REQUIRE(!atomic_load(&setup.tally->wrong), "round %lu: %s", number, setup.tally->what);
+	expect_no_dead_vm(log);
+	EXPECT(cgroup_ends(CGROUP), "memory is not given back");
+	expect_a_working_device();
+}
+
+int main(int argc, char **argv)
+{
+	struct ktap_test tests[] = {
+		KTAP_TEST_LIMIT(survives_a_storm_of_calls, setting("FUZZ_LIMIT", 600)),
+	};
+
+	return ktap_main(tests, 1, argc, argv);
+}
