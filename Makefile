@@ -37,6 +37,14 @@ run: ## a guest on an emulated AMD host and on an emulated Intel host; HOST=nati
 test: ## the selftests on emulated hosts of both vendors, under both kernels
 	@scripts/test
 
+.PHONY: test-debug
+test-debug: ## the selftests on a kernel with KASAN, lockdep, fault injection, which is built first
+	@RUNS="$(CURDIR)/scripts/test-debug-runs" scripts/test
+
+.PHONY: fuzz-ioctl
+fuzz-ioctl: ## random ioctls on that kernel: CALLS=N SEED=S
+	@scripts/fuzz-ioctl
+
 .PHONY: check
 check: ## both builds without a warning, sparse, checkpatch, formatting, layers, scripts
 	@scripts/check
@@ -86,4 +94,5 @@ help: ## this list
 	@echo '  TEST="NAME..."                        only these test programs'
 	@echo '  ORACLE=1                              test on the stock kvm instead'
 	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
+	@echo '  CALLS=, SEED=, ROUND=, THREADS=       for fuzz-ioctl; KERNEL=6.12: not on the debug kernel'
 	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

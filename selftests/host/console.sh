@@ -18,6 +18,7 @@ console_report+='|Bad page (state|map)|(list_add|list_del) corruption|refcount_t
 console_report+='|UBSAN: |KASAN: |KCSAN: |suspicious RCU usage|kmemleak: .* new suspected'
 console_report+='|NMI received for unknown reason|kthread starved|kthread timer wakeup didn'
 console_report+='|scheduling while atomic|sleeping function called|bad: scheduling|trap invalid'
+console_report+='|trying to register non-static key|turning off the locking correctness'
 console_report+='|nobody cared|Objects remaining in|Out of memory: Killed'
 
 # console_plain: the console without carriage returns and without what is known.

@@ -2,13 +2,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2154 # the run's variables are set in run
 #
-# A host's kernel: which file it is, its release, its modules.
-# A kernel is named by its series (6.1, 6.12) or by the path of its image.
+# A host's kernel: which file it is, its release, its modules, what modules are built against.
+# A kernel is named by its series (6.1, 6.12), by the path of its image, or by the path of a tree
+# that it was built in. "debug" is the debug kernel, which is built if the cache has none.
 
-# kernel_find SERIES|PATH: prints the image's path.
+tree_image=arch/x86/boot/bzImage
+
+# kernel_find SERIES|debug|IMAGE|TREE: prints the image's path.
 kernel_find() {
-	local image
+	local image tree
 
+	if [[ $1 == debug ]]; then
+		tree=$("$here/debug-kernel") || die_setup "there is no debug kernel"
+		set -- "$tree"
+	fi
+	if [[ -d $1 ]]; then
+		set -- "$1/$tree_image"
+	fi
 	if [[ $1 == */* ]]; then
 		[[ -r $1 ]] || die_setup "no readable kernel image '$1'"
 		echo "$1"
@@ -43,12 +53,23 @@ kernel_release() {
 	echo "${release%% *}"
 }
 
-# kernel_module RELEASE NAME DIR: puts that module, uncompressed, into DIR and prints its file name.
-kernel_module() {
-	local name=$2 dir=$3 file
+# kernel_tree IMAGE: prints the tree that the kernel was built in; fails if it is a package's.
+kernel_tree() {
+	[[ $1 == */"$tree_image" ]] && echo "${1%/"$tree_image"}"
+}
 
-	file=$(find "/lib/modules/$1/kernel" -name "$name.ko" -o -name "$name.ko.xz" | head -n 1)
-	[[ -n $file ]] || die_setup "no module '$name' in /lib/modules/$1"
+# kernel_headers IMAGE: prints the directory that modules for the kernel are built against.
+kernel_headers() {
+	kernel_tree "$1" || echo "/usr/src/linux-headers-$(kernel_release "$1")"
+}
+
+# kernel_module IMAGE NAME DIR: puts that module, uncompressed, into DIR and prints its file name.
+kernel_module() {
+	local name=$2 dir=$3 modules file
+
+	modules=$(kernel_tree "$1") || modules=/lib/modules/$(kernel_release "$1")/kernel
+	file=$(find "$modules" -name "$name.ko" -o -name "$name.ko.xz" | head -n 1)
+	[[ -n $file ]] || die_setup "no module '$name' in $modules"
 	if [[ $file == *.xz ]]; then
 		xz -dc "$file" >"$dir/$name.ko"
 	else
