@@ -60,7 +60,7 @@ static const char *kind_name(unsigned int kind)
 static int kind_fd(const struct abi *abi, unsigned int kind)
 {
 	return kind == DEV  ? abi->guest.dev.fd
-	       : kind == VM ? abi->guest.vm.fd
+	       : kind == VM ? abi->empty.vm.fd
 			    : abi->guest.vcpu[0].fd;
 }
 
