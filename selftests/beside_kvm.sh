@@ -138,15 +138,19 @@ name_is_kvms()
 		insmod "$modules/mkvm.ko" >>"$dir/out" 2>&1 && greets /dev/kvm
 }
 
-# Without kvm mkvm has the name; a kvm that comes then does not get it.
+# Without kvm mkvm has the name; a kvm that comes then does not get it. Not tried on 6.1, whose kvm
+# leaves its syscore operations in the kernel's list when it is refused the name: with the second
+# try, which busybox's insmod makes by itself, the host ends.
 name_is_mkvms()
 {
 	{ rmmod mkvm && insmod "$modules/mkvm.ko" kvm_device=1 && [ -c /dev/kvm ]; } >"$dir/out" 2>&1 || return
 	greets /dev/kvm && greets /dev/mkvm || return
-	insmod "$modules/kvm.ko" >"$dir/out" 2>&1
-	if insmod "$modules/$file" >"$dir/out" 2>&1; then
-		echo "$vendor was loaded although /dev/kvm is mkvm's" >>"$dir/out"
-		return 1
+	if [ "$MKVM_KERNEL" != 6.1 ]; then
+		insmod "$modules/kvm.ko" >"$dir/out" 2>&1
+		if insmod "$modules/$file" >"$dir/out" 2>&1; then
+			echo "$vendor was loaded although /dev/kvm is mkvm's" >>"$dir/out"
+			return 1
+		fi
 	fi
 	greets /dev/kvm || return
 	{ rmmod mkvm && [ ! -e /dev/kvm ] && insmod "$modules/mkvm.ko"; } >"$dir/out" 2>&1 &&
