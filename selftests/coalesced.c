@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Coalesced MMIO and port I/O: stores to a zone go into the ring, in order, and cost no exit to user
- * space; what finds no room, or no zone, is an exit as ever.
+ * Coalesced MMIO and port I/O: stores to a zone go into the ring, in order, and cost no exit to
+ * user space; what finds no room, or no zone, is an exit as ever.
  */
 #include <errno.h>
 #include <string.h>
