@@ -273,7 +273,7 @@ static void try_combination(struct trial *trial, struct instance *in, unsigned i
 typedef void (*combination_fn)(struct trial *trial, struct instance *in, unsigned int size_index);
 
 /* Calls what for each row, size and prefix that there is in the mode. */
-static void for_each_combination(struct trial *trial, combination_fn what)
+static void walk_combinations(struct trial *trial, combination_fn what)
 {
 	unsigned int row, size, prefix;
 
@@ -312,8 +312,8 @@ static void try_mode(struct trial *trial, enum try_mode mode)
 	trial->mode = mode;
 	stage_create(&trial->ram, mode, true);
 	stage_create(&trial->mmio, mode, false);
-	for_each_combination(trial, try_combination);
-	for_each_combination(trial, check_reached);
+	walk_combinations(trial, try_combination);
+	walk_combinations(trial, check_reached);
 	stage_destroy(&trial->ram);
 	stage_destroy(&trial->mmio);
 	memset(trial->reached, 0, sizeof(trial->reached));
