@@ -73,6 +73,7 @@ static unsigned long harvest_word(struct mmu_vm *mmu, struct memslot *slot, u64 
 	unsigned long was;
 	int i;
 
+	lockdep_assert_held_write(&mmu->lock);
 	if (!(READ_ONCE(*word) & wanted))
 		return 0;
 	was = atomic_long_fetch_andnot(wanted, (atomic_long_t *)word) & wanted;

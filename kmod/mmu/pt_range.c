@@ -91,6 +91,7 @@ void pt_range_zap_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
 {
 	int level;
 
+	lockdep_assert_held_write(&be->mmu->lock);
 	range_zap_level(be, 2, start, end);
 	range_zap_level(be, 1, start, end);
 	for (level = 3; level <= be->root_level; level++)
@@ -123,6 +124,7 @@ void pt_range_protect_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
 {
 	struct pt_iter it;
 
+	lockdep_assert_held_write(&be->mmu->lock);
 	for (pt_iter_start(&it, be, 1, start, end); pt_iter_valid(&it); range_next_slowly(&it))
 		range_protect_entry(&it);
 }
