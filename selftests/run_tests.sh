@@ -15,9 +15,10 @@ me=${0##*/}
 usage()
 {
 	cat <<END
-Usage: $me [-l] [-t NAME]...
+Usage: $me [-l] [-t NAME]... [-x NAME]...
 Runs the test programs of $here on /dev/mkvm and prints KTAP.
   -t NAME  only this program (may be repeated)
+  -x NAME  not this program (may be repeated)
   -l       list the programs
 MKVM_DEVICE=PATH  another device, such as /dev/kvm
 MKVM_MMU=tdp|shadow  the MMU of the tests' VMs (by default the device's choice)
@@ -71,17 +72,29 @@ run_one()
 	esac
 }
 
+# program OPTION NAME: the program's full name
+program()
+{
+	if programs | grep -qxF -e "$2"; then
+		echo "$2"
+	elif programs | grep -qxF -e "$2.sh"; then
+		echo "$2.sh"
+	else
+		usage_error "option $1: no program '$2'; -l lists them"
+	fi
+}
+
 chosen=
+omitted=
 while [ $# -gt 0 ]; do
 	case $1 in
-	-t)
-		[ $# -gt 1 ] || usage_error "option -t lacks its value: expected a program's name"
-		programs | grep -qxF -e "$2" || programs | grep -qxF -e "$2.sh" ||
-			usage_error "option -t: no program '$2'; -l lists them"
-		if programs | grep -qxF -e "$2"; then
-			chosen="$chosen $2"
+	-t | -x)
+		[ $# -gt 1 ] || usage_error "option $1 lacks its value: expected a program's name"
+		name=$(program "$1" "$2") || exit 2
+		if [ "$1" = -t ]; then
+			chosen="$chosen $name"
 		else
-			chosen="$chosen $2.sh"
+			omitted="$omitted $name"
 		fi
 		shift
 		;;
@@ -98,16 +111,23 @@ while [ $# -gt 0 ]; do
 	shift
 done
 [ -n "$chosen" ] || chosen=$(programs)
+kept=
+for name in $chosen; do
+	case " $omitted " in
+	*" $name "*) ;;
+	*) kept="$kept $name" ;;
+	esac
+done
 
 status_file=$(mktemp)
 trap 'rm -f "$status_file"' EXIT
 failed=0
 total=0
 number=0
-for name in $chosen; do total=$((total + 1)); done
+for name in $kept; do total=$((total + 1)); done
 echo "TAP version 13"
 echo "1..$total"
-for name in $chosen; do
+for name in $kept; do
 	number=$((number + 1))
 	run_one "$number" "$name"
 done
