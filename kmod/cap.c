@@ -5,6 +5,7 @@
 #include <linux/cpumask.h>
 #include <linux/mkvm.h>
 #include <linux/mkvm_kvm.h>
+#include <asm/cpufeature.h>
 #include "mkvm.h"
 #include "vm_type.h"
 #include "x86/x86.h"
@@ -40,6 +41,17 @@ long mkvm_cap(unsigned long cap)
 	case KVM_CAP_GET_MSR_FEATURES:
 	case KVM_CAP_MSR_PLATFORM_INFO:
 	case KVM_CAP_EXIT_ON_EMULATION_FAILURE:
+	case KVM_CAP_USER_NMI:
+	case KVM_CAP_MP_STATE:
+	case KVM_CAP_VCPU_EVENTS:
+	case KVM_CAP_SET_GUEST_DEBUG:
+	case KVM_CAP_X86_ROBUST_SINGLESTEP:
+	case KVM_CAP_DEBUGREGS:
+	case KVM_CAP_XSAVE:
+	case KVM_CAP_SREGS2:
+	case KVM_CAP_GET_TSC_KHZ:
+	case KVM_CAP_EXCEPTION_PAYLOAD:
+	case KVM_CAP_X86_TRIPLE_FAULT_EVENT:
 		return 1;
 	case KVM_CAP_COALESCED_MMIO:
 		return MKVM_COALESCED_PAGE;
@@ -55,6 +67,16 @@ long mkvm_cap(unsigned long cap)
 		return MKVM_MAX_VCPUS;
 	case KVM_CAP_MAX_VCPU_ID:
 		return MKVM_MAX_VCPU_ID;
+	case KVM_CAP_SET_GUEST_DEBUG2:
+		return KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP | KVM_GUESTDBG_USE_HW_BP |
+		       KVM_GUESTDBG_USE_SW_BP | KVM_GUESTDBG_INJECT_BP | KVM_GUESTDBG_INJECT_DB |
+		       KVM_GUESTDBG_BLOCKIRQ;
+	case KVM_CAP_SYNC_REGS:
+		return KVM_SYNC_X86_VALID_FIELDS;
+	case KVM_CAP_XSAVE2:
+		return x86_xsave_size();
+	case KVM_CAP_XCRS:
+		return boot_cpu_has(X86_FEATURE_XSAVE);
 	case MKVM_CAP_MMU:
 		return vm_type_kinds();
 	default:
@@ -73,6 +95,19 @@ static int cap_accept(struct mkvm *vm, u64 arg)
 	return 0;
 }
 
+/* Both hold for vCPUs that run already, too, from their next ioctl on. */
+static int cap_exception_payload(struct mkvm *vm, u64 arg)
+{
+	WRITE_ONCE(vm->exception_payload, !!arg);
+	return 0;
+}
+
+static int cap_triple_fault_event(struct mkvm *vm, u64 arg)
+{
+	WRITE_ONCE(vm->triple_fault_event, !!arg);
+	return 0;
+}
+
 /**
  * struct cap_row - a capability that a VM has only once it was asked for
  * @cap: its number
@@ -88,6 +123,8 @@ struct cap_row {
 static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, DIRTY_LOG_MANUAL_MODES, cap_manual_dirty_log },
 	{ KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1, cap_accept },
+	{ KVM_CAP_EXCEPTION_PAYLOAD, ~0ull, cap_exception_payload },
+	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ~0ull, cap_triple_fault_event },
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
 	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
 };

@@ -79,6 +79,124 @@ static long vcpu_setup_mce(void *obj, void *data, unsigned long arg)
 	return x86_mce_setup(obj, *(u64 *)data);
 }
 
+static long vcpu_get_sregs2(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_sregs2(obj, data);
+}
+
+static long vcpu_set_sregs2(void *obj, void *data, unsigned long arg)
+{
+	return x86_put_sregs2(obj, data);
+}
+
+static long vcpu_get_fpu(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_fpu(obj, data);
+}
+
+static long vcpu_set_fpu(void *obj, void *data, unsigned long arg)
+{
+	return x86_set_fpu(obj, data);
+}
+
+static long vcpu_get_xcrs(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_xcrs(obj, data);
+}
+
+static long vcpu_set_xcrs(void *obj, void *data, unsigned long arg)
+{
+	return x86_set_xcrs(obj, data);
+}
+
+static long vcpu_get_debugregs(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_debugregs(obj, data);
+}
+
+static long vcpu_set_debugregs(void *obj, void *data, unsigned long arg)
+{
+	return x86_set_debugregs(obj, data);
+}
+
+static long vcpu_get_events(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_vcpu_events(obj, data);
+}
+
+static long vcpu_set_events(void *obj, void *data, unsigned long arg)
+{
+	return x86_set_vcpu_events(obj, data);
+}
+
+static long vcpu_get_mp_state(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_mp_state(obj, data);
+}
+
+static long vcpu_set_mp_state(void *obj, void *data, unsigned long arg)
+{
+	return x86_put_mp_state(obj, data);
+}
+
+static long vcpu_set_guest_debug(void *obj, void *data, unsigned long arg)
+{
+	return x86_set_guest_debug(obj, data);
+}
+
+static long vcpu_translate(void *obj, void *data, unsigned long arg)
+{
+	return x86_translate(obj, data);
+}
+
+static long vcpu_get_xsave(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_xsave(obj, (void __user *)arg);
+}
+
+static long vcpu_get_xsave2(void *obj, void *data, unsigned long arg)
+{
+	return x86_get_xsave2(obj, (void __user *)arg);
+}
+
+static long vcpu_set_xsave(void *obj, void *data, unsigned long arg)
+{
+	return x86_set_xsave(obj, (void __user *)arg);
+}
+
+static long vcpu_set_signal_mask(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_signal_mask_set(obj, arg);
+}
+
+static long vcpu_interrupt(void *obj, void *data, unsigned long arg)
+{
+	const struct kvm_interrupt *interrupt = data;
+
+	if (interrupt->irq >= KVM_NR_INTERRUPTS)
+		return -EINVAL;
+	x86_raise_interrupt(obj, interrupt->irq);
+	return 0;
+}
+
+static long vcpu_nmi(void *obj, void *data, unsigned long arg)
+{
+	x86_raise_nmi(obj, 1);
+	return 0;
+}
+
+static long vcpu_set_tsc_khz(void *obj, void *data, unsigned long arg)
+{
+	return x86_tsc_set_khz(obj, arg);
+}
+
+static long vcpu_get_tsc_khz(void *obj, void *data, unsigned long arg)
+{
+	const struct mkvm_vcpu *vcpu = obj;
+
+	return vcpu->x86.tsc_khz;
+}
+
 /* Reasons that occurred, in ascending order; at most @room are written.  How many there are. */
 static int counts_reasons(const struct mkvm_vcpu *vcpu, struct mkvm_counts *counts, u32 room)
 {
@@ -153,6 +271,28 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_MSRS, ROW_LOADED, vcpu_set_msrs },
 	{ KVM_X86_SETUP_MCE, 0, vcpu_setup_mce },
 	{ KVM_GET_STATS_FD, ROW_NO_MUTEX, vcpu_stats_fd },
+	{ KVM_GET_SREGS2, ROW_LOADED, vcpu_get_sregs2 },
+	{ KVM_SET_SREGS2, ROW_LOADED, vcpu_set_sregs2 },
+	{ KVM_GET_FPU, 0, vcpu_get_fpu },
+	{ KVM_SET_FPU, 0, vcpu_set_fpu },
+	{ KVM_GET_XSAVE, ROW_RAW, vcpu_get_xsave },
+	{ KVM_GET_XSAVE2, ROW_RAW, vcpu_get_xsave2 },
+	{ KVM_SET_XSAVE, ROW_RAW, vcpu_set_xsave },
+	{ KVM_GET_XCRS, 0, vcpu_get_xcrs },
+	{ KVM_SET_XCRS, ROW_LOADED, vcpu_set_xcrs },
+	{ KVM_GET_DEBUGREGS, ROW_LOADED, vcpu_get_debugregs },
+	{ KVM_SET_DEBUGREGS, ROW_LOADED, vcpu_set_debugregs },
+	{ KVM_GET_VCPU_EVENTS, ROW_LOADED, vcpu_get_events },
+	{ KVM_SET_VCPU_EVENTS, ROW_LOADED, vcpu_set_events },
+	{ KVM_GET_MP_STATE, 0, vcpu_get_mp_state },
+	{ KVM_SET_MP_STATE, 0, vcpu_set_mp_state },
+	{ KVM_INTERRUPT, ROW_LOADED, vcpu_interrupt },
+	{ KVM_NMI, ROW_LOADED, vcpu_nmi },
+	{ KVM_SET_GUEST_DEBUG, ROW_LOADED, vcpu_set_guest_debug },
+	{ KVM_TRANSLATE, ROW_LOADED, vcpu_translate },
+	{ KVM_SET_SIGNAL_MASK, ROW_RAW, vcpu_set_signal_mask },
+	{ KVM_SET_TSC_KHZ, 0, vcpu_set_tsc_khz },
+	{ KVM_GET_TSC_KHZ, 0, vcpu_get_tsc_khz },
 	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
 };
 

@@ -51,6 +51,9 @@
  * @msr_filter: what the guest may do to MSRs; NULL: all.  Written under @lock, read under the
  *	slots' SRCU
  * @no_platform_info: the guest cannot read PLATFORM_INFO; atomic
+ * @tsc_khz: frequency of the TSC of vCPUs that are created; read and written by anyone
+ * @exception_payload: KVM_CAP_EXCEPTION_PAYLOAD is enabled; read and written by anyone
+ * @triple_fault_event: the same for KVM_CAP_X86_TRIPLE_FAULT_EVENT
  * @dead: killed; set once
  * @kick_work: gets the vCPUs of a killed VM out of guest mode
  */
@@ -77,6 +80,9 @@ struct mkvm {
 	u32 msr_exit_reasons;
 	struct msr_filter __rcu *msr_filter;
 	bool no_platform_info;
+	u32 tsc_khz;
+	bool exception_payload;
+	bool triple_fault_event;
 	bool dead;
 	struct work_struct kick_work;
 };
@@ -126,6 +132,8 @@ struct mkvm_vcpu_counts {
  * @pio: the IN or OUT that user space is doing; owner vCPU only
  * @msr_exit: the RDMSR or WRMSR that user space is doing; owner vCPU only
  * @complete_io: finishes the last exit to user space on the next KVM_RUN; owner vCPU only
+ * @sigset: signals blocked during KVM_RUN, if @sigset_active; owner vCPU only
+ * @sigset_active: see @sigset
  * @cause: cause of the exit being handled; owner vCPU only
  * @counts: see there
  */
@@ -154,6 +162,8 @@ struct mkvm_vcpu {
 		u8 len;	 /* its length */
 	} msr_exit;
 	int (*complete_io)(struct mkvm_vcpu *vcpu);
+	sigset_t sigset;
+	bool sigset_active;
 	enum mkvm_mmu_cause cause;
 	struct mkvm_vcpu_counts counts;
 };
@@ -174,6 +184,11 @@ void mkvm_vcpu_put(struct mkvm_vcpu *vcpu);
 
 /* vcpu_run.c */
 int mkvm_vcpu_run(struct mkvm_vcpu *vcpu) __must_check;
+
+/* signal_mask.c */
+long mkvm_signal_mask_set(struct mkvm_vcpu *vcpu, unsigned long arg);
+void mkvm_signal_mask_enter(struct mkvm_vcpu *vcpu);
+void mkvm_signal_mask_leave(struct mkvm_vcpu *vcpu);
 
 /* kick.c */
 bool mkvm_request_all(struct mkvm *vm, enum vcpu_request req);

@@ -80,7 +80,7 @@ static int vcpu_handle_exit(struct mkvm_vcpu *vcpu)
 	vcpu->counts.entries++;
 	vcpu->counts.exits[mkvm_vendor->reason_index(exit->reason)]++;
 	vcpu->cause = MKVM_CAUSE_NONE;
-	x86_event_vectored(vcpu);
+	x86_event_exited(vcpu);
 	/* Not held while the guest runs: who changes the slots waits for their readers. */
 	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
 	r = mkvm_vendor->handle_exit(vcpu);
@@ -114,6 +114,7 @@ static int vcpu_enter(struct mkvm_vcpu *vcpu)
 		x86_fetch(vcpu, X86_ST_RIP);
 		trace_mkvm_entry(vcpu->id, vcpu->x86.rip);
 	}
+	x86_event_choose(vcpu);
 	vcpu_hardware_enter(vcpu);
 	WRITE_ONCE(vcpu->mode, VCPU_OUTSIDE);
 	mkvm_vendor->exit_irqoff(vcpu);
@@ -137,17 +138,41 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 {
 	int r;
 
-	do {
+	vcpu->run->exit_reason = KVM_EXIT_UNKNOWN;
+	for (;;) {
 		if (mkvm_vm_dead(vcpu->vm))
 			return -EIO;
 		if (vcpu->x86.shutdown)
 			return x86_exit_triple_fault(vcpu);
+		r = vcpu_enter(vcpu);
+		if (r <= 0)
+			return r;
+		if (x86_step_exit(vcpu) || x86_run_window_open(vcpu))
+			return 0;
 		/* Signals, scheduling and other work of the thread. */
 		r = user_work_handle(vcpu->standin);
-		if (!r)
-			r = vcpu_enter(vcpu);
-	} while (r > 0);
-	return r;
+		if (r)
+			return r;
+	}
+}
+
+/* Completes the last exit to user space, then runs. */
+static int vcpu_resume(struct mkvm_vcpu *vcpu)
+{
+	int (*complete)(struct mkvm_vcpu * vcpu) = vcpu->complete_io;
+	int r;
+
+	vcpu->complete_io = NULL;
+	if (complete) {
+		r = complete(vcpu);
+		if (r <= 0)
+			return r;
+		if (x86_step_exit(vcpu))
+			return 0;
+	}
+	if (READ_ONCE(vcpu->run->compat_immediate_exit))
+		return -EINTR;
+	return vcpu_loop(vcpu);
 }
 
 /**
@@ -157,28 +182,27 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
  * First completes what the last exit to user space left undone.
  *
  * Context: may sleep, for as long as the guest runs.
- * Return: 0 with vcpu->run filled; -EINTR on a signal or run->immediate_exit; -EIO if the VM is
- * dead; -EFAULT, -EHWPOISON or -ENOMEM if the host could not supply memory.
+ * Return: 0 with vcpu->run filled; -EINTR on a signal or run->immediate_exit; -EINVAL: what user
+ * space has put into the page is not valid; -EIO if the VM is dead; -EFAULT, -EHWPOISON or -ENOMEM
+ * if the host could not supply memory.
  */
 int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 {
-	int (*complete)(struct mkvm_vcpu * vcpu) = vcpu->complete_io;
-	int r = 1;
+	int r;
 
+	mkvm_signal_mask_enter(vcpu);
 	mkvm_vcpu_load(vcpu);
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, true);
-	vcpu->complete_io = NULL;
-	if (complete)
-		r = complete(vcpu);
-	if (r > 0) {
-		if (READ_ONCE(vcpu->run->compat_immediate_exit))
-			r = -EINTR;
-		else
-			r = vcpu_loop(vcpu);
-	}
+	r = x86_run_begin(vcpu);
+	if (!r)
+		r = vcpu_resume(vcpu);
+	/* Whoever steps learns from this exit where the guest is. */
+	vcpu->x86.debug.stepped = false;
 	if (!r && vcpu->run->exit_reason == KVM_EXIT_MMIO)
 		vcpu->counts.mmio_exits++;
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, false);
+	x86_run_end(vcpu);
 	mkvm_vcpu_put(vcpu);
+	mkvm_signal_mask_leave(vcpu);
 	return r;
 }

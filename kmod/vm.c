@@ -7,6 +7,7 @@
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <asm/tsc.h>
 #include "mkvm.h"
 #include "vm_type.h"
 #include "x86/x86.h"
@@ -66,6 +67,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	INIT_WORK(&vm->kick_work, vm_kick_work);
 	vm->number = atomic64_inc_return(&vm_numbers);
 	vm->mmu_kind = kind;
+	vm->tsc_khz = tsc_khz;
 	x86_tsc_vm_start(vm);
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
 	r = mmu_vm_enable(&vm->mmu, kind);

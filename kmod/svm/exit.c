@@ -30,10 +30,11 @@
 
 #define EXIT_MAX_INSN 15
 
-/* DR6: what a #DB is about; each of these is reported by a bit that is set */
+/*
+ * DR6: what a #DB is about; each of these is reported by a bit that is set.  A bus lock is reported
+ * by one that is clear.  Guests are not offered that: it is the host's.
+ */
 #define EXIT_DR6_CAUSES (DR_TRAP_BITS | DR_STEP | DR_SWITCH | BIT(13))
-/* DR6: a bus lock, reported by a clear bit.  Guests are not offered it: the host may use it. */
-#define EXIT_DR6_NO_BUS_LOCK BIT(11)
 
 /*
  * Exit codes made dense: 0 to 0xff as they are, from 0x400 on behind them, all that no processor
@@ -66,20 +67,15 @@ u32 svm_exit_index_reason(u32 index)
 
 static int exit_db(struct mkvm_vcpu *vcpu)
 {
-	struct x86_vcpu *x86 = &vcpu->x86;
-	u64 causes;
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u64 causes = svm->vmcb->save.dr6 & EXIT_DR6_CAUSES;
 
-	/* DR6 is already what the guest's handler shall find. */
-	x86_fetch(vcpu, X86_ST_DRS);
-	causes = x86->dr6 & EXIT_DR6_CAUSES;
-	if (!(x86->dr6 & EXIT_DR6_NO_BUS_LOCK)) {
-		x86_dirty(vcpu, X86_ST_DRS);
-		x86->dr6 |= EXIT_DR6_NO_BUS_LOCK;
-		if (!causes)
-			return x86_exit_host(vcpu);
+	/* The step was the module's own; DR6 tells the guest nothing of it. */
+	if (svm->stepped) {
+		causes &= ~(u64)DR_STEP;
+		vcpu->x86.dr6 = svm->step_dr6;
 	}
-	x86_raise_db(vcpu, causes);
-	return 1;
+	return causes ? x86_exit_db(vcpu, causes) : x86_exit_host(vcpu);
 }
 
 static int exit_ac(struct mkvm_vcpu *vcpu)
@@ -184,7 +180,7 @@ static int exit_dr(struct mkvm_vcpu *vcpu)
 	struct x86_insn insn;
 
 	x86_fetch(vcpu, X86_ST_DRS);
-	if (!x86_dr_in_use(vcpu)) {
+	if (!x86_dr_in_use(vcpu) && !vcpu->x86.debug.control && !(vcpu->x86.dr7 & DR7_GD)) {
 		to_svm(vcpu)->drs_open = true;
 		return 1;
 	}
@@ -267,6 +263,7 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_WRITE_DR0... SVM_EXIT_WRITE_DR7] = { .handle = exit_dr },
 	[EXIT_EXCP(X86_TRAP_DB)] = { .handle = exit_db },
 	[EXIT_EXCP(X86_TRAP_UD)] = { .handle = x86_exit_guest_ud },
+	[EXIT_EXCP(X86_TRAP_BP)] = { .handle = x86_exit_bp },
 	[EXIT_EXCP(X86_TRAP_AC)] = { .handle = exit_ac },
 	/* The host's own: taken when GIF was set again, or soon: see svm_exit_irqoff(). */
 	[EXIT_EXCP(X86_TRAP_MC)] = { .handle = x86_exit_host },
@@ -274,6 +271,7 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_NMI] = { .handle = x86_exit_host },
 	[SVM_EXIT_SMI] = { .handle = x86_exit_host },
 	[SVM_EXIT_INIT] = { .handle = x86_exit_host },
+	[SVM_EXIT_VINTR] = { .handle = x86_exit_host },
 	[SVM_EXIT_RDPMC] = { .handle = exit_rdpmc },
 	[SVM_EXIT_CPUID] = { .insn = x86_exit_cpuid },
 	[SVM_EXIT_IRET] = { .handle = exit_iret },

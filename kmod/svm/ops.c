@@ -62,6 +62,7 @@ const struct vendor_ops svm_vendor_ops = {
 	.vendor = MKVM_VENDOR_SVM,
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.pdptrs_are_state = false,
+	.shadows_differ = false,
 
 	.setup = ops_setup,
 	.teardown = ops_teardown,

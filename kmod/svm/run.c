@@ -7,6 +7,8 @@
  * is stored everything is fetched, and after a refusal everything is stored again.
  */
 #include <linux/percpu.h>
+#include <linux/smp.h>
+#include <trace/events/ipi.h> /* smp_send_reschedule() */
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/trapnr.h>
@@ -15,27 +17,48 @@
 
 /* Groups that can make a processor refuse. */
 #define RUN_CHECKED (X86_ST_CRS | X86_ST_SEGS | X86_ST_DRS | X86_ST_MSRS)
-/* Groups that are read at once: nearly every exit wants them, and the core wants DR7. */
-#define RUN_FETCHED (X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS | X86_ST_DRS)
-/* Groups that the guest cannot change. */
-#define RUN_KEPT (X86_ST_PDPTRS | X86_ST_TSC | X86_ST_CONTROLS)
+/* Groups that are read at once: nearly every exit wants them. */
+#define RUN_FETCHED (X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS)
+/* Groups that the guest cannot change, or that are taken from the processor at once. */
+#define RUN_KEPT (X86_ST_PDPTRS | X86_ST_TSC | X86_ST_DRS | X86_ST_CONTROLS)
+
+/*
+ * The address that a software event pushes is behind an instruction of @len bytes.  A processor
+ * with next-RIP save is told it; for another RIP goes there already, and comes back if the event
+ * was not delivered.
+ */
+static void run_pass_insn(struct svm_vcpu *svm, u8 len)
+{
+	if (svm_caps_nrips())
+		svm->vmcb->control.next_rip = svm->vmcb->save.rip + len;
+	else
+		svm->vmcb->save.rip += len;
+	svm->soft_len = len;
+}
 
 static void run_inject(struct svm_vcpu *svm)
 {
 	struct vmcb_control_area *control = &svm->vmcb->control;
 	const struct x86_event *event = &svm->vcpu.x86.event;
+	u8 type = event->type;
 
 	control->event_inj = 0;
 	if (!event->pending)
 		return;
-	/*
-	 * RIP stands at the INT n, INT3 or INTO, and without next-RIP save an injected one would
-	 * return there.  It is executed once more instead.
-	 */
-	if (event->type == X86_EVENT_SOFT_INTR || event->type == X86_EVENT_SOFT_EXC)
-		return;
-	control->event_inj =
-		event->vector | event->type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID;
+	/* An IRET that was about to be executed is put off: it exits once more. */
+	if (svm->iret_seen) {
+		svm->iret_seen = false;
+		svm_intercept_set(svm->vmcb, INTERCEPT_IRET);
+	}
+	if (type == X86_EVENT_SOFT_INTR || type == X86_EVENT_SOFT_EXC) {
+		/* RIP stands at the INT n, INT3 or INTO: it is executed once more. */
+		if (!event->insn_len)
+			return;
+		run_pass_insn(svm, event->insn_len);
+	}
+	if (type == X86_EVENT_SOFT_EXC)
+		type = X86_EVENT_EXCEPTION;
+	control->event_inj = event->vector | type << SVM_EVTINJ_TYPE_SHIFT | SVM_EVTINJ_VALID;
 	/* In real mode no error code is pushed. */
 	if (event->has_error && svm->vmcb->save.cr0 & X86_CR0_PE) {
 		control->event_inj |= SVM_EVTINJ_VALID_ERR;
@@ -56,19 +79,78 @@ static void run_open_drs(struct svm_vcpu *svm)
 	set_debugreg(dr[1], 1);
 	set_debugreg(dr[2], 2);
 	set_debugreg(dr[3], 3);
+	svm->vmcb->save.dr6 = svm->vcpu.x86.dr6;
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = 0;
 }
 
 static void run_close_drs(struct svm_vcpu *svm)
 {
+	const struct vmcb_save_area *save = &svm->vmcb->save;
 	struct x86_vcpu *x86 = &svm->vcpu.x86;
 
 	get_debugreg(x86->dr[0], 0);
 	get_debugreg(x86->dr[1], 1);
 	get_debugreg(x86->dr[2], 2);
 	get_debugreg(x86->dr[3], 3);
+	x86->dr6 = save->dr6 | DR6_FIXED_1;
+	x86->dr7 = save->dr7;
 	svm->vmcb->control.intercepts[INTERCEPT_DR] = SVM_INTERCEPT_DRS;
 	svm->drs_open = false;
+}
+
+/* The exit that comes when the guest can be interrupted: a virtual interrupt, never given. */
+static void run_set_windows(struct svm_vcpu *svm)
+{
+	struct vmcb_control_area *control = &svm->vmcb->control;
+
+	control->int_ctl = V_INTR_MASKING_MASK;
+	if (svm->vcpu.x86.windows & X86_WINDOW_INTR) {
+		control->int_ctl |= V_IRQ_MASK | V_INTR_PRIO_MASK | V_IGN_TPR_MASK;
+		control->int_vector = 0;
+		svm_intercept_set(svm->vmcb, INTERCEPT_VINTR);
+	} else {
+		svm_intercept_clear(svm->vmcb, INTERCEPT_VINTR);
+	}
+}
+
+/*
+ * The exit that comes when the guest can take an NMI.  There is none of the processor's: until the
+ * handler of another NMI ends its IRET exits; behind an event that is delivered now the processor
+ * is interrupted at once; and an instruction in an interrupt shadow, or that IRET, is stepped.
+ */
+static void run_set_nmi_window(struct svm_vcpu *svm)
+{
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+
+	if (!(x86->windows & X86_WINDOW_NMI) || (svm->nmi_masked && !svm->iret_seen))
+		return;
+	if (x86->event.pending) {
+		smp_send_reschedule(smp_processor_id());
+		return;
+	}
+	/* Else it is stepped already, by the guest or by a debugger. */
+	if (x86->rflags & X86_EFLAGS_TF)
+		return;
+	svm->step = true;
+	svm->step_rip = x86->rip;
+	svm->step_dr6 = x86->dr6;
+	svm->vmcb->save.rflags |= X86_EFLAGS_TF;
+}
+
+/* The step is over.  IRET has taken the flag from the stack, where it was the guest's own. */
+static void run_end_step(struct svm_vcpu *svm)
+{
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+	bool done = x86->rip != svm->step_rip;
+
+	svm->stepped = svm->step;
+	if (!svm->step)
+		return;
+	svm->step = false;
+	if (svm->iret_seen && done)
+		return;
+	x86->rflags &= ~(u64)X86_EFLAGS_TF;
+	x86->dirty |= X86_ST_RFLAGS;
 }
 
 static void run_store(struct svm_vcpu *svm)
@@ -90,7 +172,11 @@ static void run_store(struct svm_vcpu *svm)
 	}
 	svm_cpu_give_asid(svm);
 	run_inject(svm);
+	run_set_windows(svm);
+	run_set_nmi_window(svm);
 	svm_cpu_load_tsc_aux(x86->tsc_aux);
+	/* While MOV DR exits, DR6 tells of the next #DB alone. */
+	vmcb->save.dr6 = DR6_FIXED_1;
 	if (svm->drs_open)
 		run_open_drs(svm);
 }
@@ -111,6 +197,23 @@ static void run_load_vectored(struct svm_vcpu *svm, struct x86_event *event)
 	if (event->type == X86_EVENT_EXCEPTION &&
 	    (event->vector == X86_TRAP_BP || event->vector == X86_TRAP_OF))
 		event->type = X86_EVENT_SOFT_EXC;
+}
+
+/* The software event that was injected goes again, and RIP is where it was raised. */
+static void run_back_to_insn(struct svm_vcpu *svm)
+{
+	struct x86_vcpu *x86 = &svm->vcpu.x86;
+	struct x86_event *event = &x86->exit.vectored;
+
+	if (svm->soft_len && event->pending &&
+	    (event->type == X86_EVENT_SOFT_INTR || event->type == X86_EVENT_SOFT_EXC)) {
+		event->insn_len = svm->soft_len;
+		if (!svm_caps_nrips()) {
+			x86->rip -= svm->soft_len;
+			x86->dirty |= X86_ST_RIP;
+		}
+	}
+	svm->soft_len = 0;
 }
 
 /* An NMI that is injected masks others until its handler's IRET. */
@@ -143,6 +246,8 @@ static void run_refused(struct svm_vcpu *svm)
 	x86->exit.entry_failed = true;
 	x86->exit.rip = x86->rip;
 	x86->dirty = x86->avail;
+	svm->step = false;
+	svm->soft_len = 0;
 	svm_cpu_take_asid(svm);
 }
 
@@ -159,8 +264,9 @@ static void run_load(struct svm_vcpu *svm, u32 event_inj)
 	x86->exit.rip = x86->rip;
 	x86->exit.info1 = vmcb->control.exit_info_1;
 	x86->exit.info2 = vmcb->control.exit_info_2;
-	x86->event.pending = false;
 	run_load_vectored(svm, &x86->exit.vectored);
+	run_back_to_insn(svm);
+	run_end_step(svm);
 	run_update_nmi_mask(svm, event_inj);
 }
 

@@ -10,6 +10,7 @@
  * The block has no "unusable" of a segment; a segment that is not present is.
  */
 #include <asm/tlbflush.h>
+#include <asm/trapnr.h>
 #include "svm/svm.h"
 
 #define STATE_CR0_HIDDEN (X86_CR0_CD | X86_CR0_NW)
@@ -175,14 +176,15 @@ static void state_store_msrs(const struct x86_vcpu *x86, struct vmcb_save_area *
 
 static void state_fetch_shadow(struct x86_vcpu *x86, const struct svm_vcpu *svm)
 {
-	x86->interrupt_shadow = svm->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK;
-	x86->shadow_by_movss = false; /* SVM does not tell them apart */
+	x86->shadow = svm->vmcb->control.int_state & SVM_INTERRUPT_SHADOW_MASK
+			      ? KVM_X86_SHADOW_INT_STI | KVM_X86_SHADOW_INT_MOV_SS
+			      : 0;
 	x86->nmi_masked = svm->nmi_masked;
 }
 
 static void state_store_shadow(const struct x86_vcpu *x86, struct svm_vcpu *svm)
 {
-	svm->vmcb->control.int_state = x86->interrupt_shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
+	svm->vmcb->control.int_state = x86->shadow ? SVM_INTERRUPT_SHADOW_MASK : 0;
 	if (svm->nmi_masked == x86->nmi_masked)
 		return;
 	/* Without virtual NMIs the end of the handler is seen as its IRET. */
@@ -194,7 +196,22 @@ static void state_store_shadow(const struct x86_vcpu *x86, struct svm_vcpu *svm)
 		svm_intercept_clear(svm->vmcb, INTERCEPT_IRET);
 }
 
-/* The groups in @mask, from the control block.  PDPTRs are not state on SVM. */
+/* DR7 and what else a debugger in user space changes.  DR6 is svm_run_enter()'s. */
+static void state_store_drs(const struct x86_vcpu *x86, struct vmcb *vmcb)
+{
+	unsigned int bp = INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_BP;
+
+	vmcb->save.dr7 = x86_dr7(x86);
+	if (x86_bp_exits(x86))
+		svm_intercept_set(vmcb, bp);
+	else
+		svm_intercept_clear(vmcb, bp);
+}
+
+/*
+ * The groups in @mask, from the control block.  PDPTRs are not state on SVM, and of the debug
+ * registers the guest's values are always in struct x86_vcpu.
+ */
 void svm_state_fetch(struct mkvm_vcpu *vcpu, u32 mask)
 {
 	struct svm_vcpu *svm = to_svm(vcpu);
@@ -215,10 +232,6 @@ void svm_state_fetch(struct mkvm_vcpu *vcpu, u32 mask)
 		state_fetch_crs(x86, save);
 	if (mask & X86_ST_MSRS)
 		state_fetch_msrs(x86, save);
-	if (mask & X86_ST_DRS) {
-		x86->dr6 = save->dr6;
-		x86->dr7 = save->dr7;
-	}
 	if (mask & X86_ST_SHADOW)
 		state_fetch_shadow(x86, svm);
 	if (mask & X86_ST_TSC)
@@ -245,10 +258,8 @@ void svm_state_store(struct svm_vcpu *svm, u32 mask)
 		state_store_crs(x86, svm);
 	if (mask & X86_ST_MSRS)
 		state_store_msrs(x86, save);
-	if (mask & X86_ST_DRS) {
-		save->dr6 = x86->dr6;
-		save->dr7 = x86->dr7;
-	}
+	if (mask & X86_ST_DRS)
+		state_store_drs(x86, svm->vmcb);
 	if (mask & X86_ST_SHADOW)
 		state_store_shadow(x86, svm);
 	if (mask & X86_ST_TSC)

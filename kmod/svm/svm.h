@@ -28,6 +28,11 @@
  * @nmi_masked: an NMI is being handled
  * @iret_seen: the guest stood at the IRET that ends this
  * @iret_rip: where
+ * @step: the next instruction is single-stepped, to deliver an NMI behind it
+ * @stepped: so was the last one, or the exit came before
+ * @step_rip: where that instruction is
+ * @step_dr6: the guest's DR6 before
+ * @soft_len: length of the instruction that the event being injected stands for, or 0
  */
 struct svm_vcpu {
 	struct mkvm_vcpu vcpu;
@@ -39,6 +44,11 @@ struct svm_vcpu {
 	bool nmi_masked;
 	bool iret_seen;
 	u64 iret_rip;
+	bool step;
+	bool stepped;
+	u64 step_rip;
+	u64 step_dr6;
+	u8 soft_len;
 };
 
 /* The debug registers that exist: DR0 to DR7, read and write. */

@@ -184,6 +184,8 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	svm->drs_open = false;
 	svm->nmi_masked = false;
 	svm->iret_seen = false;
+	svm->step = false;
+	svm->soft_len = 0;
 }
 
 /* May sleep. */

@@ -57,6 +57,11 @@ SYM_FUNC_START(svm_vmenter)
 	push	%rdx
 
 .Lclgi:	clgi
+	/*
+	 * The host's interrupts end the guest's run; none comes before.  Right in front of VMRUN
+	 * the shadow of STI would become the guest's when an exit comes at once.
+	 */
+	sti
 	mov	%rdx, %rax
 	vmsave	%rax
 	mov	%rsi, %rax
@@ -78,7 +83,6 @@ SYM_FUNC_START(svm_vmenter)
 	mov	GPR_RDI(%rdi), %rdi
 
 	VM_CLEAR_CPU_BUFFERS
-	sti
 	vmrun	%rax
 	cli
 

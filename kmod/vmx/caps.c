@@ -3,7 +3,8 @@
  * What this processor's VMX can do: read once, asked by predicates.
  *
  * The processor tells for each word of controls which bits must be 1 and which may be 1.  A row of
- * caps_rows says what mkvm makes of a bit: it MUST be set, it MAY be set, or it must NEVER be set.
+ * caps_rows says what mkvm makes of a bit: it MUST be set, it MAY be set, it must NEVER be set, or
+ * it is clear and must be there to be set at TIMES.
  * Bits that no row names keep the value that the processor wants.  Every processor of the machine
  * must give the same answers, as a VMCS wanders.
  */
@@ -22,6 +23,7 @@ enum caps_use {
 	MUST,
 	MAY,
 	NEVER,
+	TIMES,
 };
 
 struct caps_row {
@@ -47,6 +49,8 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU, MUST, CPU_BASED_UNCOND_IO_EXITING, "unconditional I/O exiting" },
 	{ CAPS_CPU, MUST, CPU_BASED_USE_MSR_BITMAPS, "MSR bitmaps" },
 	{ CAPS_CPU, MUST, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
+	{ CAPS_CPU, TIMES, CPU_BASED_INTR_WINDOW_EXITING, "interrupt-window exiting" },
+	{ CAPS_CPU, TIMES, CPU_BASED_NMI_WINDOW_EXITING, "NMI-window exiting" },
 	{ CAPS_CPU, NEVER, CPU_BASED_CR3_LOAD_EXITING, "CR3-load exiting" },
 	{ CAPS_CPU, NEVER, CPU_BASED_CR3_STORE_EXITING, "CR3-store exiting" },
 	{ CAPS_CPU, NEVER, CPU_BASED_INVLPG_EXITING, "INVLPG exiting" },
@@ -120,9 +124,11 @@ static const char *caps_choose(struct caps *c)
 		const struct caps_row *row = &caps_rows[i];
 		u64 allowed = caps_rdmsr(caps_msrs[row->word][is_true ? 0 : 1]) >> 32;
 
-		if (row->use != NEVER)
+		if (row->use == MUST || row->use == MAY)
 			c->controls[row->word] |= row->bit & allowed;
 		if (!wrong && row->use == MUST && !(c->controls[row->word] & row->bit))
+			wrong = row->name;
+		if (!wrong && row->use == TIMES && !(allowed & row->bit))
 			wrong = row->name;
 		if (!wrong && row->use == NEVER && (c->controls[row->word] & row->bit))
 			wrong = row->name;

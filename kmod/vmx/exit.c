@@ -62,10 +62,9 @@ static int exit_debug(struct mkvm_vcpu *vcpu)
 
 	/* With a shadow and TF, the next entry wants a single step to be pending: see state.c. */
 	x86_fetch(vcpu, X86_ST_SHADOW | X86_ST_RFLAGS);
-	if (vcpu->x86.interrupt_shadow && (vcpu->x86.rflags & X86_EFLAGS_TF))
+	if (vcpu->x86.shadow && (vcpu->x86.rflags & X86_EFLAGS_TF))
 		x86_dirty(vcpu, X86_ST_SHADOW);
-	x86_raise_db(vcpu, bits);
-	return 1;
+	return x86_exit_db(vcpu, bits);
 }
 
 /*
@@ -101,6 +100,8 @@ static int exit_exception(struct mkvm_vcpu *vcpu)
 		return exit_debug(vcpu);
 	case X86_TRAP_UD:
 		return x86_exit_guest_ud(vcpu);
+	case X86_TRAP_BP:
+		return x86_exit_bp(vcpu);
 	case X86_TRAP_AC:
 		return exit_alignment(vcpu);
 	default:
@@ -212,6 +213,8 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_EXCEPTION_NMI] = exit_exception,
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = x86_exit_host,
 	[EXIT_REASON_TRIPLE_FAULT] = x86_exit_triple_fault,
+	[EXIT_REASON_INTERRUPT_WINDOW] = x86_exit_host,
+	[EXIT_REASON_NMI_WINDOW] = x86_exit_host,
 	[EXIT_REASON_TASK_SWITCH] = x86_exit_emulate,
 	[EXIT_REASON_CPUID] = exit_cpuid,
 	[EXIT_REASON_HLT] = exit_hlt,

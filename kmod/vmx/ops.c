@@ -69,6 +69,7 @@ const struct vendor_ops vmx_vendor_ops = {
 	.vendor = MKVM_VENDOR_VMX,
 	.vcpu_size = sizeof(struct vmx_vcpu),
 	.pdptrs_are_state = true,
+	.shadows_differ = true,
 
 	.setup = ops_setup,
 	.teardown = ops_teardown,

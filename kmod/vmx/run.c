@@ -179,6 +179,26 @@ static void run_set_tdp(struct vmx_vcpu *vmx)
 	}
 }
 
+/*
+ * NMI-window exiting does not wait for the end of an interrupt shadow by STI.  Interrupts are
+ * enabled there, so the interrupt window does.
+ */
+static void run_set_windows(struct vmx_vcpu *vmx)
+{
+	const struct x86_vcpu *x = &vmx->vcpu.x86;
+	u32 controls = vmx_caps_controls(CAPS_CPU);
+
+	if (x->windows & X86_WINDOW_INTR)
+		controls |= CPU_BASED_INTR_WINDOW_EXITING;
+	if (x->windows & X86_WINDOW_NMI)
+		controls |= x->shadow & KVM_X86_SHADOW_INT_STI ? CPU_BASED_INTR_WINDOW_EXITING
+							       : CPU_BASED_NMI_WINDOW_EXITING;
+	if (controls != vmx->cpu_controls) {
+		vmcs_write(CPU_BASED_VM_EXEC_CONTROL, controls);
+		vmx->cpu_controls = controls;
+	}
+}
+
 /* Real mode has no error codes. */
 static void run_inject(const struct x86_vcpu *x)
 {
@@ -264,7 +284,6 @@ static void run_read_exit(struct vmx_vcpu *vmx, u32 reason)
 	struct x86_vcpu *x = &vmx->vcpu.x86;
 
 	vmx->vmcs.launched = true;
-	x->event.pending = false;
 	x->rip = vmcs_read(GUEST_RIP);
 	x->avail = RUN_AVAIL_AFTER_EXIT;
 	x->exit = (struct x86_exit){
@@ -310,6 +329,7 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 	run_set_tdp(vmx);
 	run_set_host(vmx);
 	run_set_perf(vmx);
+	run_set_windows(vmx);
 	if (vcpu->x86.event.pending)
 		run_inject(&vcpu->x86);
 

@@ -14,6 +14,7 @@
 #include <asm/msr.h>
 #include <asm/processor-flags.h>
 #include <asm/tlbflush.h>
+#include <asm/trapnr.h>
 #include "vmx/vmx.h"
 
 #define GUEST_SELECTOR(seg) (GUEST_ES_SELECTOR + 2 * (seg))
@@ -112,8 +113,9 @@ static void state_fetch_shadow(struct x86_vcpu *x)
 {
 	u32 blocked = vmcs_read32(GUEST_INTERRUPTIBILITY_INFO);
 
-	x->interrupt_shadow = blocked & (GUEST_INTR_STATE_STI | GUEST_INTR_STATE_MOV_SS);
-	x->shadow_by_movss = blocked & GUEST_INTR_STATE_MOV_SS;
+	x->shadow = blocked & GUEST_INTR_STATE_MOV_SS ? KVM_X86_SHADOW_INT_MOV_SS
+		    : blocked & GUEST_INTR_STATE_STI  ? KVM_X86_SHADOW_INT_STI
+						      : 0;
 	x->nmi_masked = blocked & GUEST_INTR_STATE_NMI;
 }
 
@@ -121,11 +123,22 @@ static void state_store_shadow(const struct x86_vcpu *x)
 {
 	u32 blocked = 0;
 
-	if (x->interrupt_shadow)
-		blocked |= x->shadow_by_movss ? GUEST_INTR_STATE_MOV_SS : GUEST_INTR_STATE_STI;
+	if (x->shadow & KVM_X86_SHADOW_INT_MOV_SS)
+		blocked |= GUEST_INTR_STATE_MOV_SS;
+	else if (x->shadow)
+		blocked |= GUEST_INTR_STATE_STI;
 	if (x->nmi_masked)
 		blocked |= GUEST_INTR_STATE_NMI;
 	vmcs_write(GUEST_INTERRUPTIBILITY_INFO, blocked);
+}
+
+/* DR7 and what else a debugger in user space changes. */
+static void state_store_drs(const struct x86_vcpu *x)
+{
+	u32 exceptions = vmcs_read32(EXCEPTION_BITMAP) & ~BIT(X86_TRAP_BP);
+
+	vmcs_write(GUEST_DR7, x86_dr7(x));
+	vmcs_write(EXCEPTION_BITMAP, exceptions | (x86_bp_exits(x) ? BIT(X86_TRAP_BP) : 0));
 }
 
 /*
@@ -237,7 +250,7 @@ void vmx_state_store(struct vmx_vcpu *vmx)
 		vmcs_write(GUEST_IA32_PAT, x->pat);
 	}
 	if (dirty & X86_ST_DRS)
-		vmcs_write(GUEST_DR7, x->dr7);
+		state_store_drs(x);
 	if (dirty & X86_ST_TSC)
 		vmcs_write(TSC_OFFSET, x->tsc_offset);
 	if (dirty & X86_ST_CONTROLS)

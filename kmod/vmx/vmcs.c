@@ -134,7 +134,8 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 
 	vmx->entry_controls = vmx_caps_controls(CAPS_ENTRY);
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_PIN));
-	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_CPU));
+	vmx->cpu_controls = vmx_caps_controls(CAPS_CPU);
+	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_controls);
 	vmx_vmcs_set_features(vmx);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps_controls(CAPS_EXIT));
 	vmcs_write(VM_ENTRY_CONTROLS, vmx->entry_controls);

@@ -82,6 +82,7 @@ struct vmx_host {
  * @flush_vpid: drop the translations of @vpid before the next entry
  * @eptp: the VMCS's EPT pointer
  * @entry_controls: the VMCS's VM-entry controls
+ * @cpu_controls: the VMCS's primary processor-based controls
  * @host_cr3: the VMCS's host CR3
  * @host_cr4: the VMCS's host CR4
  * @host_rsp: the VMCS's host RSP; kept by vmenter.S
@@ -101,6 +102,7 @@ struct vmx_vcpu {
 	bool flush_vpid;
 	u64 eptp;
 	u32 entry_controls;
+	u32 cpu_controls;
 	unsigned long host_cr3;
 	unsigned long host_cr4;
 	unsigned long host_rsp;

@@ -2,9 +2,9 @@
 /*
  * Debug registers in hardware.
  *
- * MOV DR always exits, so the values in struct x86_vcpu are the guest's.  DR0 to DR3 are in
- * hardware only while the guest runs with a breakpoint enabled; DR7 travels in the control block,
- * and so does DR6 where the vendor keeps it there.
+ * MOV DR exits, so the values in struct x86_vcpu are the guest's.  DR0 to DR3 are in hardware only
+ * while the guest runs with a breakpoint enabled, its own or one of a debugger in user space; DR7
+ * travels in the control block.
  */
 #include <linux/hw_breakpoint.h>
 #include <asm/debugreg.h>
@@ -13,7 +13,8 @@
 /* Interrupts are off; the guest runs next. */
 void x86_dr_enter(struct mkvm_vcpu *vcpu)
 {
-	const u64 *dr = vcpu->x86.dr;
+	const struct x86_debug *debug = &vcpu->x86.debug;
+	const u64 *dr = debug->control & KVM_GUESTDBG_USE_HW_BP ? debug->dr : vcpu->x86.dr;
 
 	if (!x86_dr_in_use(vcpu))
 		return;

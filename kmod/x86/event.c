@@ -2,17 +2,28 @@
 /*
  * Exceptions and interrupts on their way into the guest.
  *
- * One event waits for the next entry.  A second exception that comes while one waits, or while one
- * was being delivered, combines with it by the architecture's table: two contributory ones, or a
- * page fault followed by either, make a double fault; a fault on top of that shuts the processor
- * down; everything else is delivered one after the other, and the first one comes again by itself
- * when its instruction is executed again.
+ * What waits is PENDING: nothing that the guest can see has changed yet.  Right before an entry one
+ * event is chosen and becomes INJECTED.  The exit says whether it was delivered or has to go again,
+ * which it then does before all others and whatever RFLAGS.IF says.
+ *
+ * The order is: an exception, an NMI, an external interrupt.  For what cannot go yet a window is
+ * asked for, which is an exit as soon as it could.
+ *
+ * A second exception that comes while one waits, or while one was being delivered, combines with it
+ * by the architecture's table: two contributory ones, or a page fault followed by either, make a
+ * double fault; a fault on top of that shuts the processor down; everything else is delivered one
+ * after the other, and the first one comes again by itself when its instruction is executed again.
  */
+#include <linux/kvm.h>
 #include <linux/percpu.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
+#include <asm/processor-flags.h>
 #include <asm/trapnr.h>
 #include "x86/x86.h"
+
+/* A queued NMI and one more that waits for its end. */
+#define EVENT_MAX_NMIS 2
 
 enum fault_class {
 	FAULT_BENIGN,
@@ -36,78 +47,328 @@ static enum fault_class fault_class(u8 vector)
 	}
 }
 
-static bool event_is_exception(const struct x86_event *event)
+static bool event_doubles(u8 first, u8 second)
 {
-	return event->pending &&
-	       (event->type == X86_EVENT_EXCEPTION || event->type == X86_EVENT_SOFT_EXC);
+	if (fault_class(first) == FAULT_PAGE)
+		return fault_class(second) != FAULT_BENIGN;
+	return fault_class(first) == FAULT_CONTRIBUTORY &&
+	       fault_class(second) == FAULT_CONTRIBUTORY;
 }
 
-static void event_raise(struct mkvm_vcpu *vcpu, u8 vector, bool has_error, u32 error)
+/* INT3 and INTO: the address that is pushed is the next instruction's. */
+static bool event_is_soft(u8 vector)
 {
-	struct x86_event *event = &vcpu->x86.event;
+	return vector == X86_TRAP_BP || vector == X86_TRAP_OF;
+}
 
-	if (event_is_exception(event)) {
-		enum fault_class first = fault_class(event->vector), second = fault_class(vector);
+/* The pushed RFLAGS.RF is set: the instruction begins once more, and has hit its breakpoints. */
+static bool event_is_fault(u8 vector)
+{
+	switch (vector) {
+	case X86_TRAP_DB:
+	case X86_TRAP_NMI:
+	case X86_TRAP_BP:
+	case X86_TRAP_OF:
+	case X86_TRAP_DF:
+	case X86_TRAP_MC:
+		return false;
+	default:
+		return true;
+	}
+}
 
-		if (event->vector == X86_TRAP_DF) {
-			event->pending = false;
+/*
+ * DR6 and CR2 change with the delivery, or earlier: when user space reads state and would not know
+ * that they still have to.
+ */
+void x86_event_payload(struct mkvm_vcpu *vcpu)
+{
+	struct x86_exception *exception = &vcpu->x86.exception;
+	u64 payload = exception->payload, dr6 = vcpu->x86.dr6;
+
+	if (!exception->has_payload)
+		return;
+	exception->has_payload = false;
+	exception->payload = 0;
+	if (exception->vector == X86_TRAP_PF)
+		vcpu->x86.cr2 = payload;
+	if (exception->vector != X86_TRAP_DB)
+		return;
+	x86_dirty(vcpu, X86_ST_DRS);
+	/* Of B0 to B3 only the last exception's are set; the other bits stay until cleared. */
+	dr6 = (dr6 & ~(u64)DR_TRAP_BITS) | (payload & DR6_WRITABLE);
+	/* These say by 0 that something happened. */
+	vcpu->x86.dr6 = (dr6 | DR6_FIXED_1) & ~(payload & DR6_ACTIVE_LOW);
+}
+
+static void event_raise(struct mkvm_vcpu *vcpu, struct x86_exception exception)
+{
+	struct x86_exception *old = &vcpu->x86.exception;
+
+	if (old->state != X86_QUEUED_NONE) {
+		if (old->vector == X86_TRAP_DF) {
 			vcpu->x86.shutdown = true;
 			return;
 		}
-		if ((first == FAULT_CONTRIBUTORY && second == FAULT_CONTRIBUTORY) ||
-		    (first == FAULT_PAGE && second != FAULT_BENIGN)) {
-			vector = X86_TRAP_DF;
-			has_error = true;
-			error = 0;
+		if (event_doubles(old->vector, exception.vector)) {
+			x86_event_payload(vcpu);
+			exception = (struct x86_exception){
+				.vector = X86_TRAP_DF,
+				.has_error = true,
+			};
 		}
 	}
-	*event = (struct x86_event){
-		.pending = true,
-		.vector = vector,
-		.type = X86_EVENT_EXCEPTION,
-		.has_error = has_error,
-		.error = error,
-	};
+	exception.state = X86_QUEUED_PENDING;
+	exception.insn_len = event_is_soft(exception.vector);
+	*old = exception;
 }
 
 void x86_raise(struct mkvm_vcpu *vcpu, u8 vector)
 {
-	event_raise(vcpu, vector, false, 0);
+	event_raise(vcpu, (struct x86_exception){ .vector = vector });
 }
 
 void x86_raise_error(struct mkvm_vcpu *vcpu, u8 vector, u32 error)
 {
-	event_raise(vcpu, vector, true, error);
+	event_raise(vcpu, (struct x86_exception){
+				  .vector = vector,
+				  .has_error = true,
+				  .error = error,
+			  });
 }
 
-void x86_raise_db(struct mkvm_vcpu *vcpu, u64 dr6)
+void x86_raise_db(struct mkvm_vcpu *vcpu, u64 bits)
 {
-	x86_dirty(vcpu, X86_ST_DRS);
-	/* Of B0 to B3 only the last exception's are set; the other bits stay until cleared. */
-	vcpu->x86.dr6 = (vcpu->x86.dr6 & ~(u64)DR_TRAP_BITS) | dr6;
-	vcpu->x86.dr7 &= ~DR7_GD;
-	event_raise(vcpu, X86_TRAP_DB, false, 0);
+	event_raise(vcpu, (struct x86_exception){
+				  .vector = X86_TRAP_DB,
+				  .has_payload = true,
+				  .payload = bits,
+			  });
 }
 
 void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error)
 {
-	vcpu->x86.cr2 = addr;
-	event_raise(vcpu, X86_TRAP_PF, true, error);
+	event_raise(vcpu, (struct x86_exception){
+				  .vector = X86_TRAP_PF,
+				  .has_error = true,
+				  .error = error,
+				  .has_payload = true,
+				  .payload = addr,
+			  });
 }
 
-/* An external interrupt, acknowledged already: it is delivered whatever RFLAGS.IF says. */
+/* An external interrupt, acknowledged already: it is delivered as soon as it can be. */
 void x86_raise_interrupt(struct mkvm_vcpu *vcpu, u8 vector)
 {
-	vcpu->x86.event = (struct x86_event){
-		.pending = true,
+	vcpu->x86.interrupt = (struct x86_interrupt){
+		.state = X86_QUEUED_PENDING,
 		.vector = vector,
-		.type = X86_EVENT_INTR,
 	};
 }
 
-/* The exit came while an event was being delivered: it waits for the next entry again. */
-void x86_event_vectored(struct mkvm_vcpu *vcpu)
+/* NMIs that cannot be delivered soon become one. */
+void x86_raise_nmi(struct mkvm_vcpu *vcpu, unsigned int nr)
 {
-	if (vcpu->x86.exit.vectored.pending)
-		vcpu->x86.event = vcpu->x86.exit.vectored;
+	struct x86_vcpu *x86 = &vcpu->x86;
+	unsigned int limit = EVENT_MAX_NMIS;
+
+	x86_fetch(vcpu, X86_ST_SHADOW);
+	if (x86->nmi_masked || x86->nmi_injected)
+		limit = 1;
+	x86->nmi_pending = min(x86->nmi_pending + nr, limit);
+}
+
+/* Nothing waits any more. */
+void x86_event_reset(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86->exception = (struct x86_exception){};
+	x86->interrupt = (struct x86_interrupt){};
+	x86->nmi_injected = false;
+	x86->nmi_pending = 0;
+	x86->event.pending = false;
+	x86->shutdown = false;
+}
+
+bool x86_interrupt_allowed(struct mkvm_vcpu *vcpu)
+{
+	x86_fetch(vcpu, X86_ST_RFLAGS | X86_ST_SHADOW);
+	return (vcpu->x86.rflags & X86_EFLAGS_IF) && !vcpu->x86.shadow;
+}
+
+static bool event_nmi_allowed(struct mkvm_vcpu *vcpu)
+{
+	x86_fetch(vcpu, X86_ST_SHADOW);
+	return !vcpu->x86.nmi_masked && !vcpu->x86.shadow;
+}
+
+/* Nothing is half delivered, and no exception waits: what is raised now is the next. */
+bool x86_event_idle(const struct mkvm_vcpu *vcpu)
+{
+	const struct x86_vcpu *x86 = &vcpu->x86;
+
+	return x86->exception.state == X86_QUEUED_NONE && !x86->nmi_injected &&
+	       x86->interrupt.state == X86_QUEUED_NONE;
+}
+
+static void event_choose_exception(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	struct x86_exception *exception = &x86->exception;
+
+	if (exception->state == X86_QUEUED_PENDING) {
+		if (event_is_fault(exception->vector)) {
+			x86_dirty(vcpu, X86_ST_RFLAGS);
+			x86->rflags |= X86_EFLAGS_RF;
+		}
+		x86_event_payload(vcpu);
+		if (exception->vector == X86_TRAP_DB && x86->dr7 & DR7_GD) {
+			x86_dirty(vcpu, X86_ST_DRS);
+			x86->dr7 &= ~DR7_GD;
+		}
+		exception->state = X86_QUEUED_INJECTED;
+	}
+	x86->event = (struct x86_event){
+		.pending = true,
+		.vector = exception->vector,
+		.type = event_is_soft(exception->vector) ? X86_EVENT_SOFT_EXC : X86_EVENT_EXCEPTION,
+		.has_error = exception->has_error,
+		.error = exception->error,
+		.insn_len = exception->insn_len,
+	};
+}
+
+static void event_choose_nmi(struct x86_vcpu *x86)
+{
+	x86->nmi_injected = true;
+	x86->event = (struct x86_event){
+		.pending = true,
+		.vector = X86_TRAP_NMI,
+		.type = X86_EVENT_NMI,
+	};
+}
+
+/* User space may say that it is being handled already; its delivery is what masks others. */
+static void event_choose_nmi_again(struct mkvm_vcpu *vcpu)
+{
+	x86_fetch(vcpu, X86_ST_SHADOW);
+	if (vcpu->x86.nmi_masked) {
+		x86_dirty(vcpu, X86_ST_SHADOW);
+		vcpu->x86.nmi_masked = false;
+	}
+	event_choose_nmi(&vcpu->x86);
+}
+
+static void event_choose_interrupt(struct x86_vcpu *x86)
+{
+	struct x86_interrupt *interrupt = &x86->interrupt;
+
+	interrupt->state = X86_QUEUED_INJECTED;
+	x86->event = (struct x86_event){
+		.pending = true,
+		.vector = interrupt->vector,
+		.type = interrupt->soft ? X86_EVENT_SOFT_INTR : X86_EVENT_INTR,
+		.insn_len = interrupt->insn_len,
+	};
+}
+
+/*
+ * What was half delivered, and an exception goes first.  An NMI or an interrupt waits again; INT n
+ * does not: it is executed again.
+ */
+static void event_put_off(struct x86_vcpu *x86)
+{
+	if (x86->nmi_injected && x86->event.type != X86_EVENT_NMI) {
+		x86->nmi_injected = false;
+		x86->nmi_pending = min(x86->nmi_pending + 1, EVENT_MAX_NMIS);
+	}
+	if (x86->interrupt.state == X86_QUEUED_INJECTED && x86->event.type != X86_EVENT_INTR &&
+	    x86->event.type != X86_EVENT_SOFT_INTR)
+		x86->interrupt.state = x86->interrupt.soft ? X86_QUEUED_NONE : X86_QUEUED_PENDING;
+}
+
+/* An NMI and an interrupt that have not been tried yet, or the windows for them. */
+static void event_choose_new(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	if (x86->nmi_pending && !x86->event.pending && event_nmi_allowed(vcpu)) {
+		x86->nmi_pending--;
+		event_choose_nmi(x86);
+	}
+	if (x86->nmi_pending) {
+		x86_fetch(vcpu, X86_ST_RFLAGS | X86_ST_SHADOW);
+		x86->windows |= X86_WINDOW_NMI;
+	}
+	if (x86->interrupt.state != X86_QUEUED_PENDING)
+		return;
+	if (!x86->event.pending && x86_interrupt_allowed(vcpu))
+		event_choose_interrupt(x86);
+	else
+		x86->windows |= X86_WINDOW_INTR;
+}
+
+/* The guest is entered next: what is delivered, and when it must come out again. */
+void x86_event_choose(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86->event.pending = false;
+	x86->windows = 0;
+	if (x86->exception.state != X86_QUEUED_NONE)
+		event_choose_exception(vcpu);
+	else if (x86->nmi_injected)
+		event_choose_nmi_again(vcpu);
+	else if (x86->interrupt.state == X86_QUEUED_INJECTED)
+		event_choose_interrupt(x86);
+	if (x86->event.pending)
+		event_put_off(x86);
+	if (!(x86->debug.control & KVM_GUESTDBG_BLOCKIRQ))
+		event_choose_new(vcpu);
+	if (READ_ONCE(vcpu->run->request_interrupt_window))
+		x86->windows |= X86_WINDOW_INTR;
+}
+
+/* The exit came while this was being delivered. */
+static void event_requeue(struct x86_vcpu *x86, const struct x86_event *event)
+{
+	switch (event->type) {
+	case X86_EVENT_INTR:
+	case X86_EVENT_SOFT_INTR:
+		x86->interrupt = (struct x86_interrupt){
+			.state = X86_QUEUED_INJECTED,
+			.vector = event->vector,
+			.soft = event->type == X86_EVENT_SOFT_INTR,
+			.insn_len = event->insn_len,
+		};
+		break;
+	case X86_EVENT_NMI:
+		x86->nmi_injected = true;
+		break;
+	default:
+		x86->exception = (struct x86_exception){
+			.state = X86_QUEUED_INJECTED,
+			.vector = event->vector,
+			.has_error = event->has_error,
+			.error = event->error,
+			.insn_len = event->insn_len,
+		};
+	}
+}
+
+/* An exit: what was chosen is delivered, or goes again.  After a failed entry it just stays. */
+void x86_event_exited(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	if (x86->exit.entry_failed)
+		return;
+	if (x86->exception.state == X86_QUEUED_INJECTED)
+		x86->exception = (struct x86_exception){};
+	if (x86->interrupt.state == X86_QUEUED_INJECTED)
+		x86->interrupt = (struct x86_interrupt){};
+	x86->nmi_injected = false;
+	if (x86->exit.vectored.pending)
+		event_requeue(x86, &x86->exit.vectored);
 }

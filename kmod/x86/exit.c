@@ -56,6 +56,18 @@ static void gpr_write(struct mkvm_vcpu *vcpu, int gpr, u64 value)
 	vcpu->x86.gpr[gpr] = x86_is_64bit(vcpu) ? value : (u32)value;
 }
 
+/* Interrupts that user space holds back may have become possible: it is told. */
+static int exit_cr8(struct mkvm_vcpu *vcpu, u64 value, unsigned int len)
+{
+	u64 before = vcpu->x86.cr8;
+	int r = exit_done(vcpu, x86_set_cr8(vcpu, value), len);
+
+	if (vcpu->x86.cr8 >= before)
+		return r;
+	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
+	return 0;
+}
+
 int x86_exit_mov_to_cr(struct mkvm_vcpu *vcpu, int cr, int gpr, unsigned int len)
 {
 	u64 value = gpr_read(vcpu, gpr);
@@ -68,7 +80,7 @@ int x86_exit_mov_to_cr(struct mkvm_vcpu *vcpu, int cr, int gpr, unsigned int len
 	case 4:
 		return exit_done(vcpu, x86_set_cr4(vcpu, value), len);
 	case 8:
-		return exit_done(vcpu, x86_set_cr8(vcpu, value), len);
+		return exit_cr8(vcpu, value, len);
 	default:
 		return x86_exit_ud(vcpu);
 	}
@@ -129,10 +141,8 @@ int x86_exit_mov_dr(struct mkvm_vcpu *vcpu, int dr, int gpr, bool to_dr, unsigne
 		dr += 2;
 	}
 	/* Privilege comes before the exit on both vendors, but for real-mode code there is none. */
-	if (x86->dr7 & DR7_GD) {
-		x86_raise_db(vcpu, DR6_BD);
-		return 1;
-	}
+	if (x86_dr7(x86) & DR7_GD)
+		return x86_exit_general_detect(vcpu);
 	if (!to_dr) {
 		gpr_write(vcpu, gpr, dr < 4 ? x86->dr[dr] : dr == 6 ? x86->dr6 : x86->dr7);
 		return exit_done(vcpu, 0, len);
@@ -163,8 +173,10 @@ int x86_exit_xsetbv(struct mkvm_vcpu *vcpu, unsigned int len)
 	return exit_done(vcpu, legal ? x86_set_xcr0(vcpu, value) : -EINVAL, len);
 }
 
+/* Nothing that was on its way goes on: it is what the processor has died of. */
 int x86_exit_triple_fault(struct mkvm_vcpu *vcpu)
 {
+	x86_event_reset(vcpu);
 	vcpu->run->exit_reason = KVM_EXIT_SHUTDOWN;
 	return 0;
 }

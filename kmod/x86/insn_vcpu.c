@@ -25,7 +25,7 @@ static enum gpt_mode guest_paging(const struct x86_vcpu *x86)
 }
 
 /* The guest's tables and their rules.  CRS and RFLAGS are there. */
-static struct gpt_root guest_root(struct mkvm_vcpu *vcpu)
+struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 {
 	const struct x86_vcpu *x86 = &vcpu->x86;
 	struct gpt_root root = {
@@ -71,7 +71,7 @@ void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn)
 
 	memset(insn, 0, sizeof(*insn));
 	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS);
-	root = guest_root(vcpu);
+	root = x86_gpt_root(vcpu);
 	while (insn->nr_bytes < sizeof(insn->bytes)) {
 		gva_t gva = linear + insn->nr_bytes;
 		size_t n = min_t(size_t, sizeof(insn->bytes) - insn->nr_bytes,
@@ -109,7 +109,7 @@ static enum emu_status emu_failed(struct emu *emu, int error)
 static enum emu_status translate(struct emu *emu, u64 linear, u32 acc, u64 *gpa)
 {
 	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
-	struct gpt_root root = guest_root(vcpu);
+	struct gpt_root root = x86_gpt_root(vcpu);
 	u32 error;
 	int r;
 

@@ -93,11 +93,9 @@ void x86_reset(struct mkvm_vcpu *vcpu)
 	if (vcpu->id == vcpu->vm->boot_cpu_id)
 		x86->apic_base |= MSR_IA32_APICBASE_BSP;
 	x86_msr_reset(vcpu);
-	x86->interrupt_shadow = false;
-	x86->shadow_by_movss = false;
+	x86->shadow = 0;
 	x86->nmi_masked = false;
-	x86->event.pending = false;
-	x86->shutdown = false;
+	x86_event_reset(vcpu);
 	x86->avail = X86_ST_ALL;
 	x86->dirty = X86_ST_ALL;
 	mkvm_vendor->vcpu_reset(vcpu);
@@ -114,14 +112,13 @@ void x86_jump(struct mkvm_vcpu *vcpu, u64 rip)
 	x86_dirty(vcpu, X86_ST_RIP);
 	x86_fetch(vcpu, X86_ST_SHADOW | X86_ST_RFLAGS);
 	vcpu->x86.rip = rip;
-	if (vcpu->x86.interrupt_shadow) {
+	if (vcpu->x86.shadow) {
 		x86_dirty(vcpu, X86_ST_SHADOW);
-		vcpu->x86.interrupt_shadow = false;
-		vcpu->x86.shadow_by_movss = false;
+		vcpu->x86.shadow = 0;
 	}
 	/* An instruction that was single-stepped ends in a debug exception, emulated or not. */
 	if (vcpu->x86.rflags & X86_EFLAGS_TF)
-		x86_raise_db(vcpu, DR_STEP);
+		x86_step_done(vcpu);
 }
 
 void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len)
@@ -308,12 +305,12 @@ int x86_set_apic_base(struct mkvm_vcpu *vcpu, u64 base, bool by_host)
 	return 0;
 }
 
-/* KVM_GET_REGS.  The vCPU is loaded; so for the next three. */
+/* KVM_GET_REGS.  The vCPU is loaded; so for all that follow. */
 void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs)
 {
 	const u64 *gpr = vcpu->x86.gpr;
 
-	x86_fetch(vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
+	x86_fetch(vcpu, X86_ST_RIP | X86_ST_RSP);
 	*regs = (struct kvm_regs){
 		.rax = gpr[X86_RAX],
 		.rbx = gpr[X86_RBX],
@@ -332,7 +329,7 @@ void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs)
 		.r14 = gpr[X86_R14],
 		.r15 = gpr[X86_R15],
 		.rip = vcpu->x86.rip,
-		.rflags = vcpu->x86.rflags,
+		.rflags = x86_guest_rflags(vcpu),
 	};
 }
 
@@ -345,13 +342,12 @@ void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs)
 		regs->r12, regs->r13, regs->r14, regs->r15,
 	};
 
-	x86_dirty(vcpu, X86_ST_RIP | X86_ST_RSP | X86_ST_RFLAGS);
+	x86_dirty(vcpu, X86_ST_RIP | X86_ST_RSP);
 	memcpy(vcpu->x86.gpr, gpr, sizeof(gpr));
 	vcpu->x86.rip = regs->rip;
-	vcpu->x86.rflags = regs->rflags | X86_EFLAGS_FIXED;
-	if (vcpu->x86.event.type != X86_EVENT_INTR)
-		vcpu->x86.event.pending = false;
-	vcpu->x86.shutdown = false;
+	x86_put_rflags(vcpu, regs->rflags);
+	if (vcpu->x86.exception.state == X86_QUEUED_PENDING)
+		vcpu->x86.exception.state = X86_QUEUED_NONE;
 }
 
 /* KVM_GET_SREGS */
@@ -360,6 +356,8 @@ void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs)
 	const struct x86_vcpu *x86 = &vcpu->x86;
 
 	x86_fetch(vcpu, X86_ST_CRS | X86_ST_SEGS | X86_ST_TABLES);
+	if (!vcpu->vm->exception_payload && x86->exception.state == X86_QUEUED_PENDING)
+		x86_event_payload(vcpu);
 	memset(sregs, 0, sizeof(*sregs));
 	sregs->cs = x86->seg[X86_CS];
 	sregs->ds = x86->seg[X86_DS];
@@ -378,8 +376,8 @@ void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs)
 	sregs->cr8 = x86->cr8;
 	sregs->efer = x86->efer;
 	sregs->apic_base = x86->apic_base;
-	if (x86->event.pending && x86->event.type == X86_EVENT_INTR)
-		__set_bit(x86->event.vector, (unsigned long *)sregs->interrupt_bitmap);
+	if (x86->interrupt.state != X86_QUEUED_NONE && !x86->interrupt.soft)
+		__set_bit(x86->interrupt.vector, (unsigned long *)sregs->interrupt_bitmap);
 }
 
 static bool sregs_are_valid(const struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
@@ -419,32 +417,104 @@ static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	x86->efer = sregs->efer;
 }
 
+static bool sregs_pae(const struct mkvm_vcpu *vcpu)
+{
+	return pae_paging(vcpu->x86.cr0, vcpu->x86.cr4, vcpu->x86.efer);
+}
+
+static void sregs_load_pdptrs(struct mkvm_vcpu *vcpu)
+{
+	int idx;
+
+	if (!sregs_pae(vcpu))
+		return;
+	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+	/* Tables that are not there yet fault when the guest uses them. */
+	if (pdptrs_load(vcpu, vcpu->x86.cr3)) {
+		x86_dirty(vcpu, X86_ST_PDPTRS);
+		memset(vcpu->x86.pdptr, 0, sizeof(vcpu->x86.pdptr));
+	}
+	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
+}
+
 /*
  * KVM_SET_SREGS.  0, or -EINVAL with nothing changed.  May sleep.
  */
 int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 {
 	unsigned int vector;
-	int idx;
 
 	if (!sregs_are_valid(vcpu, sregs) || x86_set_apic_base(vcpu, sregs->apic_base, true))
 		return -EINVAL;
 	sregs_store(vcpu, sregs);
+	sregs_load_pdptrs(vcpu);
 
 	vector = find_first_bit((const unsigned long *)sregs->interrupt_bitmap, KVM_NR_INTERRUPTS);
 	if (vector < KVM_NR_INTERRUPTS)
 		x86_raise_interrupt(vcpu, vector);
-	else if (vcpu->x86.event.type == X86_EVENT_INTR)
-		vcpu->x86.event.pending = false;
-
-	if (pae_paging(vcpu->x86.cr0, vcpu->x86.cr4, vcpu->x86.efer)) {
-		idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-		/* Tables that are not there yet fault when the guest uses them. */
-		if (pdptrs_load(vcpu, vcpu->x86.cr3)) {
-			x86_dirty(vcpu, X86_ST_PDPTRS);
-			memset(vcpu->x86.pdptr, 0, sizeof(vcpu->x86.pdptr));
-		}
-		srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
-	}
 	return 0;
+}
+
+/* Both structures begin alike. */
+static_assert(offsetof(struct kvm_sregs, interrupt_bitmap) == offsetof(struct kvm_sregs2, flags));
+
+/* KVM_GET_SREGS2 */
+int x86_get_sregs2(struct mkvm_vcpu *vcpu, struct kvm_sregs2 *sregs2)
+{
+	struct kvm_sregs sregs;
+	int idx;
+
+	x86_get_sregs(vcpu, &sregs);
+	memset(sregs2, 0, sizeof(*sregs2));
+	memcpy(sregs2, &sregs, offsetof(struct kvm_sregs2, flags));
+	if (!sregs_pae(vcpu))
+		return 0;
+	sregs2->flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	if (mkvm_vendor->pdptrs_are_state) {
+		x86_fetch(vcpu, X86_ST_PDPTRS);
+		memcpy(sregs2->pdptrs, vcpu->x86.pdptr, sizeof(sregs2->pdptrs));
+		return 0;
+	}
+	/* The processor reads them where they are used; where there is no memory they stay 0. */
+	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+	if (guest_mem_read(&vcpu->vm->slots, vcpu->x86.cr3 & GENMASK_ULL(31, 5), sregs2->pdptrs,
+			   sizeof(sregs2->pdptrs)))
+		memset(sregs2->pdptrs, 0, sizeof(sregs2->pdptrs));
+	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
+	return 0;
+}
+
+/* KVM_SET_SREGS2.  0, or -EINVAL with nothing changed.  May sleep. */
+int x86_put_sregs2(struct mkvm_vcpu *vcpu, const struct kvm_sregs2 *sregs2)
+{
+	bool given = sregs2->flags & KVM_SREGS2_FLAGS_PDPTRS_VALID;
+	struct kvm_sregs sregs = {};
+
+	if (sregs2->flags & ~(u64)KVM_SREGS2_FLAGS_PDPTRS_VALID)
+		return -EINVAL;
+	if (given && !pae_paging(sregs2->cr0, sregs2->cr4, sregs2->efer))
+		return -EINVAL;
+	memcpy(&sregs, sregs2, offsetof(struct kvm_sregs2, flags));
+	if (!sregs_are_valid(vcpu, &sregs) || x86_set_apic_base(vcpu, sregs.apic_base, true))
+		return -EINVAL;
+	sregs_store(vcpu, &sregs);
+	if (!given) {
+		sregs_load_pdptrs(vcpu);
+		return 0;
+	}
+	x86_dirty(vcpu, X86_ST_PDPTRS);
+	memcpy(vcpu->x86.pdptr, sregs2->pdptrs, sizeof(vcpu->x86.pdptr));
+	return 0;
+}
+
+/* KVM_GET_MP_STATE: without an interrupt controller in the kernel a vCPU can always run. */
+int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state)
+{
+	state->mp_state = KVM_MP_STATE_RUNNABLE;
+	return 0;
+}
+
+int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state)
+{
+	return state->mp_state == KVM_MP_STATE_RUNNABLE ? 0 : -EINVAL;
 }

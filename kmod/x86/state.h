@@ -31,20 +31,20 @@
 #define X86_ST_PDPTRS BIT(6)  /* pdptr[] */
 #define X86_ST_MSRS   BIT(7)  /* star ... pat */
 #define X86_ST_DRS    BIT(8)  /* dr[], dr6, dr7 */
-#define X86_ST_SHADOW BIT(9)  /* interrupt_shadow, nmi_masked */
+#define X86_ST_SHADOW BIT(9)  /* shadow, nmi_masked */
 #define X86_ST_TSC    BIT(10) /* tsc_offset */
 /* What the guest may do without an exit, by its CPUID; derived, never fetched. */
 #define X86_ST_CONTROLS BIT(11)
 #define X86_ST_ALL	GENMASK(11, 0)
 
 /**
- * struct x86_event - an exception or interrupt on its way into the guest
+ * struct x86_event - what one entry delivers, or what an exit found half delivered
  * @pending: there is one
  * @vector: 0 to 255
  * @type: X86_EVENT_*
  * @has_error: an error code is pushed
  * @error: the error code
- * @insn_len: length of the instruction that raised a software event
+ * @insn_len: length of the instruction that raised a software event; 0: it is executed again
  */
 struct x86_event {
 	bool pending;
@@ -61,6 +61,51 @@ struct x86_event {
 #define X86_EVENT_EXCEPTION 3 /* by the processor, #BP and #OF by INT3 and INTO excepted */
 #define X86_EVENT_SOFT_INTR 4 /* INT n */
 #define X86_EVENT_SOFT_EXC  6 /* INT3, INTO */
+
+/* How far an exception or interrupt has come on its way into the guest. */
+enum x86_queued {
+	X86_QUEUED_NONE,
+	X86_QUEUED_PENDING,  /* not delivered yet; what it changes has not changed */
+	X86_QUEUED_INJECTED, /* an entry tried to: it goes first, whatever RFLAGS.IF says */
+};
+
+/**
+ * struct x86_exception - the exception that waits
+ * @state: how far it has come
+ * @vector: 0 to 31
+ * @has_error: an error code is pushed
+ * @has_payload: @payload is still to be put where it belongs
+ * @insn_len: see struct x86_event
+ * @error: the error code
+ * @payload: #DB: bits of DR6, with the active-low ones inverted; #PF: CR2
+ */
+struct x86_exception {
+	enum x86_queued state;
+	u8 vector;
+	bool has_error;
+	bool has_payload;
+	u8 insn_len;
+	u32 error;
+	u64 payload;
+};
+
+/**
+ * struct x86_interrupt - the external interrupt that waits, or an INT n that was half delivered
+ * @state: PENDING waits until the guest can be interrupted
+ * @vector: 0 to 255
+ * @soft: INT n
+ * @insn_len: see struct x86_event
+ */
+struct x86_interrupt {
+	enum x86_queued state;
+	u8 vector;
+	bool soft;
+	u8 insn_len;
+};
+
+/* Exits that the next entry asks for, bits in x86_vcpu.windows. */
+#define X86_WINDOW_INTR BIT(0) /* as soon as the guest can be interrupted */
+#define X86_WINDOW_NMI	BIT(1) /* as soon as it can take an NMI */
 
 /**
  * struct x86_exit - the last exit from guest mode
@@ -103,19 +148,41 @@ struct x86_msrs {
 };
 
 /**
+ * struct x86_debug - user space debugs the guest
+ * @control: KVM_GUESTDBG_*; 0: it does not
+ * @dr: DR0 to DR3, with KVM_GUESTDBG_USE_HW_BP
+ * @dr7: DR7, with KVM_GUESTDBG_USE_HW_BP
+ * @step_rip: linear address at which single stepping began
+ * @stepped: an instruction that was stepped has been done by the module: KVM_EXIT_DEBUG is due
+ */
+struct x86_debug {
+	u32 control;
+	u64 dr[4], dr7;
+	u64 step_rip;
+	bool stepped;
+};
+
+/**
  * struct x86_vcpu - a virtual processor; all fields owner vCPU only
  * @gpr: general registers
  * @cr8: task priority, bits 7:4 of the TPR
  * @pdptr: PAE page-directory-pointer entries, where the vendor keeps them as state
- * @interrupt_shadow: interrupts are held off for one instruction (by STI or MOV SS)
- * @shadow_by_movss: it was MOV SS
+ * @shadow: interrupts are held off for one instruction: KVM_X86_SHADOW_INT_STI or _MOV_SS; both
+ *	where the vendor cannot tell which
  * @nmi_masked: an NMI is being handled
  * @xcr0: extended control register 0
  * @tsc_offset: guest TSC minus host TSC
  * @avail: groups (X86_ST_*) whose fields here are valid
  * @dirty: groups to store before the next entry; a subset of @avail
- * @event: what is to be delivered at the next entry
+ * @exception: what waits for delivery
+ * @interrupt: see @exception
+ * @nmi_injected: an entry tried to deliver an NMI
+ * @nmi_pending: NMIs that wait: 2 at most
+ * @event: what the next entry delivers; chosen right before it by x86_event_choose()
+ * @windows: exits that it asks for, by X86_WINDOW_*
  * @shutdown: a fault while a double fault was delivered: the processor has shut down
+ * @debug: what user space has asked for by KVM_SET_GUEST_DEBUG
+ * @tsc_khz: frequency of the time-stamp counter, as user space has set it
  * @tsc_lost: how much of x86_tsc's correction for suspends @tsc_offset holds already
  * @cpuid: see there
  * @msrs: see there
@@ -140,13 +207,19 @@ struct x86_vcpu {
 	u64 apic_base;
 	u64 xcr0;
 	u64 tsc_offset;
-	bool interrupt_shadow;
-	bool shadow_by_movss;
+	u8 shadow;
 	bool nmi_masked;
 	u32 avail;
 	u32 dirty;
+	struct x86_exception exception;
+	struct x86_interrupt interrupt;
+	bool nmi_injected;
+	u8 nmi_pending;
 	struct x86_event event;
+	u32 windows;
 	bool shutdown;
+	struct x86_debug debug;
+	u32 tsc_khz;
 	u64 tsc_lost;
 	struct x86_cpuid cpuid;
 	struct x86_msrs msrs;

@@ -3,12 +3,15 @@
  * The guest's time-stamp counter: the host's plus an offset that the processor adds.
  *
  * All vCPUs of a VM share the offset that makes the counter 0 when the VM is created, or the one
- * that user space has set last.  A suspended
- * host may come back with its counter reset; what was lost is added to each vCPU's offset when it
- * is next loaded, so that a guest never sees time go back.
+ * that user space has set last.  A suspended host may come back with its counter reset; what was
+ * lost is added to each vCPU's offset when it is next loaded, so that a guest never sees time go
+ * back.
  */
 #include <asm/tsc.h>
 #include "x86/x86.h"
+
+/* As much as a well-kept clock goes wrong. */
+#define TSC_TOLERANCE_PPM 250
 
 static u64 tsc_at_suspend;
 static u64 tsc_lost; /* by all suspends so far; written with one processor running */
@@ -19,7 +22,38 @@ void x86_tsc_start(struct mkvm_vcpu *vcpu)
 	vcpu->x86.tsc_offset = vcpu->vm->tsc_offset + tsc_lost - vcpu->vm->tsc_lost;
 	mutex_unlock(&vcpu->vm->tsc_lock);
 	vcpu->x86.tsc_lost = tsc_lost;
+	vcpu->x86.tsc_khz = READ_ONCE(vcpu->vm->tsc_khz);
 	x86_dirty(vcpu, X86_ST_TSC);
+}
+
+/* Guests' counters are not scaled: the host's frequency, but for a difference that clocks have. */
+static bool tsc_khz_fits(u32 khz)
+{
+	u64 slack = div_u64((u64)tsc_khz * TSC_TOLERANCE_PPM, 1000000);
+
+	return khz >= tsc_khz - slack && khz <= tsc_khz + slack;
+}
+
+/* KVM_SET_TSC_KHZ; 0 stands for the host's frequency.  0 or -EINVAL. */
+int x86_tsc_set_khz(struct mkvm_vcpu *vcpu, u32 khz)
+{
+	if (!khz)
+		khz = tsc_khz;
+	if (!tsc_khz_fits(khz))
+		return -EINVAL;
+	vcpu->x86.tsc_khz = khz;
+	return 0;
+}
+
+/* The same for vCPUs that are still to be created. */
+int x86_tsc_set_vm_khz(struct mkvm *vm, u32 khz)
+{
+	if (!khz)
+		khz = tsc_khz;
+	if (!tsc_khz_fits(khz))
+		return -EINVAL;
+	WRITE_ONCE(vm->tsc_khz, khz);
+	return 0;
 }
 
 /* The vCPU comes to a processor; preemption is off. */

@@ -18,6 +18,7 @@
  * @vcpu_size: bytes of the vendor's vCPU structure, which begins with struct mkvm_vcpu
  * @pdptrs_are_state: PAE page-directory pointers are loaded by MOV CR and kept (VMX), not re-read
  *	from memory (SVM)
+ * @shadows_differ: interrupt shadows of STI and of MOV SS are told apart
  * @setup: at load, once; may sleep.  Reads the processor's capabilities, fills @caps for the MMU,
  *	allocates what is per CPU.  -EOPNOTSUPP with a message if the processor lacks something.
  * @teardown: undoes @setup
@@ -39,7 +40,8 @@
  * @flush_tlb: preemption off, loaded: drop all translations of this vCPU's guest on this CPU, at
  *	the next entry at the latest
  * @enter: interrupts off, loaded.  Stores the groups in x86.dirty, injects x86.event if pending,
- *	enters the guest, and fills x86.exit, x86.avail, x86.gpr and x86.cr2 when it comes back
+ *	arranges for the exits in x86.windows, enters the guest, and fills x86.exit, x86.avail,
+ *	x86.gpr and x86.cr2 when it comes back
  * @exit_irqoff: interrupts still off: hand NMI and machine check to the host
  * @handle_exit: >0: enter again; 0: exit to user space, vcpu->run is filled; <0: errno
  * @reason_index: hardware reason to dense index below MKVM_NR_REASONS
@@ -50,6 +52,7 @@ struct vendor_ops {
 	u32 vendor;
 	size_t vcpu_size;
 	bool pdptrs_are_state;
+	bool shadows_differ;
 
 	int (*setup)(struct mmu_caps *caps);
 	void (*teardown)(void);

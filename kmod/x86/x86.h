@@ -26,6 +26,10 @@ void x86_get_regs(struct mkvm_vcpu *vcpu, struct kvm_regs *regs);
 void x86_put_regs(struct mkvm_vcpu *vcpu, const struct kvm_regs *regs);
 void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
 int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs) __must_check;
+int x86_get_sregs2(struct mkvm_vcpu *vcpu, struct kvm_sregs2 *sregs2);
+int x86_put_sregs2(struct mkvm_vcpu *vcpu, const struct kvm_sregs2 *sregs2) __must_check;
+int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state);
+int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state) __must_check;
 bool x86_is_64bit(struct mkvm_vcpu *vcpu); /* CS.L in long mode */
 
 /* An instruction is done and the next is at @rip: shadow dropped, single step. */
@@ -37,15 +41,57 @@ void x86_skip(struct mkvm_vcpu *vcpu, unsigned int len);
 /* event.c: what is delivered at the next entry */
 void x86_raise(struct mkvm_vcpu *vcpu, u8 vector);
 void x86_raise_error(struct mkvm_vcpu *vcpu, u8 vector, u32 error);
-void x86_raise_db(struct mkvm_vcpu *vcpu, u64 dr6); /* #DB with these bits set in DR6 */
+void x86_raise_db(struct mkvm_vcpu *vcpu, u64 bits); /* #DB that sets these bits in DR6 */
 void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error);
 void x86_raise_interrupt(struct mkvm_vcpu *vcpu, u8 vector);
-void x86_event_vectored(struct mkvm_vcpu *vcpu); /* x86.exit.vectored is delivered again */
+void x86_raise_nmi(struct mkvm_vcpu *vcpu, unsigned int nr);
+bool x86_interrupt_allowed(struct mkvm_vcpu *vcpu);
+bool x86_event_idle(const struct mkvm_vcpu *vcpu);
+void x86_event_reset(struct mkvm_vcpu *vcpu);
+void x86_event_payload(struct mkvm_vcpu *vcpu); /* of the exception that waits: deliver it now */
+void x86_event_choose(struct mkvm_vcpu *vcpu);	/* right before an entry, interrupts off */
+void x86_event_exited(struct mkvm_vcpu *vcpu);
+
+/* vcpu_events.c */
+int x86_get_vcpu_events(struct mkvm_vcpu *vcpu, struct kvm_vcpu_events *events);
+int x86_set_vcpu_events(struct mkvm_vcpu *vcpu, const struct kvm_vcpu_events *events) __must_check;
+
+/* debug.c: user space debugs the guest; the guest's debug registers as user space sees them */
+int x86_set_guest_debug(struct mkvm_vcpu *vcpu, const struct kvm_guest_debug *debug) __must_check;
+int x86_get_debugregs(struct mkvm_vcpu *vcpu, struct kvm_debugregs *regs);
+int x86_set_debugregs(struct mkvm_vcpu *vcpu, const struct kvm_debugregs *regs) __must_check;
+int x86_exit_db(struct mkvm_vcpu *vcpu, u64 bits);   /* #DB: bits as x86_raise_db() takes them */
+int x86_exit_bp(struct mkvm_vcpu *vcpu);	     /* #BP, which exits for user space only */
+int x86_exit_general_detect(struct mkvm_vcpu *vcpu); /* MOV DR with DR7.GD set */
+void x86_step_done(struct mkvm_vcpu *vcpu); /* an instruction with RFLAGS.TF was emulated */
+bool x86_step_exit(struct mkvm_vcpu *vcpu); /* KVM_EXIT_DEBUG is due for it */
+u64 x86_linear_rip(struct mkvm_vcpu *vcpu);
+u64 x86_guest_rflags(struct mkvm_vcpu *vcpu);		 /* without a debugger's TF */
+void x86_put_rflags(struct mkvm_vcpu *vcpu, u64 rflags); /* RIP is set already */
+
+/* xstate.c */
+int x86_get_fpu(struct mkvm_vcpu *vcpu, struct kvm_fpu *fpu);
+int x86_set_fpu(struct mkvm_vcpu *vcpu, const struct kvm_fpu *fpu) __must_check;
+int x86_get_xcrs(struct mkvm_vcpu *vcpu, struct kvm_xcrs *xcrs);
+int x86_set_xcrs(struct mkvm_vcpu *vcpu, const struct kvm_xcrs *xcrs) __must_check;
+int x86_get_xsave(struct mkvm_vcpu *vcpu, void __user *user) __must_check;
+int x86_get_xsave2(struct mkvm_vcpu *vcpu, void __user *user) __must_check;
+int x86_set_xsave(struct mkvm_vcpu *vcpu, void __user *user) __must_check;
+long x86_xsave_size(void);
+
+/* translate.c */
+int x86_translate(struct mkvm_vcpu *vcpu, struct kvm_translation *translation);
+
+/* run_page.c: struct kvm_run but for the exits */
+int x86_run_begin(struct mkvm_vcpu *vcpu) __must_check;
+void x86_run_end(struct mkvm_vcpu *vcpu);
+bool x86_run_window_open(struct mkvm_vcpu *vcpu);
 
 /* insn_vcpu.c: instructions at the guest's RIP; the caller holds a read side of the slots */
 void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn);
 int x86_insn_decode(struct mkvm_vcpu *vcpu, struct x86_insn *insn) __must_check;
 u8 x86_cpl(const struct x86_vcpu *x86);
+struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu);
 void x86_emu_load(struct mkvm_vcpu *vcpu);
 enum emu_status x86_emu_start(struct mkvm_vcpu *vcpu) __must_check;
 
@@ -115,20 +161,36 @@ int x86_exit_guest_ud(struct mkvm_vcpu *vcpu);
 /* A host event that needs nothing more than the exit itself. */
 int x86_exit_host(struct mkvm_vcpu *vcpu);
 
-/* Bits of DR6 and DR7 that the guest can change, and those that are always set. */
-#define DR6_WRITABLE 0x0000e00full
-#define DR6_FIXED_1  0xffff0ff0ull
-#define DR6_BD	     0x00002000ull /* a debug register was touched with DR7.GD set */
-#define DR7_WRITABLE 0xffff2bffull
-#define DR7_ALWAYS_1 0x00000400ull
-#define DR7_GD	     0x00002000ull
+/*
+ * Bits of DR6 and DR7 that the guest can change, and those that are always set.  None of the
+ * processor's active-low bits of DR6 is offered to guests, so all of them are always set.
+ */
+#define DR6_WRITABLE   0x0000e00full
+#define DR6_FIXED_1    0xffff0ff0ull
+#define DR6_ACTIVE_LOW 0x00010800ull /* restricted transactions, bus locks */
+#define DR6_BD	       0x00002000ull /* a debug register was touched with DR7.GD set */
+#define DR7_WRITABLE   0xffff2bffull
+#define DR7_ALWAYS_1   0x00000400ull
+#define DR7_GD	       0x00002000ull
 
 /* dr.c: debug registers in hardware, around an entry; interrupts off */
 void x86_dr_enter(struct mkvm_vcpu *vcpu);
 void x86_dr_exit(struct mkvm_vcpu *vcpu);
+/* The hardware's DR7: the guest's, or a debugger's. */
+static inline u64 x86_dr7(const struct x86_vcpu *x86)
+{
+	return x86->debug.control & KVM_GUESTDBG_USE_HW_BP ? x86->debug.dr7 : x86->dr7;
+}
+
 static inline bool x86_dr_in_use(const struct mkvm_vcpu *vcpu)
 {
-	return vcpu->x86.dr7 & 0xff;
+	return x86_dr7(&vcpu->x86) & 0xff;
+}
+
+/* INT3 in the guest is an exit. */
+static inline bool x86_bp_exits(const struct x86_vcpu *x86)
+{
+	return x86->debug.control & KVM_GUESTDBG_USE_SW_BP;
 }
 
 /* spec.c: speculation; interrupts off */
@@ -144,6 +206,8 @@ void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu);
 u64 x86_tsc_read(struct mkvm_vcpu *vcpu);
 void x86_tsc_move(struct mkvm_vcpu *vcpu, u64 by);
 void x86_tsc_set(struct mkvm_vcpu *vcpu, u64 value);
+int x86_tsc_set_vm_khz(struct mkvm *vm, u32 khz) __must_check;
+int x86_tsc_set_khz(struct mkvm_vcpu *vcpu, u32 khz) __must_check;
 void x86_tsc_host_suspend(void);
 void x86_tsc_host_resume(void);
 
