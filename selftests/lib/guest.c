@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "host.h"
 #include "lib/names.h"
 
 extern const unsigned char trap_code[], trap_code_end[];
@@ -121,6 +122,39 @@ void guest_set_rip(struct guest *guest, unsigned int cpu, uint64_t rip)
 
 	regs.rip = rip;
 	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[cpu], &regs));
+}
+
+/* An IRET to the instruction behind it. */
+guest_code(code_guest_iret, 64,
+	   "mov %rsp, %rcx\n"
+	   "mov %ss, %eax\n"
+	   "push %rax\n"
+	   "push %rcx\n"
+	   "pushfq\n"
+	   "mov %cs, %eax\n"
+	   "push %rax\n"
+	   "lea 1f(%rip), %rax\n"
+	   "push %rax\n"
+	   "iretq\n"
+	   "1: hlt\n");
+
+/*
+ * For a test that delivers NMIs.  In Bochs 2.7 they stay masked on a processor when a vCPU leaves
+ * it while they are, whatever the next one's state says, until an IRET in any guest: one is
+ * executed here.  The thread stays on that processor.
+ */
+void guest_unmask_nmis(void)
+{
+	struct guest guest;
+
+	if (!host_is_bochs())
+		return;
+	host_pin(0);
+	guest_create(&guest, 1);
+	guest_load(&guest, code_guest_iret);
+	guest_start(&guest, 0, MODE_LONG);
+	guest_run_to_hlt(&guest, 0);
+	guest_destroy(&guest);
 }
 
 /*

@@ -70,6 +70,7 @@ void __guest_load(struct guest *guest, const void *code, size_t size);
 void guest_start(struct guest *guest, unsigned int cpu, enum cpu_mode mode);
 void guest_set_rip(struct guest *guest, unsigned int cpu, uint64_t rip);
 void guest_enable_traps(struct guest *guest, unsigned int cpu);
+void guest_unmask_nmis(void);
 uint64_t guest_nr_traps(const struct guest *guest);
 struct trap guest_trap(const struct guest *guest, uint64_t i);
 

@@ -87,6 +87,14 @@ int vcpu_set_sregs(const struct vcpu *vcpu, const struct kvm_sregs *sregs)
 	return ioctl(vcpu->fd, KVM_SET_SREGS, sregs) < 0 ? -errno : 0;
 }
 
+/* Any other of its ioctls. */
+int vcpu_call(const struct vcpu *vcpu, unsigned long request, void *argument)
+{
+	int r = ioctl(vcpu->fd, request, argument);
+
+	return r < 0 ? -errno : r;
+}
+
 /* Where a port exit's data is read from or written to: io.count items of io.size bytes. */
 void *vcpu_io_data(const struct vcpu *vcpu)
 {

@@ -24,6 +24,7 @@ int vcpu_get_regs(const struct vcpu *vcpu, struct kvm_regs *regs);
 int vcpu_set_regs(const struct vcpu *vcpu, const struct kvm_regs *regs);
 int vcpu_get_sregs(const struct vcpu *vcpu, struct kvm_sregs *sregs);
 int vcpu_set_sregs(const struct vcpu *vcpu, const struct kvm_sregs *sregs);
+int vcpu_call(const struct vcpu *vcpu, unsigned long request, void *argument);
 void *vcpu_io_data(const struct vcpu *vcpu);
 
 #endif

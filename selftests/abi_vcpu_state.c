@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rest of a vCPU's state from outside: system registers with page-directory pointers, debug
+ * registers, MP state, the TSC's frequency, and addresses translated by the guest's tables.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+
+#include "lib/guest.h"
+
+#define DR6_FIXED 0xffff0ff0ULL
+#define DR7_FIXED 0x400ULL
+
+static int call(const struct guest *guest, unsigned long request, void *argument)
+{
+	return vcpu_call(&guest->vcpu[0], request, argument);
+}
+
+static void capabilities(void)
+{
+	struct guest guest;
+
+	guest_create(&guest, 0);
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_SREGS2));
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_DEBUGREGS));
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_MP_STATE));
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_GET_TSC_KHZ));
+}
+
+static void bad_addresses(void)
+{
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_GET_SREGS2, (void *)-1L));
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_SET_SREGS2, (void *)-1L));
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_GET_DEBUGREGS, (void *)-1L));
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_SET_DEBUGREGS, (void *)-1L));
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_GET_MP_STATE, (void *)-1L));
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_SET_MP_STATE, (void *)-1L));
+	EXPECT_ERRNO(EFAULT, call(&guest, KVM_TRANSLATE, (void *)-1L));
+}
+
+static struct kvm_sregs2 sregs2_of(const struct guest *guest)
+{
+	struct kvm_sregs2 sregs2;
+
+	memset(&sregs2, 0, sizeof(sregs2));
+	REQUIRE_OK(call(guest, KVM_GET_SREGS2, &sregs2));
+	return sregs2;
+}
+
+static void system_registers(void)
+{
+	struct kvm_sregs2 sregs2;
+	struct kvm_sregs sregs;
+	enum cpu_mode mode;
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	for (mode = 0; mode < MODE_NR; mode++) {
+		guest_start(&guest, 0, mode);
+		sregs = guest_sregs(&guest, 0);
+		sregs2 = sregs2_of(&guest);
+		EXPECT(memcmp(&sregs, &sregs2, offsetof(struct kvm_sregs2, flags)) == 0,
+		       "%s: the two forms differ", mode_name(mode));
+		EXPECT_EQ(mode == MODE_PAE ? KVM_SREGS2_FLAGS_PDPTRS_VALID : 0, sregs2.flags);
+		REQUIRE_OK(call(&guest, KVM_SET_SREGS2, &sregs2));
+		if (mode == MODE_PAE)
+			continue;
+		sregs2.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+		EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_SREGS2, &sregs2));
+	}
+	sregs2 = sregs2_of(&guest);
+	sregs2.flags = 2;
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_SREGS2, &sregs2));
+	sregs2 = sregs2_of(&guest);
+	sregs2.cr4 |= 1ULL << 40;
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_SREGS2, &sregs2));
+}
+
+static void page_directory_pointers(void)
+{
+	struct kvm_sregs2 sregs2;
+	struct guest guest;
+	uint64_t *pointers;
+	int i;
+
+	guest_create(&guest, 1);
+	guest_start(&guest, 0, MODE_PAE);
+	sregs2 = sregs2_of(&guest);
+	pointers = guest_at(&guest, sregs2.cr3, 32);
+	for (i = 0; i < 4; i++)
+		EXPECT_EQ(pointers[i], sregs2.pdptrs[i]);
+}
+
+static void apic_base(void)
+{
+	struct kvm_sregs sregs;
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	sregs = guest_sregs(&guest, 0);
+	EXPECT_EQ(0xfee00900, sregs.apic_base);
+	sregs.apic_base = 0xfed00800;
+	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &sregs));
+	EXPECT_EQ(0xfed00800, guest_sregs(&guest, 0).apic_base);
+	sregs.apic_base |= 1;
+	EXPECT_ERRNO(EINVAL, vcpu_set_sregs(&guest.vcpu[0], &sregs));
+	sregs.apic_base = 1ULL << 60;
+	EXPECT_ERRNO(EINVAL, vcpu_set_sregs(&guest.vcpu[0], &sregs));
+	sregs.apic_base = 0xfee00400; /* x2APIC of an APIC that is off */
+	EXPECT_ERRNO(EINVAL, vcpu_set_sregs(&guest.vcpu[0], &sregs));
+	EXPECT_EQ(0xfed00800, guest_sregs(&guest, 0).apic_base);
+}
+
+static void debug_registers(void)
+{
+	struct kvm_debugregs regs, out;
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	memset(&regs, 0xff, sizeof(regs));
+	REQUIRE_OK(call(&guest, KVM_GET_DEBUGREGS, &regs));
+	EXPECT_EQ(0, regs.db[0] | regs.db[1] | regs.db[2] | regs.db[3]);
+	EXPECT_EQ(DR6_FIXED, regs.dr6);
+	EXPECT_EQ(DR7_FIXED, regs.dr7);
+	EXPECT_EQ(0, regs.flags);
+
+	regs.db[0] = 0x1000;
+	regs.db[1] = 0x7fffffffffff;
+	regs.db[2] = 0xffff800000000000;
+	regs.db[3] = 3;
+	regs.dr6 = DR6_FIXED | 0xe00f;
+	regs.dr7 = DR7_FIXED | 0xffff0000;
+	REQUIRE_OK(call(&guest, KVM_SET_DEBUGREGS, &regs));
+	REQUIRE_OK(call(&guest, KVM_GET_DEBUGREGS, &out));
+	EXPECT(memcmp(&regs, &out, sizeof(regs)) == 0, "what was set is not what is read");
+
+	out.flags = 1;
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_DEBUGREGS, &out));
+	out = regs;
+	out.dr6 |= 1ULL << 32;
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_DEBUGREGS, &out));
+	out = regs;
+	out.dr7 |= 1ULL << 63;
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_DEBUGREGS, &out));
+	REQUIRE_OK(call(&guest, KVM_GET_DEBUGREGS, &out));
+	EXPECT(memcmp(&regs, &out, sizeof(regs)) == 0, "a refusal changed something");
+}
+
+guest_code(code_drs, 64,
+	   "mov %dr1, %r8\n"
+	   "mov %dr2, %r9\n"
+	   "mov %dr6, %r10\n"
+	   "mov %dr7, %r11\n"
+	   "mov $0x77, %eax\n"
+	   "mov %rax, %dr3\n"
+	   "hlt\n");
+
+static void debug_registers_in_the_guest(void)
+{
+	struct kvm_debugregs debugregs = {
+		.db = { 1, 2, 3, 4 },
+		.dr6 = DR6_FIXED | 0x4000,
+		.dr7 = DR7_FIXED,
+	};
+	struct kvm_regs regs;
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	guest_load(&guest, code_drs);
+	guest_start(&guest, 0, MODE_LONG);
+	REQUIRE_OK(call(&guest, KVM_SET_DEBUGREGS, &debugregs));
+	guest_run_to_hlt(&guest, 0);
+	regs = guest_regs(&guest, 0);
+	EXPECT_EQ(2, regs.r8);
+	EXPECT_EQ(3, regs.r9);
+	EXPECT_EQ(DR6_FIXED | 0x4000, regs.r10);
+	EXPECT_EQ(DR7_FIXED, regs.r11);
+	REQUIRE_OK(call(&guest, KVM_GET_DEBUGREGS, &debugregs));
+	EXPECT_EQ(1, debugregs.db[0]);
+	EXPECT_EQ(0x77, debugregs.db[3]);
+	EXPECT_EQ(DR6_FIXED | 0x4000, debugregs.dr6);
+}
+
+/* Without an interrupt controller in the kernel a vCPU is always runnable. */
+static void mp_state(void)
+{
+	struct kvm_mp_state state = { .mp_state = 77 };
+	struct guest guest;
+	uint32_t i;
+
+	guest_create(&guest, 2);
+	REQUIRE_OK(call(&guest, KVM_GET_MP_STATE, &state));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, state.mp_state);
+	REQUIRE_OK(vcpu_call(&guest.vcpu[1], KVM_GET_MP_STATE, &state));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, state.mp_state);
+	for (i = 0; i < 12; i++) {
+		state.mp_state = i;
+		EXPECT_ERRNO(i == KVM_MP_STATE_RUNNABLE ? 0 : EINVAL,
+			     call(&guest, KVM_SET_MP_STATE, &state));
+	}
+	state.mp_state = ~0U;
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_MP_STATE, &state));
+}
+
+static void tsc_frequency(void)
+{
+	struct guest guest;
+	int khz, fd;
+
+	guest_create(&guest, 1);
+	khz = call(&guest, KVM_GET_TSC_KHZ, NULL);
+	EXPECT(khz > 1000, "the TSC has %d kHz", khz);
+	EXPECT_EQ(khz, ioctl(guest.vm.fd, KVM_GET_TSC_KHZ, 0));
+	EXPECT_ERRNO(0, call(&guest, KVM_SET_TSC_KHZ, (void *)(long)khz));
+	EXPECT_EQ(khz, call(&guest, KVM_GET_TSC_KHZ, NULL));
+	/* 0 stands for the host's. */
+	EXPECT_ERRNO(0, call(&guest, KVM_SET_TSC_KHZ, NULL));
+	EXPECT_EQ(khz, call(&guest, KVM_GET_TSC_KHZ, NULL));
+	/* As near as clocks are. */
+	EXPECT_ERRNO(0, call(&guest, KVM_SET_TSC_KHZ, (void *)(long)(khz + khz / 10000)));
+	EXPECT_EQ(khz + khz / 10000, call(&guest, KVM_GET_TSC_KHZ, NULL));
+	EXPECT_EQ(khz, ioctl(guest.vm.fd, KVM_GET_TSC_KHZ, 0));
+
+	/* What the VM is told holds for vCPUs that come later. */
+	EXPECT_EQ(0, ioctl(guest.vm.fd, KVM_SET_TSC_KHZ, khz - khz / 10000));
+	EXPECT_EQ(khz - khz / 10000, ioctl(guest.vm.fd, KVM_GET_TSC_KHZ, 0));
+	fd = ioctl(guest.vm.fd, KVM_CREATE_VCPU, 1);
+	REQUIRE(fd >= 0, "no second vCPU");
+	EXPECT_EQ(khz - khz / 10000, ioctl(fd, KVM_GET_TSC_KHZ, 0));
+	EXPECT_EQ(khz + khz / 10000, call(&guest, KVM_GET_TSC_KHZ, NULL));
+
+	if (!kvm_dev_extension(&guest.dev, KVM_CAP_TSC_CONTROL))
+		EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_TSC_KHZ, (void *)(long)(khz / 2)));
+}
+
+/* Nobody scales: kvm 6.12 takes more than the host's and lets the counter run after it. */
+static void faster_than_the_host(void)
+{
+	struct guest guest;
+	int khz;
+
+	guest_create(&guest, 1);
+	khz = call(&guest, KVM_GET_TSC_KHZ, NULL);
+	if (!kvm_dev_is_mkvm(&guest.dev))
+		ktap_skip("kvm lets the guest's counter catch up");
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_TSC_KHZ, (void *)(long)(khz * 2)));
+	EXPECT_EQ(-1, ioctl(guest.vm.fd, KVM_SET_TSC_KHZ, khz * 2));
+	EXPECT_EQ(khz, call(&guest, KVM_GET_TSC_KHZ, NULL));
+}
+
+static struct kvm_translation translate(const struct guest *guest, uint64_t address)
+{
+	struct kvm_translation translation = { .linear_address = address };
+
+	REQUIRE_OK(call(guest, KVM_TRANSLATE, &translation));
+	EXPECT_EQ(address, translation.linear_address);
+	return translation;
+}
+
+static void addresses(void)
+{
+	struct kvm_translation translation;
+	struct guest guest;
+	enum cpu_mode mode;
+	uint64_t *entry;
+
+	guest_create(&guest, 1);
+	for (mode = 0; mode < MODE_NR; mode++) {
+		guest_start(&guest, 0, mode);
+		translation = translate(&guest, GUEST_CODE + 0x123);
+		EXPECT_EQ(1, translation.valid);
+		EXPECT_EQ(GUEST_CODE + 0x123, translation.physical_address);
+		EXPECT_EQ(1, translation.writeable);
+		EXPECT_EQ(0, translation.usermode);
+	}
+	guest_start(&guest, 0, MODE_LONG);
+	entry = guest_at(&guest, GUEST_TABLES + 0x1000, 32);
+	entry[3] = 0;
+	translation = translate(&guest, 0xc0000123);
+	EXPECT_EQ(0, translation.valid);
+	EXPECT_EQ(~0ULL, translation.physical_address);
+	/* Where there is no memory is no matter of the tables. */
+	translation = translate(&guest, 0x80000123);
+	EXPECT_EQ(1, translation.valid);
+	EXPECT_EQ(0x80000123, translation.physical_address);
+}
+
+static const struct ktap_test tests[] = {
+	KTAP_TEST(capabilities),
+	KTAP_TEST(bad_addresses),
+	KTAP_TEST(system_registers),
+	KTAP_TEST(page_directory_pointers),
+	KTAP_TEST(apic_base),
+	KTAP_TEST(debug_registers),
+	KTAP_TEST(debug_registers_in_the_guest),
+	KTAP_TEST(mp_state),
+	KTAP_TEST(tsc_frequency),
+	KTAP_TEST(faster_than_the_host),
+	KTAP_TEST(addresses),
+};
+
+KTAP_MAIN(tests)
