@@ -242,6 +242,31 @@ static void make_cpuid(struct rng *rng, const struct fuzz_world *world, void *bu
 		words[rng_below(rng, nr_words)] &= rng_next(rng);
 }
 
+static void make_old_cpuid(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_cpuid *cpuid = buffer;
+	unsigned int i;
+
+	cpuid->nent = world->cpuid_nent < 16 ? world->cpuid_nent : 16;
+	for (i = 0; i < cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *entry = &world->cpuid[i];
+
+		cpuid->entries[i] = (struct kvm_cpuid_entry){
+			.function = entry->function,
+			.eax = entry->eax,
+			.ebx = entry->ebx,
+			.ecx = entry->ecx,
+			.edx = rng_chance(rng, 80) ? entry->edx : rng_next(rng),
+		};
+	}
+}
+
+static void make_banks(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	(void)world;
+	*(uint64_t *)buffer = 1 + rng_below(rng, 32) + rng_below(rng, 2) * (1 << 8);
+}
+
 static void make_range(struct rng *rng, const struct fuzz_world *world, void *buffer)
 {
 	struct kvm_pre_fault_memory *range = buffer;
@@ -340,7 +365,9 @@ static const struct {
 	{ KVM_GET_SUPPORTED_CPUID, make_cpuid_room },
 	{ KVM_GET_EMULATED_CPUID, make_cpuid_room },
 	{ KVM_GET_CPUID2, make_cpuid_room },
+	{ KVM_SET_CPUID, make_old_cpuid },
 	{ KVM_SET_CPUID2, make_cpuid },
+	{ KVM_X86_SETUP_MCE, make_banks },
 	{ KVM_PRE_FAULT_MEMORY, make_range },
 	{ KVM_TRANSLATE, make_translate },
 	{ KVM_INTERRUPT, make_interrupt },

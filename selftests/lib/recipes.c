@@ -169,6 +169,23 @@ static unsigned long make_cpuid(struct attempt *f)
 	return (uintptr_t)f->argument;
 }
 
+/* The old form has no subleaves. */
+static unsigned long make_old_cpuid(struct attempt *f)
+{
+	struct kvm_cpuid *cpuid = (struct kvm_cpuid *)f->argument;
+
+	cpuid->nent = 2;
+	cpuid->entries[0] = (struct kvm_cpuid_entry){ .function = 0, .eax = 1 };
+	cpuid->entries[1] = (struct kvm_cpuid_entry){ .function = 1 };
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_banks(struct attempt *f)
+{
+	*(uint64_t *)f->argument = 10;
+	return (uintptr_t)f->argument;
+}
+
 static unsigned long make_interrupt(struct attempt *f)
 {
 	((struct kvm_interrupt *)f->argument)->irq = 0x30;
@@ -261,12 +278,17 @@ const struct recipe recipes[] = {
 	{ KVM_SET_MSRS, FD_VCPU, "", ALLOCATES, make_msrs, NULL },
 	{ KVM_GET_CPUID2, FD_VCPU, "", false, make_cpuid_room, NULL },
 	{ KVM_SET_CPUID2, FD_VCPU, "", ALLOCATES, make_cpuid, NULL },
+	{ KVM_SET_CPUID, FD_VCPU, "", ALLOCATES, make_old_cpuid, NULL },
+	{ KVM_X86_SETUP_MCE, FD_VCPU, "", false, make_banks, NULL },
 	{ KVM_SET_TSC_KHZ, FD_VCPU, "", false, make_tsc_khz, NULL },
 	{ KVM_PRE_FAULT_MEMORY, FD_VCPU, "", ALLOCATES, make_range, NULL },
 	{ KVM_INTERRUPT, FD_VCPU, "", false, make_interrupt, NULL },
 	{ KVM_SET_SIGNAL_MASK, FD_VCPU, "", false, make_signal_mask, NULL },
 	{ KVM_GET_STATS_FD, FD_VCPU, "", ALLOCATES, NULL, NULL },
+	{ KVM_GET_FPU, FD_VCPU, "", ALLOCATES, NULL, NULL },
+	{ KVM_SET_FPU, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ KVM_GET_XSAVE, FD_VCPU, "", ALLOCATES, NULL, NULL },
+	{ KVM_GET_XSAVE2, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ KVM_SET_XSAVE, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ MKVM_GET_COUNTS, FD_VCPU, "", false, make_counts, NULL },
 };
