@@ -151,6 +151,8 @@ static void batch_retire(struct mkvm_vcpu *vcpu, const struct batch *batch)
 	emu_gpr_add(emu, X86_RCX, emu->insn.addr_size, -(s64)batch->count);
 	if (!(emu->gpr[X86_RCX] & emu_size_mask(emu->insn.addr_size)))
 		emu_step_over(emu);
+	/* Unlike an element, a batch ends a debugger's step. */
+	emu->repeat = false;
 	emu->ops->retire(emu);
 }
 

@@ -206,6 +206,9 @@ static void vcpu_retire(struct emu *emu)
 	memcpy(vcpu->x86.gpr, emu->gpr, sizeof(emu->gpr));
 	vcpu->x86.rflags = emu->rflags & ~(u64)X86_EFLAGS_RF;
 	x86_jump(vcpu, emu->rip);
+	/* A debugger's step goes over all elements of a string instruction. */
+	if (emu->repeat)
+		vcpu->x86.debug.stepped = false;
 }
 
 static const struct emu_ops vcpu_emu_ops = {
