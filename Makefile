@@ -53,6 +53,18 @@ check: ## both builds without a warning, sparse, checkpatch, formatting, layers,
 unit: ## the decoder and emulator of instructions, in user space with sanitizers
 	+@$(MAKE) --no-print-directory -C selftests/unit O="$(BUILD)" run
 
+.PHONY: prove
+prove: ## the MMU in user space, against a simulated host and processors: OPS=N SEED=S
+	+@$(MAKE) --no-print-directory -C selftests/unit/mmu O="$(BUILD)" coverage
+
+.PHONY: prove-faults
+prove-faults: ## does the proof find faults? each of selftests/unit/mmu/faults in turn
+	+@$(MAKE) --no-print-directory -C selftests/unit/mmu O="$(BUILD)" faults
+
+.PHONY: fuzz-mmu
+fuzz-mmu: ## the same with libFuzzer's choices, until it is stopped: FUZZ="-max_total_time=60"
+	+@$(MAKE) --no-print-directory -C selftests/unit/mmu O="$(BUILD)" fuzz
+
 .PHONY: format
 format: ## let clang-format lay out the C files
 	@scripts/check format
@@ -94,5 +106,6 @@ help: ## this list
 	@echo '  TEST="NAME..."                        only these test programs'
 	@echo '  ORACLE=1                              test on the stock kvm instead'
 	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
+	@echo '  OPS=, SEED=, FUZZ=                    for prove; arguments of libFuzzer, for fuzz-mmu'
 	@echo '  CALLS=, SEED=, ROUND=, THREADS=       for fuzz-ioctl; KERNEL=6.12: not on the debug kernel'
 	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

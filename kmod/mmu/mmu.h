@@ -193,6 +193,33 @@ void mmu_slot_protect(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 words,
 		      unsigned long *bits);
 
+/**
+ * struct mmu_audit - what an audit found
+ * @is_frame: in: does the host have frame @hfn at @hva, and may it be written if @writable?  Called
+ *	under the MMU's lock; NULL: the host is not asked
+ * @data: in: for @is_frame
+ * @found: the first contradiction; NULL: there is none
+ * @gfn: where it is
+ * @level: of the entry
+ * @entry: its value
+ * @pages: table pages in use
+ * @retired: table pages that wait for a flush
+ * @mapped: leaves by level
+ */
+struct mmu_audit {
+	bool (*is_frame)(void *data, hva_t hva, hfn_t hfn, bool writable);
+	void *data;
+	const char *found;
+	gfn_t gfn;
+	int level;
+	u64 entry;
+	u64 pages;
+	u64 retired;
+	u64 mapped[MMU_MAX_LEVEL + 1];
+};
+
+void mmu_audit(struct mmu_vm *mmu, struct mmu_audit *audit);
+
 /* Guest tables. */
 gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva);
 int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The audit: can each live entry be derived from what it is made of?
+ *
+ * One walk over all tables of all backends, with the slots and the MMU held still.  An entry that
+ * is not present names nothing.  A table entry names a table.  A leaf lies within one slot, maps
+ * the frame that the host has there, allows writing only where the slot, the host and the dirty log
+ * do, and has no bits but those that follow from this.  What was found is counted, and the counts
+ * that are kept elsewhere have to agree.
+ */
+#include "mmu/backend.h"
+
+static void audit_found(struct mmu_audit *audit, const char *what, gfn_t gfn, int level, hpte_t pte)
+{
+	if (audit->found)
+		return;
+	audit->found = what;
+	audit->gfn = gfn;
+	audit->level = level;
+	audit->entry = pte.v;
+}
+
+/* A write through an entry of a logged slot would not be seen: each page's bit has to be set. */
+static bool leaf_is_logged(const struct memslot *slot, gfn_t gfn, int level)
+{
+	gfn_t i;
+
+	for (i = 0; i < pt_span(level); i++)
+		if (!test_bit(gfn + i - slot->base_gfn, slot->dirty))
+			return false;
+	return true;
+}
+
+/* What is wrong with a leaf, or NULL. */
+static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_audit *audit,
+			      gfn_t gfn, int level, hpte_t pte)
+{
+	struct memslot *slot = memslot_find(memslots_get(be->mmu->slots), gfn);
+	hfn_t hfn = hpte_addr(be->fmt, pte) >> PAGE_SHIFT;
+	u32 access = hpte_access(be->fmt, pte);
+	gfn_t i;
+
+	if (!slot || gfn + pt_span(level) > slot->base_gfn + slot->npages)
+		return "a leaf outside of any slot";
+	if (pte.v != hpte_make_leaf(be->fmt, hfn, level, access).v)
+		return "a leaf with bits that mean nothing";
+	if ((access & ACC_W) && memslot_readonly(slot))
+		return "a leaf of a read-only slot allows writing";
+	if ((access & ACC_W) && memslot_logged(slot) && !leaf_is_logged(slot, gfn, level))
+		return "a leaf allows writing that the dirty log will not see";
+	for (i = 0; audit->is_frame && i < pt_span(level); i++)
+		if (!audit->is_frame(audit->data, memslot_hva(slot, gfn + i), hfn + i,
+				     access & ACC_W))
+			return "a leaf for a frame that the host does not have there";
+	return NULL;
+}
+
+static void audit_table(const struct mmu_backend *be, struct mmu_audit *audit, hpte_t *table,
+			int level, gfn_t gfn)
+{
+	const struct pte_fmt *fmt = be->fmt;
+	unsigned int i;
+
+	audit->pages++;
+	for (i = 0; i < PT_ENTRIES; i++, gfn += pt_span(level)) {
+		hpte_t pte = { READ_ONCE(table[i].v) };
+		const char *what = NULL;
+
+		if (!hpte_present(fmt, pte)) {
+			if (pte.v)
+				what = "an entry that is not present names something";
+		} else if (hpte_is_leaf(fmt, pte, level)) {
+			audit->mapped[level]++;
+			what = leaf_fault(be, audit, gfn, level, pte);
+		} else if (pte.v != hpte_make_table(fmt, hpte_addr(fmt, pte)).v) {
+			what = "a table's entry with bits that mean nothing";
+		} else {
+			audit_table(be, audit, hpte_table(fmt, pte), level - 1, gfn);
+		}
+		if (what)
+			audit_found(audit, what, gfn, level, pte);
+	}
+}
+
+static void audit_counts(struct mmu_vm *mmu, struct mmu_audit *audit)
+{
+	struct page *page;
+	int level;
+
+	list_for_each_entry(page, &mmu->retired, lru)
+		audit->retired++;
+	/* Pages that wait for a flush which is under way are on no list. */
+	if (audit->pages + audit->retired > atomic_long_read(&mmu->table_pages))
+		audit_found(audit, "more table pages than are counted", 0, 0, HPTE_NONE);
+	for (level = 1; level <= MMU_MAX_LEVEL; level++)
+		if (audit->mapped[level] != atomic_long_read(&mmu->mapped[level]))
+			audit_found(audit, "mapped pages are counted wrong", 0, level, HPTE_NONE);
+}
+
+/*
+ * Fills @audit, whose is_frame and data the caller has set, the rest zero.  May sleep; takes the
+ * lock of the slots, and the MMU's for writing for as long as it takes.
+ */
+void mmu_audit(struct mmu_vm *mmu, struct mmu_audit *audit)
+{
+	int i;
+
+	mutex_lock(&mmu->slots->lock);
+	write_lock(&mmu->lock);
+	for (i = 0; i < MMU_NR_KINDS; i++) {
+		const struct mmu_backend *be = mmu->backend[i];
+
+		if (be)
+			audit_table(be, audit, be->root, be->root_level, 0);
+	}
+	audit_counts(mmu, audit);
+	write_unlock(&mmu->lock);
+	mutex_unlock(&mmu->slots->lock);
+}

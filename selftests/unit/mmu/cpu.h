@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A processor that walks second tables and keeps whatever the architecture lets it keep, for as
+ * long as it may.
+ */
+#ifndef UNIT_MMU_CPU_H
+#define UNIT_MMU_CPU_H
+
+#include "mmu/mmu.h"
+
+#define CPU_PHYS_BITS 46
+#define TLB_SETS      128u
+#define TLB_WAYS      4u
+#define PSC_ENTRIES   16u
+
+/**
+ * struct cpu_entry - what an entry means to the processor
+ * @present: it is
+ * @leaf: it maps memory
+ * @access: ACC_* that it allows
+ * @address: of the memory or the table
+ * @wrong: a reserved bit is set, or a combination that is not allowed
+ */
+struct cpu_entry {
+	bool present;
+	bool leaf;
+	u32 access;
+	hpa_t address;
+	bool wrong;
+};
+
+/**
+ * struct cpu_format - a kind of second table, as the manual has it
+ * @name: for people
+ * @fmt: the module's
+ * @levels: depth
+ * @read: what an entry of a level means
+ * @accessed: the bit that a walk sets, 0: none
+ * @dirty: the bit that a write sets, 0: none
+ */
+struct cpu_format {
+	const char *name;
+	const struct pte_fmt *(*fmt)(void);
+	int levels;
+	struct cpu_entry (*read)(u64 entry, int level);
+	u64 accessed;
+	u64 dirty;
+};
+
+extern const struct cpu_format cpu_formats[];
+extern const unsigned int cpu_nr_formats;
+
+/**
+ * struct tlb_entry - a translation that was loaded
+ * @epoch: it counts while this is the processor's
+ * @level: of the leaf
+ * @gfn: first frame that it covers
+ * @hfn: and where that is
+ * @access: ACC_* of all entries on the way
+ * @dirty: the dirty bit was set when it was loaded, or there is none
+ */
+struct tlb_entry {
+	unsigned long epoch;
+	int level;
+	gfn_t gfn;
+	hfn_t hfn;
+	u32 access;
+	bool dirty;
+};
+
+/* A table that a walk came by: of @level, for the frames from @gfn on. */
+struct psc_entry {
+	unsigned long epoch;
+	gfn_t gfn;
+	hpa_t table;
+	u32 access;
+};
+
+/**
+ * struct cpu - a processor that runs one vCPU
+ * @mv: the module's part of the vCPU
+ * @epoch: raised by each flush
+ * @at: the table that a walk is in; 0: none.  It counts while @walk_epoch is @epoch
+ * @walk_epoch: see @at
+ * @tlb: translations
+ * @psc: tables by level
+ */
+struct cpu {
+	struct mmu_vcpu mv;
+	unsigned long epoch;
+	hpa_t at;
+	unsigned long walk_epoch;
+	struct tlb_entry tlb[TLB_SETS][TLB_WAYS];
+	struct psc_entry psc[MMU_MAX_LEVEL + 1][PSC_ENTRIES];
+};
+
+enum cpu_result {
+	CPU_DONE,    /* translated */
+	CPU_FAULT,   /* an exit */
+	CPU_FLUSHED, /* the walk was for nothing: begin again */
+};
+
+enum cpu_result cpu_translate(struct cpu *cpu, gfn_t gfn, u32 access, hfn_t *hfn);
+void cpu_flush(struct cpu *cpu);
+void cpu_drop(struct cpu *cpu, gfn_t gfn);
+/* @page is free from now on: no processor may know it. */
+void cpus_check_unused(const struct page *page);
+
+#endif

@@ -1,0 +1,68 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Can the proof fail? Each patch in faults/ is put into a copy of the module's source, one at a time.
+# The proof has to find it, and the same seed without the patch has to pass.
+#
+#   faults.sh OUTPUT [NAME...]    OPS=n: operations at most (3,000,000)
+
+set -euo pipefail
+
+cd "$(dirname "$0")"
+output=$1
+shift
+export OPS=${OPS:-3000000}
+unset SEED
+source=$(mktemp -d)
+log=$(mktemp)
+trap 'rm -rf "$source" "$log"' EXIT
+
+build() { # DIRECTORY KMOD
+	make --no-print-directory -s -j"$(nproc)" OUTPUT="$1" KMOD="$2" >"$log" 2>&1 || {
+		cat "$log"
+		exit 1
+	}
+}
+
+patches=()
+for name; do
+	patches+=("faults/$name.patch")
+done
+((${#patches[@]})) || patches=(faults/*.patch)
+
+kmod=$(realpath ../../../kmod)
+build "$output/clean" "$kmod"
+cp -a "$kmod" "$source/kmod"
+missed=()
+for patch in "${patches[@]}"; do
+	name=$(basename "$patch" .patch)
+	file=$(sed -n 's|^+++ b/||p' "$patch")
+	if (($(grep -c '^+[^+]' "$patch") > 5 || $(grep -c '^-[^-]' "$patch") > 5)); then
+		echo "$name: more than five lines"
+		exit 1
+	fi
+	patch -s -d "$source" -p1 <"$patch"
+	touch "$source/$file"
+	build "$output/faulty" "$source/kmod"
+	if "$output/faulty/prove" >"$log" 2>&1; then
+		echo "not ok: $name: not found in $OPS operations"
+		missed+=("$name")
+	else
+		seed=$(sed -nE 's/^SEED=([0-9]+) finds it.*/\1/p' "$log" | tail -n 1)
+		[[ $seed ]] || seed=$(sed -nE 's/^# SEED=([0-9]+)$/\1/p' "$log")
+		what=$(sed -n 's/^FOUND: //p; s/^==[0-9]*==ERROR: //p' "$log" | head -n 1)
+		if SEED=$seed OPS=20000 "$output/clean/prove" >/dev/null 2>&1; then
+			printf 'ok: %-20s in %6u operations: %s\n' "$name" \
+				"$(sed -n 's/^after \([0-9]*\) operations$/\1/p' "$log")" "$what"
+		else
+			echo "not ok: $name: seed $seed fails without it too"
+			missed+=("$name")
+		fi
+	fi
+	cp "$kmod/${file#kmod/}" "$source/$file"
+done
+if ((${#missed[@]})); then
+	echo "not ok: ${missed[*]}"
+	exit 1
+fi
+echo "ok: all ${#patches[@]} faults were found"

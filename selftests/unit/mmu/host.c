@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A process's address space, and how the kernel gets at its pages.
+ *
+ * A page table entry changes between two points, so entries need no lock.  The host's rules: what
+ * takes a mapping away, or the permission to write, is told to the notifier before and after; what
+ * adds is not.  A page is freed when nobody refers to it.
+ */
+#include <sys/mman.h>
+#include "host.h"
+#include "shim.h"
+#include "watch.h"
+
+#define MAX_DATA_PAGES 8000
+
+static struct vpage *vpages;
+static struct page *zero_page;
+
+void host_start(void)
+{
+	if (!vpages)
+		vpages = mmap(NULL, HVA_PAGES * sizeof(*vpages), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	check(vpages != MAP_FAILED);
+	if (!zero_page)
+		zero_page = page_get(PAGE_DATA);
+	zero_page->zero = true;
+}
+
+/* The process does not map @page any more; nor do others, with which nothing else is done. */
+void host_leave(struct page *page)
+{
+	while (page->sharers) {
+		page->sharers--;
+		put_page(page);
+	}
+	put_page(page);
+}
+
+/* The process is gone: so is its memory. */
+void host_stop(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < HVA_PAGES; i++)
+		if (vpages[i].page)
+			host_leave(vpages[i].page);
+	check(!madvise(vpages, HVA_PAGES * sizeof(*vpages), MADV_DONTNEED));
+	check(pages_used(PAGE_DATA) == 1 && zero_page->refs == 1);
+}
+
+struct vpage *host_vpage_at(unsigned int nr)
+{
+	check(nr < HVA_PAGES);
+	return &vpages[nr];
+}
+
+unsigned int host_vpage_nr(const struct vpage *v)
+{
+	return v - vpages;
+}
+
+struct vpage *host_vpage(unsigned long hva)
+{
+	return host_vpage_at((hva - HVA_BASE) >> PAGE_SHIFT);
+}
+
+/* The page of @v holds @value from now on. */
+void host_written(struct vpage *v, uint64_t value)
+{
+	check(!v->page->zero && !v->page->sharers);
+	*page_value(v->page) = value;
+	v->page->written = true;
+	v->value = value;
+}
+
+static void vpage_map(struct vpage *v, struct page *page, bool write)
+{
+	v->page = page;
+	v->state = VPAGE_PRESENT;
+	v->writable = write;
+	v->dirty = write;
+}
+
+/* A write to what is shared: a page of its own, with the same contents. */
+static void vpage_unshare(struct vpage *v)
+{
+	struct page *old = v->page, *new;
+	unsigned int nr = host_vpage_nr(v);
+
+	old->refs++;
+	new = page_get(PAGE_DATA);
+	*page_value(new) = *page_value(old);
+	new->written = true;
+	point();
+	host_begin(nr, 1);
+	if (v->state == VPAGE_PRESENT && v->page == old && (old->zero || old->sharers) &&
+	    !v->readonly) {
+		vpage_map(v, new, true);
+		host_leave(old);
+		count(HOST_COW);
+	} else {
+		put_page(new);
+	}
+	host_end(nr, 1);
+	put_page(old);
+}
+
+/* Does for a page fault of the process what it takes; then the process looks again.  An errno. */
+static int vpage_fault(struct vpage *v, bool write)
+{
+	if (v->state == VPAGE_HOLE || (write && v->readonly))
+		return -EFAULT;
+	if (v->state == VPAGE_BAD)
+		return -EHWPOISON;
+	if (v->state != VPAGE_PRESENT && pages_used(PAGE_DATA) > MAX_DATA_PAGES)
+		return -ENOMEM;
+	switch (v->state) {
+	case VPAGE_EMPTY:
+		if (write) {
+			vpage_map(v, page_get(PAGE_DATA), true);
+		} else {
+			zero_page->refs++;
+			vpage_map(v, zero_page, false);
+		}
+		break;
+	case VPAGE_SWAPPED:
+		vpage_map(v, page_get(PAGE_DATA), write);
+		*page_value(v->page) = v->stored;
+		count(HOST_SWAP_IN);
+		break;
+	case VPAGE_UNMAPPED:
+		vpage_map(v, v->page, write && !v->page->sharers && !v->page->zero);
+		break;
+	case VPAGE_MOVING:
+		wait_turn();
+		break;
+	default: /* present, but not writable */
+		if (v->page->zero || v->page->sharers)
+			vpage_unshare(v);
+		else
+			vpage_map(v, v->page, true);
+	}
+	return 0;
+}
+
+static bool vpage_ready(const struct vpage *v, bool write)
+{
+	return v->state == VPAGE_PRESENT && (!write || v->writable);
+}
+
+/* The page that @v maps, with a reference more; faults in what is missing if @sleep. */
+static long vpage_get(struct vpage *v, bool write, bool sleep, struct page **page)
+{
+	int r;
+
+	point();
+	while (!vpage_ready(v, write)) {
+		if (!sleep)
+			return 0;
+		r = vpage_fault(v, write);
+		if (r)
+			return r;
+		point();
+	}
+	*page = v->page;
+	v->page->refs++;
+	point();
+	return 1;
+}
+
+long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page)
+{
+	long r;
+
+	might_sleep();
+	check(nr == 1);
+	if (alloc_failing && draw_one_in(200))
+		r = draw_one_in(2) ? -EINTR : -ENOMEM;
+	else
+		r = vpage_get(host_vpage(hva), flags & FOLL_WRITE, true, page);
+	if (r < 0)
+		self->gup_error = r;
+	return r;
+}
+
+long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, struct page **page)
+{
+	check(nr == 1);
+	return vpage_get(host_vpage(hva), flags & FOLL_WRITE, false, page);
+}
+
+static bool is_hva(const void *user)
+{
+	return (unsigned long)user - HVA_BASE < HVA_PAGES * PAGE_SIZE;
+}
+
+/* For an access of the process itself: 0, or an errno. */
+static int user_access(const void *user, bool write, struct vpage **v)
+{
+	int r;
+
+	might_sleep();
+	*v = host_vpage((unsigned long)user);
+	while (!vpage_ready(*v, write)) {
+		r = vpage_fault(*v, write);
+		if (r)
+			return r;
+	}
+	if (write)
+		(*v)->dirty = true;
+	return 0;
+}
+
+/* Of the process's memory a page's first eight bytes are known to the proof. */
+unsigned long copy_to_user(void *user, const void *data, size_t size)
+{
+	struct vpage *v;
+	uint64_t value;
+
+	point();
+	if (!is_hva(user)) {
+		if (alloc_failing && draw_one_in(8))
+			return size;
+		memcpy(user, data, size);
+		return 0;
+	}
+	if (user_access(user, true, &v))
+		return size;
+	check(offset_in_page(user) + size <= PAGE_SIZE);
+	memcpy((char *)page_value(v->page) + offset_in_page(user), data, size);
+	value = *page_value(v->page);
+	host_written(v, value);
+	point();
+	return 0;
+}
+
+unsigned long copy_from_user(void *data, const void *user, size_t size)
+{
+	struct vpage *v;
+
+	point();
+	if (!is_hva(user)) {
+		memcpy(data, user, size);
+		return 0;
+	}
+	if (user_access(user, false, &v))
+		return size;
+	check(offset_in_page(user) + size <= PAGE_SIZE);
+	memcpy(data, (char *)page_value(v->page) + offset_in_page(user), size);
+	return 0;
+}
+
+int sim_exchange_user(void *user, void *old, const void *new, size_t size)
+{
+	struct vpage *v;
+	char *at;
+
+	point();
+	if (user_access(user, true, &v))
+		return -EFAULT;
+	at = (char *)page_value(v->page) + offset_in_page(user);
+	if (memcmp(at, old, size))
+		return 1;
+	memcpy(at, new, size);
+	host_written(v, *page_value(v->page));
+	return 0;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The process whose memory the VM's is: its pages, and what the host does to them.
+ */
+#ifndef UNIT_MMU_HOST_H
+#define UNIT_MMU_HOST_H
+
+#include "pages.h"
+
+#define HVA_BASE  0x10000000000ul
+#define HVA_PAGES (1u << 19)
+
+enum vpage_state {
+	VPAGE_EMPTY,	/* never touched: zeroes */
+	VPAGE_PRESENT,	/* maps @page */
+	VPAGE_UNMAPPED, /* the page is there, but no longer mapped: a swap cache */
+	VPAGE_MOVING,	/* for the time of a migration */
+	VPAGE_SWAPPED,	/* only @stored is left */
+	VPAGE_HOLE,	/* nothing there: accesses are errors */
+	VPAGE_BAD,	/* broken memory */
+};
+
+/**
+ * struct vpage - one page of the process's address space
+ * @state: see enum vpage_state
+ * @readonly: the process may not write
+ * @writable: the host's page table allows writing
+ * @dirty: the host's page table says that it was written
+ * @blocked: invalidations that have begun and not ended: no guest may reach the page
+ * @page: what is or was mapped
+ * @value: what a read has to give
+ * @stored: what is on disk
+ */
+struct vpage {
+	uint8_t state;
+	bool readonly;
+	bool writable;
+	bool dirty;
+	int blocked;
+	struct page *page;
+	uint64_t value;
+	uint64_t stored;
+};
+
+void host_start(void);
+void host_stop(void);
+void host_leave(struct page *page);
+struct vpage *host_vpage(unsigned long hva);
+void host_written(struct vpage *v, uint64_t value);
+
+/* host_ops.c: one thing that a host does. */
+void host_op(void);
+/* The notifier's calls around a change of @n pages from @first on. */
+void host_begin(unsigned int first, unsigned int n);
+void host_end(unsigned int first, unsigned int n);
+unsigned int host_vpage_nr(const struct vpage *v);
+struct vpage *host_vpage_at(unsigned int nr);
+
+#endif

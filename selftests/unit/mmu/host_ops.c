@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What a host does to a process's memory behind its back: each with the notifier's calls before and
+ * after, and with points in between.
+ */
+#include "host.h"
+#include "mmu/mmu.h"
+#include "shim.h"
+#include "watch.h"
+#include "world.h"
+
+void host_begin(unsigned int first, unsigned int n)
+{
+	unsigned int i;
+
+	point();
+	world_event();
+	world.invalidating++;
+	mmu_invalidate_begin(&world.mmu, HVA_BASE + (hva_t)first * PAGE_SIZE,
+			     HVA_BASE + (hva_t)(first + n) * PAGE_SIZE);
+	for (i = first; i < first + n; i++)
+		host_vpage_at(i)->blocked++;
+	point();
+}
+
+void host_end(unsigned int first, unsigned int n)
+{
+	unsigned int i;
+
+	point();
+	for (i = first; i < first + n; i++)
+		host_vpage_at(i)->blocked--;
+	mmu_invalidate_end(&world.mmu);
+	world.invalidating--;
+	world_event();
+	point();
+}
+
+/* An operation's step on one page, between begin and end. */
+typedef void (*vpage_fn)(struct vpage *v);
+
+static void over_range(unsigned int first, unsigned int n, vpage_fn fn)
+{
+	unsigned int i;
+
+	host_begin(first, n);
+	for (i = first; i < first + n; i++) {
+		fn(host_vpage_at(i));
+		if (n < 32)
+			point();
+	}
+	host_end(first, n);
+}
+
+static bool mapped(const struct vpage *v)
+{
+	return v->state == VPAGE_PRESENT;
+}
+
+static void drop_page(struct vpage *v, enum vpage_state state)
+{
+	struct page *page = v->page;
+
+	v->state = state;
+	v->page = NULL;
+	v->writable = false;
+	v->dirty = false;
+	if (page)
+		host_leave(page);
+}
+
+/* MADV_DONTNEED, hole punching: what is there next are zeroes. */
+static void discard(struct vpage *v)
+{
+	if (v->state == VPAGE_MOVING)
+		return;
+	drop_page(v, VPAGE_EMPTY);
+	v->value = 0;
+	count(HOST_DISCARD);
+}
+
+static void truncate(struct vpage *v)
+{
+	if (v->state == VPAGE_MOVING)
+		return;
+	drop_page(v, VPAGE_HOLE);
+	v->value = 0;
+	count(HOST_TRUNCATE);
+}
+
+static void poison(struct vpage *v)
+{
+	if (!mapped(v))
+		return;
+	drop_page(v, VPAGE_BAD);
+	v->value = 0;
+	count(HOST_POISON);
+}
+
+static void unmap(struct vpage *v)
+{
+	if (!mapped(v) || v->page->zero)
+		return;
+	if (v->dirty)
+		v->page->dirty = true;
+	v->state = VPAGE_UNMAPPED;
+	v->writable = false;
+	v->dirty = false;
+}
+
+static void protect(struct vpage *v)
+{
+	v->readonly = true;
+	v->writable = false;
+	count(HOST_PROTECT);
+}
+
+static void clean(struct vpage *v)
+{
+	if (!mapped(v) || v->page->zero)
+		return;
+	v->writable = false;
+	if (v->dirty)
+		v->page->dirty = true;
+	v->dirty = false;
+	count(HOST_CLEAN);
+}
+
+/* MADV_FREE: the contents are of no more use, but what is written from now on is. */
+static void lazy_free(struct vpage *v)
+{
+	if (!mapped(v) || v->page->zero || v->page->sharers)
+		return;
+	v->dirty = false;
+	v->page->dirty = false;
+	v->page->written = false;
+	v->stored = 0;
+	count(HOST_LAZY_FREE);
+}
+
+static void share(struct vpage *v)
+{
+	if (!mapped(v) || v->page->zero)
+		return;
+	v->writable = false;
+	v->page->sharers++;
+	v->page->refs++;
+	count(HOST_SHARE);
+}
+
+/* Reclaim of a page that was unmapped: if it is clean it is just forgotten. */
+static void reclaim(struct vpage *v)
+{
+	if (v->state != VPAGE_UNMAPPED || v->page->refs > 1)
+		return;
+	if (v->page->dirty) {
+		v->stored = *page_value(v->page);
+		v->page->written = false;
+	}
+	if (v->page->written)
+		fail("page %u is forgotten as clean, but it was written", host_vpage_nr(v));
+	drop_page(v, VPAGE_SWAPPED);
+	v->value = v->stored;
+	count(HOST_SWAP_OUT);
+}
+
+/* The other process ends, or writes: it does not need the page any more. */
+static void unshare(struct vpage *v)
+{
+	if (!v->page || !v->page->sharers)
+		return;
+	v->page->sharers--;
+	put_page(v->page);
+	count(HOST_UNSHARE);
+}
+
+static void write_back(unsigned int nr)
+{
+	struct vpage *v = host_vpage_at(nr);
+	struct page *page = v->page;
+
+	over_range(nr, 1, clean);
+	if (!mapped(v) || v->page != page || v->writable || page->zero || page->sharers)
+		return;
+	page->dirty = false;
+	page->written = false;
+	v->stored = *page_value(page);
+}
+
+static void migrate(unsigned int nr)
+{
+	struct vpage *v = host_vpage_at(nr);
+	struct page *old = v->page, *new;
+
+	over_range(nr, 1, unmap);
+	if (v->state != VPAGE_UNMAPPED || v->page != old || old->sharers || old->refs > 1)
+		return;
+	v->state = VPAGE_MOVING;
+	point();
+	new = page_get(PAGE_DATA);
+	*page_value(new) = *page_value(old);
+	new->dirty = old->dirty;
+	new->written = old->written;
+	point();
+	v->page = new;
+	v->state = VPAGE_PRESENT;
+	put_page(old);
+	count(HOST_MIGRATE);
+}
+
+/* What was truncated, protected or broken is whole again. */
+static void restore(struct vpage *v)
+{
+	if (v->state == VPAGE_HOLE || v->state == VPAGE_BAD)
+		v->state = VPAGE_EMPTY;
+	v->readonly = false;
+	count(HOST_RESTORE);
+}
+
+static unsigned int pick_length(unsigned int first)
+{
+	unsigned int n = draw_one_in(200) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
+
+	return min(n, HVA_PAGES - first);
+}
+
+/* One operation, drawn. */
+void host_op(void)
+{
+	static const vpage_fn ranged[] = { discard, protect, clean, unmap, lazy_free, share };
+	unsigned int first = world_pick_vpage(), n = pick_length(first), i;
+
+	switch (draw(16)) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+	case 4:
+		over_range(first, n, ranged[draw(ARRAY_SIZE(ranged))]);
+		break;
+	case 5:
+		over_range(first, min(n, 4u), draw_one_in(4) ? poison : truncate);
+		break;
+	case 6:
+	case 7:
+		migrate(first);
+		break;
+	case 8:
+	case 9:
+		write_back(first);
+		break;
+	case 10:
+		for (i = first; i < first + n; i++)
+			unshare(host_vpage_at(i));
+		break;
+	case 11:
+	case 12:
+	case 13:
+		for (i = first; i < first + n; i++)
+			restore(host_vpage_at(i));
+		break;
+	default:
+		over_range(first, n, unmap);
+		for (i = first; i < first + n; i++)
+			reclaim(host_vpage_at(i));
+	}
+}

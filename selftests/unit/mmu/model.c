@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is true of the VM, from its slots and the process's pages alone: which page a guest frame
+ * is, what may be done to it, and which pages the dirty log has to name.
+ *
+ * While a slot changes both its old and its new state may be seen; when the call has returned only
+ * the new one.
+ */
+#include "shim.h"
+#include "watch.h"
+#include "world.h"
+
+/* The slot of @gfn: as it was @before the change under way, or as it will be after. */
+struct model_slot *model_find(gfn_t gfn, bool before)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++) {
+		struct model_slot *slot = &world.slot[i];
+
+		if (before && (int)i == world.changing)
+			slot = &world.before;
+		if (slot->live && gfn - slot->base < slot->npages)
+			return slot;
+	}
+	return NULL;
+}
+
+struct vpage *model_vpage(const struct model_slot *slot, gfn_t gfn)
+{
+	return host_vpage(slot->hva + ((gfn - slot->base) << PAGE_SHIFT));
+}
+
+static const char *judge_slot(const struct model_slot *slot, gfn_t gfn, const struct page *page,
+			      u32 access)
+{
+	const struct vpage *v;
+
+	if (!slot)
+		return "no slot is there";
+	v = model_vpage(slot, gfn);
+	if (v->blocked)
+		return "the host has taken the page back";
+	if (v->state != VPAGE_PRESENT || v->page != page)
+		return "the frame is another one";
+	if ((access & ACC_W) && (slot->flags & KVM_MEM_READONLY))
+		return "the slot is read-only";
+	if ((access & ACC_W) && !v->writable)
+		return "the host does not let it be written";
+	return NULL;
+}
+
+/*
+ * May a guest's access to @gfn reach @page?  If it may not, the run has failed.  A write that is
+ * @told is one that happens, and goes into the model of the log.
+ */
+struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool told)
+{
+	struct model_slot *slot = model_find(gfn, false);
+	const char *why = judge_slot(slot, gfn, page, access);
+
+	if (why && world.changing >= 0) {
+		slot = model_find(gfn, true);
+		if (!judge_slot(slot, gfn, page, access))
+			why = NULL;
+	}
+	if (why)
+		fail("guest frame %#llx, access %u: reaches frame %#llx%s, but %s",
+		     (unsigned long long)gfn, access, (unsigned long long)page_to_pfn(page),
+		     page->use == PAGE_FREE ? ", which is free" : "", why);
+	if (told && (access & ACC_W))
+		model_written(slot, gfn);
+	return model_vpage(slot, gfn);
+}
+
+/* A write to @gfn of @slot; it has to be logged if the slot is, before and after a change. */
+void model_written(struct model_slot *slot, gfn_t gfn)
+{
+	struct model_slot *now = &world.slot[slot->id];
+
+	if (!(slot->flags & now->flags & KVM_MEM_LOG_DIRTY_PAGES) || !now->live || !now->due)
+		return;
+	if (world.changing == slot->id &&
+	    !(world.before.live && world.before.flags & now->flags & KVM_MEM_LOG_DIRTY_PAGES))
+		return;
+	set_bit(gfn - slot->base, now->during ? now->during : now->due);
+}
+
+/* Every translation that a processor keeps, used or not, has to be one that it may use. */
+void model_check_caches(void)
+{
+	int cpu;
+	unsigned int i;
+
+	for (cpu = 0; cpu < NR_CPUS; cpu++) {
+		const struct tlb_entry *entry = world.cpu[cpu].tlb[0];
+
+		for (i = 0; i < TLB_SETS * TLB_WAYS; i++, entry++) {
+			gfn_t n;
+
+			if (entry->epoch != world.cpu[cpu].epoch)
+				continue;
+			for (n = 0; n < 1ull << (9 * (entry->level - 1)); n++)
+				model_judge(entry->gfn + n, sim_pfn_to_page(entry->hfn + n),
+					    entry->access & (ACC_R | ACC_W), false);
+		}
+	}
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Physical pages, and allocations that may fail.
+ *
+ * A page that is free is poisoned and lies at the end of a queue, so that it is found when somebody
+ * uses it after.  Nobody, not even a processor's cache, may know a page that becomes free.
+ */
+#include <sanitizer/asan_interface.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "cpu.h"
+#include "shim.h"
+
+#define NR_PAGES  16384u
+#define FIRST_PFN 0x12340ull
+
+unsigned int alloc_failing;
+
+static struct page pages[NR_PAGES];
+static char *memory;
+static unsigned int used[PAGE_DATA + 1];
+static struct list_head free_pages = { &free_pages, &free_pages };
+
+void list_add(struct list_head *node, struct list_head *head)
+{
+	node->next = head->next;
+	node->prev = head;
+	head->next->prev = node;
+	head->next = node;
+}
+
+void list_del(struct list_head *node)
+{
+	node->next->prev = node->prev;
+	node->prev->next = node->next;
+	node->next = NULL;
+	node->prev = NULL;
+}
+
+void list_splice_init(struct list_head *from, struct list_head *head)
+{
+	while (from->prev != from) {
+		struct list_head *node = from->prev;
+
+		list_del(node);
+		list_add(node, head);
+	}
+}
+
+void bitmap_set(unsigned long *map, uint64_t first, uint64_t n)
+{
+	while (n--)
+		set_bit(first + n, map);
+}
+
+void interval_tree_insert(struct interval_tree_node *node, struct rb_root_cached *root)
+{
+	struct interval_tree_node **at = &root->first;
+
+	while (*at && (*at)->start <= node->start)
+		at = &(*at)->next;
+	node->next = *at;
+	*at = node;
+}
+
+void interval_tree_remove(struct interval_tree_node *node, struct rb_root_cached *root)
+{
+	struct interval_tree_node **at = &root->first;
+
+	while (*at != node)
+		at = &(*at)->next;
+	*at = node->next;
+}
+
+struct interval_tree_node *interval_tree_iter_next(struct interval_tree_node *node,
+						   unsigned long start, unsigned long last)
+{
+	for (node = node->next; node; node = node->next)
+		if (node->start <= last && node->last >= start)
+			return node;
+	return NULL;
+}
+
+void pages_init(void)
+{
+	unsigned int i;
+
+	memory = mmap(NULL, NR_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	check(memory != MAP_FAILED);
+	__asan_poison_memory_region(memory, NR_PAGES * PAGE_SIZE);
+	for (i = 0; i < NR_PAGES; i++)
+		list_add(&pages[i].lru, free_pages.prev);
+}
+
+unsigned int pages_used(enum page_use use)
+{
+	return used[use];
+}
+
+/* A page full of zeroes, with one reference. */
+struct page *page_get(enum page_use use)
+{
+	struct page *page = list_first_entry(&free_pages, struct page, lru);
+	void *address = page_address(page);
+
+	check(free_pages.next != &free_pages);
+	list_del(&page->lru);
+	__asan_unpoison_memory_region(address, PAGE_SIZE);
+	memset(address, 0, PAGE_SIZE);
+	*page = (struct page){ .use = use, .refs = 1 };
+	used[use]++;
+	return page;
+}
+
+void put_page(struct page *page)
+{
+	check(page->use != PAGE_FREE && page->refs > 0);
+	if (--page->refs)
+		return;
+	check(!page->zero && !page->sharers);
+	cpus_check_unused(page);
+	used[page->use]--;
+	page->use = PAGE_FREE;
+	__asan_poison_memory_region(page_address(page), PAGE_SIZE);
+	list_add(&page->lru, free_pages.prev);
+}
+
+bool sim_alloc_fails(void)
+{
+	might_sleep();
+	point();
+	if (!alloc_failing || !draw_one_in(alloc_failing))
+		return false;
+	self->alloc_failed = true;
+	return true;
+}
+
+void *sim_alloc(size_t size)
+{
+	return sim_alloc_fails() ? NULL : calloc(1, size);
+}
+
+struct page *alloc_page(int flags)
+{
+	return sim_alloc_fails() ? NULL : page_get(PAGE_TABLE);
+}
+
+void free_page(unsigned long address)
+{
+	struct page *page = virt_to_page((void *)address);
+
+	check(page->use == PAGE_TABLE);
+	put_page(page);
+}
+
+void *page_address(const struct page *page)
+{
+	return page ? memory + (page - pages) * PAGE_SIZE : NULL;
+}
+
+struct page *virt_to_page(const void *address)
+{
+	size_t offset = (const char *)address - memory;
+
+	check((const char *)address >= memory && offset < NR_PAGES * PAGE_SIZE);
+	return &pages[offset / PAGE_SIZE];
+}
+
+uint64_t page_to_pfn(const struct page *page)
+{
+	return FIRST_PFN + (page - pages);
+}
+
+struct page *sim_pfn_to_page(uint64_t pfn)
+{
+	return pfn >= FIRST_PFN && pfn < FIRST_PFN + NR_PAGES ? &pages[pfn - FIRST_PFN] : NULL;
+}
+
+void *phys_to_virt(uint64_t address)
+{
+	struct page *page = sim_pfn_to_page(address >> PAGE_SHIFT);
+
+	check(page && page->use == PAGE_TABLE);
+	return (char *)page_address(page) + address % PAGE_SIZE;
+}

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The simulated host's memory: physical pages, and a process's view of them.
+ */
+#ifndef UNIT_MMU_PAGES_H
+#define UNIT_MMU_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct list_head {
+	struct list_head *next, *prev;
+};
+
+void list_add(struct list_head *node, struct list_head *head);
+void list_del(struct list_head *node);
+void list_splice_init(struct list_head *from, struct list_head *head);
+
+void bitmap_set(unsigned long *map, uint64_t first, uint64_t n);
+
+struct rb_root_cached {
+	struct interval_tree_node *first;
+};
+
+struct interval_tree_node {
+	unsigned long start, last;
+	struct interval_tree_node *next;
+};
+
+void interval_tree_insert(struct interval_tree_node *node, struct rb_root_cached *root);
+void interval_tree_remove(struct interval_tree_node *node, struct rb_root_cached *root);
+struct interval_tree_node *interval_tree_iter_next(struct interval_tree_node *node,
+						   unsigned long start, unsigned long last);
+
+enum page_use {
+	PAGE_FREE,
+	PAGE_TABLE, /* of the MMU's */
+	PAGE_DATA,  /* of a process */
+};
+
+/**
+ * struct page - one physical page
+ * @lru: for who owns it
+ * @use: see enum page_use
+ * @refs: references
+ * @sharers: other processes that map it
+ * @zero: the page of zeroes, which nobody may write
+ * @dirty: the host knows that its contents have to be kept
+ * @young: it was used
+ * @written: somebody has written to it since it was last clean
+ */
+struct page {
+	struct list_head lru;
+	enum page_use use;
+	int refs;
+	int sharers;
+	bool zero;
+	bool dirty;
+	bool young;
+	bool written;
+};
+
+/* pages.c */
+void pages_init(void);
+unsigned int pages_used(enum page_use use);
+struct page *page_get(enum page_use use);
+void put_page(struct page *page);
+struct page *alloc_page(int flags);
+void free_page(unsigned long address);
+void *sim_alloc(size_t size);
+bool sim_alloc_fails(void);
+extern unsigned int alloc_failing; /* one allocation in so many fails; 0: none */
+
+void *page_address(const struct page *page);
+struct page *virt_to_page(const void *address);
+uint64_t page_to_pfn(const struct page *page);
+struct page *sim_pfn_to_page(uint64_t pfn); /* NULL: there is none */
+void *phys_to_virt(uint64_t address);
+
+static inline uint64_t *page_value(const struct page *page)
+{
+	return page_address(page);
+}
+
+/* host.c, host_user.c */
+long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page);
+long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, struct page **page);
+unsigned long copy_to_user(void *user, const void *data, size_t size);
+unsigned long copy_from_user(void *data, const void *user, size_t size);
+int sim_exchange_user(void *user, void *old, const void *new, size_t size);
+
+#endif

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What user space asks of a VM: slots come, go, move and change; logs are read and cleared.
+ */
+#include "shim.h"
+#include "watch.h"
+#include "world.h"
+
+#define GIANT (1u << 18) /* frames: a GiB */
+
+static u64 words(const struct model_slot *slot)
+{
+	return DIV_ROUND_UP(slot->npages, BITS_PER_LONG);
+}
+
+void vmm_forget_slot(struct model_slot *slot)
+{
+	free(slot->due);
+	*slot = (struct model_slot){ .id = slot->id };
+}
+
+static int set_region(const struct model_slot *slot, u64 npages)
+{
+	struct kvm_userspace_memory_region2 region = {
+		.slot = slot->id,
+		.flags = slot->flags,
+		.guest_phys_addr = gfn_to_gpa(slot->base),
+		.memory_size = npages << PAGE_SHIFT,
+		.userspace_addr = slot->hva,
+	};
+
+	return memslot_set(&world.slots, &world.mmu, &region);
+}
+
+static bool overlaps(const struct model_slot *slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++) {
+		const struct model_slot *other = &world.slot[i];
+
+		if (i != slot->id && other->live && slot->base < other->base + other->npages &&
+		    other->base < slot->base + slot->npages)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Asks for @next instead of the slot of its number.  What has to come of it is known: success,
+ * @expected, or no memory.
+ */
+static int change(const struct model_slot *next, int expected)
+{
+	struct model_slot *slot = &world.slot[next->id];
+	bool log = next->live && (next->flags & KVM_MEM_LOG_DIRTY_PAGES);
+	int r;
+
+	world.before = *slot;
+	if (!expected) {
+		*slot = *next;
+		world.changing = next->id;
+		if (log && !slot->due)
+			slot->due = calloc(words(slot), sizeof(*slot->due));
+	}
+	world.changes++;
+	r = set_region(next, next->live ? next->npages : 0);
+	world.changes++;
+	world.changing = -1;
+	if (r && !expected) {
+		if (slot->due != world.before.due)
+			free(slot->due);
+		*slot = world.before;
+	}
+	if (r != expected && !(r == -ENOMEM && self->alloc_failed))
+		fail("a slot's change: %d, not %d", r, expected);
+	if (r) {
+		count(r == -ENOMEM ? SLOT_NO_MEMORY : SLOT_REFUSED);
+		return r;
+	}
+	if (log && !world.before.due && (world.manual & KVM_DIRTY_LOG_INITIALLY_SET))
+		bitmap_set(slot->due, 0, slot->npages);
+	if (!log && world.before.due) {
+		free(world.before.due);
+		slot->due = NULL;
+	}
+	return 0;
+}
+
+/* Places at the edges of tables of each level. */
+static gfn_t pick_base(void)
+{
+	static const gfn_t edges[] = { 0, 512, 2048, 1u << 18, 2u << 18, 1u << 27, 3u << 27 };
+	gfn_t edge = edges[draw(ARRAY_SIZE(edges))];
+	gfn_t down = draw(3) ? 0 : draw(300);
+
+	return edge > down ? edge - down : edge;
+}
+
+static void slot_add(struct model_slot *old)
+{
+	struct model_slot slot = { .live = true, .id = old->id, .base = pick_base() };
+	u64 room;
+
+	switch (draw(8)) {
+	case 0:
+	case 1:
+		slot.npages = 512 + draw(1100);
+		break;
+	case 2:
+		slot.npages = draw_one_in(10) && world.nr_slots < 20 ? GIANT + draw(600) : 300;
+		break;
+	default:
+		slot.npages = 1 + draw(120);
+	}
+	if (world.nr_slots > 20)
+		slot.base += draw(4000);
+	room = HVA_PAGES - slot.npages;
+	slot.hva = HVA_BASE + (draw(4) ? draw(min(room, 3000)) : draw(room)) * PAGE_SIZE;
+	slot.flags = draw(3) ? 0 : draw(4);
+	if (!change(&slot, overlaps(&slot) ? -EEXIST : 0))
+		count(SLOT_ADD);
+}
+
+static void slot_delete(struct model_slot *old)
+{
+	struct model_slot slot = { .id = old->id };
+
+	if (!change(&slot, old->live ? 0 : -EINVAL))
+		count(SLOT_DELETE);
+}
+
+static void slot_move(struct model_slot *old)
+{
+	struct model_slot slot = *old;
+
+	slot.base = draw_one_in(3) ? old->base + draw(64) : pick_base();
+	if (slot.base == old->base)
+		return;
+	if (draw_one_in(40))
+		slot.base = mmu_end_gfn(&world.mmu) - draw(2);
+	if (!change(&slot, overlaps(&slot)				       ? -EEXIST
+			   : slot.base + slot.npages > mmu_end_gfn(&world.mmu) ? -EINVAL
+									       : 0))
+		count(SLOT_MOVE);
+}
+
+static void slot_log(struct model_slot *old)
+{
+	struct model_slot slot = *old;
+	bool on = !(slot.flags & KVM_MEM_LOG_DIRTY_PAGES);
+
+	slot.flags ^= KVM_MEM_LOG_DIRTY_PAGES;
+	if (!on)
+		slot.due = NULL;
+	if (!change(&slot, 0))
+		count(on ? SLOT_LOG_ON : SLOT_LOG_OFF);
+}
+
+/* A call on the log of @slot begins: what was written before has to be told. */
+static void call_begin(struct model_slot *slot)
+{
+	slot->during = calloc(words(slot), sizeof(*slot->during));
+}
+
+/* It ends: the bits that it cleared, and what was written meanwhile, which may be among them. */
+static void call_end(struct model_slot *slot, const unsigned long *cleared)
+{
+	u64 i;
+
+	for (i = 0; i < words(slot); i++)
+		slot->due[i] = (slot->due[i] | slot->during[i]) & ~(cleared ? cleared[i] : 0);
+	free(slot->during);
+	slot->during = NULL;
+}
+
+static void check_told(const struct model_slot *slot, const unsigned long *bits)
+{
+	u64 i;
+
+	for (i = 0; i < words(slot); i++) {
+		if (slot->due[i] & ~bits[i])
+			fail("guest frame %#llx was written, and the log does not say so",
+			     (unsigned long long)(slot->base + i * 64 +
+						  __ffs(slot->due[i] & ~bits[i])));
+		if (slot->due[i])
+			count(LOG_DIRTY);
+	}
+	if (slot->npages % 64)
+		check(!(bits[slot->npages / 64] >> (slot->npages % 64)));
+}
+
+static void log_get(struct model_slot *slot)
+{
+	bool clears = !(world.manual & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE);
+	struct kvm_dirty_log log = { .slot = slot->id };
+	unsigned long *bits;
+	int r;
+
+	if (!slot->due) {
+		check(dirty_log_get(&world.slots, &world.mmu, &log) == -ENOENT);
+		return count(LOG_REFUSED);
+	}
+	bits = malloc(words(slot) * sizeof(*bits));
+	log.dirty_bitmap = bits;
+	call_begin(slot);
+	slot->calls++;
+	r = dirty_log_get(&world.slots, &world.mmu, &log);
+	slot->calls++;
+	if (r) {
+		check(r == -EFAULT);
+		count(LOG_EFAULT);
+	} else {
+		check_told(slot, bits);
+		count(clears ? LOG_GET : LOG_PEEK);
+	}
+	call_end(slot, r || !clears ? NULL : bits);
+	free(bits);
+}
+
+static void log_clear(struct model_slot *slot)
+{
+	struct kvm_clear_dirty_log log = { .slot = slot->id };
+	unsigned long *bits = calloc(words(slot) + 1, sizeof(*bits)), *all;
+	int r, expected = 0;
+	u64 i;
+
+	log.first_page = draw(words(slot)) * 64;
+	log.num_pages =
+		draw(2) ? slot->npages - log.first_page : min(64, slot->npages - log.first_page);
+	if (draw_one_in(20)) {
+		log.first_page++;
+		expected = -EINVAL;
+	} else if (!slot->due) {
+		expected = -ENOENT;
+	}
+	for (i = 0; i < words(slot); i++)
+		bits[i] = draw(2) ? ~0ul : (unsigned long)draw(~0u) << 17;
+	log.dirty_bitmap = bits;
+	if (slot->due)
+		call_begin(slot);
+	slot->calls++;
+	r = dirty_log_clear(&world.slots, &world.mmu, &log);
+	slot->calls++;
+	check(r == expected);
+	count(r ? LOG_REFUSED : LOG_CLEAR);
+	all = calloc(words(slot), sizeof(*all));
+	for (i = 0; !r && i < DIV_ROUND_UP(log.num_pages, 64); i++)
+		all[log.first_page / 64 + i] = bits[i];
+	if (slot->due)
+		call_end(slot, all);
+	free(all);
+	free(bits);
+}
+
+/* One call, drawn. */
+void vmm_op(void)
+{
+	struct model_slot *slot = world_pick_slot();
+
+	note("user space: slot %lu", slot->id, 0, 0);
+	if (!slot->live)
+		return draw_one_in(20) ? slot_delete(slot) : slot_add(slot);
+	switch (draw(16)) {
+	case 0:
+		return slot_delete(slot);
+	case 1:
+		return slot_move(slot);
+	case 2:
+	case 3:
+	case 4:
+		return slot_log(slot);
+	case 5:
+		world.manual = draw(2) ? 0 : KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+		if (world.manual && draw(2))
+			world.manual |= KVM_DIRTY_LOG_INITIALLY_SET;
+		check(!dirty_log_set_manual(&world.slots, world.manual));
+		return;
+	case 6:
+	case 7:
+	case 8:
+		return log_clear(slot);
+	default:
+		return log_get(slot);
+	}
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is seen of a run: each fault and each change of an entry, as the module's trace events tell
+ * them; the counts; and the last notes before something was found.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include "mmu/backend.h"
+#include "mmu/mmu_trace.h"
+#include "shim.h"
+#include "watch.h"
+#include "world.h"
+
+#define NR_NOTES 40
+
+unsigned long watched[NR_WATCHED];
+
+static struct {
+	const char *format;
+	u64 value[3];
+	const struct fiber *fiber;
+} notes[NR_NOTES];
+static unsigned long nr_notes;
+
+void note(const char *format, uint64_t a, uint64_t b, uint64_t c)
+{
+	typeof(notes[0]) *n = &notes[nr_notes++ % NR_NOTES];
+
+	n->format = format;
+	n->value[0] = a;
+	n->value[1] = b;
+	n->value[2] = c;
+	n->fiber = self;
+}
+
+static void print_notes(void)
+{
+	unsigned long i = nr_notes > NR_NOTES ? nr_notes - NR_NOTES : 0;
+
+	for (; i < nr_notes; i++) {
+		const typeof(notes[0]) *n = &notes[i % NR_NOTES];
+
+		printf("#   thread %p: ", (const void *)n->fiber);
+		printf(n->format, n->value[0], n->value[1], n->value[2]);
+		printf("\n");
+	}
+}
+
+void fail(const char *format, ...)
+{
+	va_list args;
+
+	printf("# the last of what happened:\n");
+	print_notes();
+	printf("FOUND: ");
+	va_start(args, format);
+	vprintf(format, args);
+	va_end(args);
+	printf("\n");
+	fflush(stdout);
+	abort();
+}
+
+void proof_mkvm_mmu_fault(u64 gpa, u32 access, u32 cause)
+{
+	note("fault: frame %#lx access %lu cause %lu", gpa_to_gfn(gpa), access, cause);
+	self->faults++;
+}
+
+/* What became of an entry; changes that no table of the MMU has are found here. */
+void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new)
+{
+	const struct cpu_entry was = world.format->read(old, level);
+	const struct cpu_entry is = world.format->read(new, level);
+
+	note("entry of frame %#lx: %#lx -> %#lx", gfn, old, new);
+	check(!is.wrong);
+	if (is.present && is.leaf && (!was.present || is.access & ~was.access))
+		self->installs++;
+	if (!was.present && is.present)
+		return count(is.leaf ? ENTRY_NONE_LEAF : ENTRY_NONE_TABLE);
+	if (was.present && !is.present)
+		return count(was.leaf ? ENTRY_LEAF_NONE : ENTRY_TABLE_NONE);
+	check(was.present && was.leaf && is.leaf && was.address == is.address);
+	check(!(was.access & ~is.access) || !(is.access & ~was.access));
+	count(is.access & ~was.access ? ENTRY_LEAF_MORE : ENTRY_LEAF_LESS);
+}
+
+int watch_report(unsigned long least)
+{
+#define WATCHED_TEXT(name, text) text,
+	static const char *const texts[] = { WATCHED(WATCHED_TEXT) };
+	int i, few = 0;
+
+	for (i = 0; i < NR_WATCHED; i++) {
+		printf("# %10lu  %s\n", watched[i], texts[i]);
+		if (watched[i] < least) {
+			printf("not ok: %s: %lu times, fewer than %lu\n", texts[i], watched[i],
+			       least);
+			few++;
+		}
+	}
+	return few;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* How often each thing that shall be proved was reached. */
+#ifndef UNIT_MMU_WATCH_H
+#define UNIT_MMU_WATCH_H
+
+/* clang-format off */
+#define WATCHED(x)							\
+	x(CAUSE_FILL, "cause: fill")					\
+	x(CAUSE_DIRTY_LOG, "cause: dirty log")				\
+	x(CAUSE_MMIO, "cause: MMIO")					\
+	x(CAUSE_NOTIFIER_RETRY, "cause: notifier retry")		\
+	x(CAUSE_SPURIOUS, "cause: spurious")				\
+	x(CAUSE_HOST_ERROR, "cause: host error")			\
+	x(ENTRY_NONE_LEAF, "entry: none to leaf")			\
+	x(ENTRY_NONE_TABLE, "entry: none to table")			\
+	x(ENTRY_LEAF_MORE, "entry: leaf allows more")			\
+	x(ENTRY_LEAF_LESS, "entry: leaf allows less")			\
+	x(ENTRY_LEAF_NONE, "entry: leaf to none")			\
+	x(ENTRY_TABLE_NONE, "entry: table to none")			\
+	x(TABLE_FREED, "table page freed")				\
+	x(GUEST_READ, "guest: read")					\
+	x(GUEST_WRITE, "guest: write")					\
+	x(GUEST_FETCH, "guest: fetch")					\
+	x(GUEST_CACHED, "guest: access by a cached translation")	\
+	x(GUEST_TABLE_CACHED, "guest: walk from a cached table")	\
+	x(GUEST_RESTART, "guest: flush in the middle of a walk")	\
+	x(FLUSH, "flush")						\
+	x(KERNEL_READ, "kernel: read of guest memory")			\
+	x(KERNEL_WRITE, "kernel: write to guest memory")		\
+	x(KERNEL_EXCHANGE, "kernel: exchange in guest memory")		\
+	x(SLOT_ADD, "slot: added")					\
+	x(SLOT_DELETE, "slot: deleted")					\
+	x(SLOT_MOVE, "slot: moved")					\
+	x(SLOT_LOG_ON, "slot: log goes on")				\
+	x(SLOT_LOG_OFF, "slot: log goes off")				\
+	x(SLOT_REFUSED, "slot: refused")				\
+	x(SLOT_NO_MEMORY, "slot: no memory")				\
+	x(LOG_GET, "log: read and cleared")				\
+	x(LOG_PEEK, "log: read only")					\
+	x(LOG_CLEAR, "log: cleared")					\
+	x(LOG_DIRTY, "log: a page that was written is told")		\
+	x(LOG_EFAULT, "log: could not be told")				\
+	x(LOG_REFUSED, "log: refused")					\
+	x(HOST_COW, "host: copy on write")				\
+	x(HOST_SWAP_OUT, "host: swapped out")				\
+	x(HOST_SWAP_IN, "host: swapped in")				\
+	x(HOST_DISCARD, "host: discarded")				\
+	x(HOST_TRUNCATE, "host: truncated")				\
+	x(HOST_POISON, "host: memory broke")				\
+	x(HOST_PROTECT, "host: made read-only")				\
+	x(HOST_CLEAN, "host: cleaned")					\
+	x(HOST_LAZY_FREE, "host: freed lazily")				\
+	x(HOST_SHARE, "host: shared")					\
+	x(HOST_UNSHARE, "host: no longer shared")			\
+	x(HOST_MIGRATE, "host: migrated")				\
+	x(HOST_RESTORE, "host: restored")				\
+	x(AUDIT, "audit")
+/* clang-format on */
+
+#define WATCHED_NAME(name, text) name,
+enum watched {
+	WATCHED(WATCHED_NAME) NR_WATCHED
+};
+
+extern unsigned long watched[NR_WATCHED];
+
+static inline void count(enum watched what)
+{
+	watched[what]++;
+}
+
+/* Prints all; how many were reached fewer than @least times. */
+int watch_report(unsigned long least);
+
+#endif

@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A world: a VM of a drawn format from its making to its end, with vCPUs, user space and the host
+ * at work on it in a drawn order.  Now and then all rest, and everything is compared and counted.
+ */
+#include "shim.h"
+#include "watch.h"
+#include "world.h"
+
+#define AUDIT_EVERY 512
+
+struct world world;
+
+static struct fiber fibers[NR_CPUS + NR_HOSTS + 1]; /* in this order */
+
+static void up_flush(struct mmu_vm *mmu)
+{
+	int i;
+
+	check(!self->spinning);
+	count(FLUSH);
+	for (i = 0; i < NR_CPUS; i++) {
+		point();
+		cpu_flush(&world.cpu[i]);
+	}
+	point();
+}
+
+static void up_kill(struct mmu_vm *mmu)
+{
+	fail("the MMU contradicts itself");
+}
+
+static const struct mmu_up up = { .flush_tlb = up_flush, .kill = up_kill };
+
+struct model_slot *world_pick_slot(void)
+{
+	return &world.slot[draw(world.nr_slots)];
+}
+
+/* A frame, most often one of a few of a slot. */
+static gfn_t pick_in_slot(const struct model_slot *slot)
+{
+	if (draw(8))
+		return slot->base + draw(min(slot->npages, 12));
+	return slot->base + draw(slot->npages + 1);
+}
+
+static struct model_slot *pick_live(void)
+{
+	int i;
+
+	for (i = 0; i < 6; i++) {
+		struct model_slot *slot = world_pick_slot();
+
+		if (slot->live)
+			return slot;
+	}
+	return NULL;
+}
+
+/* Most often one that was picked before, so that caches are hit and vCPUs meet. */
+gfn_t world_pick_gfn(void)
+{
+	gfn_t *recent = &world.recent[draw(ARRAY_SIZE(world.recent))];
+	const struct model_slot *slot;
+
+	if (draw(8))
+		return *recent;
+	slot = pick_live();
+	*recent = slot ? pick_in_slot(slot) : draw(4096);
+	return *recent;
+}
+
+unsigned int world_pick_vpage(void)
+{
+	const struct model_slot *slot = pick_live();
+	unsigned long hva;
+
+	if (!slot)
+		return draw(HVA_PAGES);
+	hva = slot->hva + ((pick_in_slot(slot) - slot->base) << PAGE_SHIFT);
+	if (draw(2)) {
+		gfn_t gfn = world.recent[draw(ARRAY_SIZE(world.recent))];
+
+		slot = model_find(gfn, false);
+		hva = slot ? slot->hva + ((gfn - slot->base) << PAGE_SHIFT) : hva;
+	}
+	return min((hva - HVA_BASE) >> PAGE_SHIFT, HVA_PAGES - 1);
+}
+
+static void host_job(void *unused)
+{
+	host_op();
+}
+
+static void guest_job(void *cpu)
+{
+	guest_op(cpu);
+}
+
+static void vmm_job(void *unused)
+{
+	vmm_op();
+}
+
+static bool is_frame(void *unused, hva_t hva, hfn_t hfn, bool writable)
+{
+	const struct vpage *v = host_vpage(hva);
+
+	return v->state == VPAGE_PRESENT && v->page == sim_pfn_to_page(hfn) &&
+	       (v->writable || !writable);
+}
+
+/* All fibers rest: module, model and processors have to agree. */
+static void world_audit(void)
+{
+	struct mmu_audit audit = { .is_frame = is_frame };
+
+	mmu_audit(&world.mmu, &audit);
+	if (audit.found)
+		fail("audit: %s: guest frame %#llx, level %d, entry %#llx", audit.found,
+		     (unsigned long long)audit.gfn, audit.level, (unsigned long long)audit.entry);
+	check(audit.pages + audit.retired == (u64)atomic_long_read(&world.mmu.table_pages));
+	model_check_caches();
+	count(AUDIT);
+}
+
+static struct fiber *pick_fiber(void)
+{
+	static const u8 turns[] = { 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 4, 5, 5 };
+
+	return &fibers[turns[draw(ARRAY_SIZE(turns))]];
+}
+
+/* All finish what they are at, and begin nothing. */
+static void rest(void)
+{
+	bool busy;
+	unsigned int i;
+
+	do {
+		busy = false;
+		for (i = 0; i < ARRAY_SIZE(fibers); i++) {
+			if (fibers[i].busy)
+				fiber_run(&fibers[i]);
+			busy |= fibers[i].busy;
+		}
+	} while (busy);
+}
+
+static void world_start(void)
+{
+	const struct mmu_caps caps = {
+		.fmt = world.format->fmt(),
+		.levels = world.format->levels,
+		.phys_bits = CPU_PHYS_BITS,
+	};
+	unsigned int i;
+
+	alloc_failing = 0;
+	host_start();
+	check(!memslot_table_init(&world.slots));
+	mmu_vm_init(&world.mmu, &world.slots, &up, &caps);
+	check(!mmu_vm_enable(&world.mmu, MMU_TDP));
+	alloc_failing = draw(2) ? 20 + draw(200) : 0;
+	for (i = 0; i < NR_SLOTS; i++)
+		world.slot[i].id = i;
+	for (i = 0; i < NR_CPUS; i++) {
+		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu, MMU_TDP);
+		world.cpu[i].epoch = 1;
+		fiber_init(&fibers[i], guest_job, &world.cpu[i]);
+	}
+	for (; i < NR_CPUS + NR_HOSTS; i++)
+		fiber_init(&fibers[i], host_job, NULL);
+	fiber_init(&fibers[i], vmm_job, NULL);
+}
+
+static void world_stop(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(fibers); i++)
+		fiber_destroy(&fibers[i]);
+	fibers_forget();
+	for (i = 0; i < NR_CPUS; i++) {
+		mmu_vcpu_destroy(&world.cpu[i].mv);
+		cpu_flush(&world.cpu[i]);
+	}
+	mmu_vm_destroy(&world.mmu);
+	memslot_table_destroy(&world.slots);
+	for (i = 0; i < NR_SLOTS; i++)
+		vmm_forget_slot(&world.slot[i]);
+	host_stop();
+	check(!pages_used(PAGE_TABLE));
+}
+
+void world_run(unsigned long ops)
+{
+	memset(&world, 0, sizeof(world));
+	world.changing = -1;
+	world.format = &cpu_formats[draw(cpu_nr_formats)];
+	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);
+	world_start();
+	while (world.ops < ops && !draw_is_over()) {
+		struct fiber *fiber = pick_fiber();
+
+		world.ops += !fiber->busy;
+		fiber_run(fiber);
+		if (!fiber->busy && world.ops % AUDIT_EVERY == 0) {
+			rest();
+			world_audit();
+		}
+	}
+	rest();
+	world_audit();
+	world_stop();
+}

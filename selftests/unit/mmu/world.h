@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * One VM with its process and vCPUs, and what has to be true of it: the model that the module's own
+ * state is compared with.
+ */
+#ifndef UNIT_MMU_WORLD_H
+#define UNIT_MMU_WORLD_H
+
+#include "cpu.h"
+#include "host.h"
+#include "memslot.h"
+#include "mmu/mmu.h"
+
+#define NR_SLOTS 300
+#define NR_CPUS	 3
+#define NR_HOSTS 2 /* threads that change the process's memory */
+
+/**
+ * struct model_slot - a slot as user space knows it
+ * @live: it exists
+ * @id: its number
+ * @base: first guest frame
+ * @npages: frames
+ * @hva: where they are
+ * @flags: KVM_MEM_*
+ * @due: logged: pages that the next log has to name
+ * @during: written while a call on the log is under way; NULL: none is
+ * @calls: calls on the log that cleared bits
+ */
+struct model_slot {
+	bool live;
+	u16 id;
+	gfn_t base;
+	u64 npages;
+	hva_t hva;
+	u32 flags;
+	unsigned long *due;
+	unsigned long *during;
+	unsigned long calls;
+};
+
+/**
+ * struct world - the VM, and the model of it
+ * @mmu: the module's
+ * @slots: the module's
+ * @format: of the processor
+ * @cpu: the vCPUs
+ * @slot: as they are, or will be when the change under way is done
+ * @before: while a slot changes, how it was
+ * @changing: number of that slot; -1: none changes
+ * @changes: how many changes there were
+ * @nr_slots: numbers in use are below this
+ * @manual: mode of the log
+ * @events: counts what can take a mapping away
+ * @invalidating: invalidations under way
+ * @ops: how many operations have begun
+ * @value: the last value that was written anywhere
+ * @recent: guest frames that were accessed, and will be again
+ */
+struct world {
+	struct mmu_vm mmu;
+	struct memslot_table slots;
+	const struct cpu_format *format;
+	struct cpu cpu[NR_CPUS];
+	struct model_slot slot[NR_SLOTS];
+	struct model_slot before;
+	int changing;
+	unsigned long changes;
+	unsigned int nr_slots;
+	u64 manual;
+	unsigned long events;
+	unsigned int invalidating;
+	unsigned long ops;
+	u64 value;
+	gfn_t recent[16];
+};
+
+extern struct world world;
+
+/* world.c */
+void world_run(unsigned long ops);
+gfn_t world_pick_gfn(void);
+unsigned int world_pick_vpage(void);
+struct model_slot *world_pick_slot(void);
+
+/* Something begins or ends that can take mappings away. */
+static inline void world_event(void)
+{
+	world.events++;
+}
+
+/* model.c */
+struct model_slot *model_find(gfn_t gfn, bool before);
+struct vpage *model_vpage(const struct model_slot *slot, gfn_t gfn);
+struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool told);
+void model_written(struct model_slot *slot, gfn_t gfn);
+void model_check_caches(void);
+
+/* vmm.c: what user space asks. */
+void vmm_op(void);
+void vmm_forget_slot(struct model_slot *slot);
+
+/* guest.c: what a vCPU does. */
+void guest_op(struct cpu *cpu);
+
+#endif
