@@ -292,6 +292,94 @@ static void control_registers(void)
 	EXPECT_EQ(9, sregs.cr8);
 }
 
+/* SMSW and LMSW with a word in memory, and in a device. */
+guest_code(code_msw, 64,
+	   "smsw " S_SHARED "\n"
+	   "lmsw " S_SHARED " + 8\n"
+	   "mov %cr0, %rbx\n"
+	   "clts\n"
+	   "smsw (%rdi)\n"
+	   "lmsw 2(%rdi)\n"
+	   "mov %cr0, %rcx\n"
+	   "hlt\n");
+
+static void machine_status_word(void)
+{
+	struct kvm_regs regs;
+	struct guest guest;
+	struct kvm_run *run;
+	uint64_t cr0;
+
+	guest_create(&guest, 1);
+	guest_load(&guest, code_msw);
+	guest_start(&guest, 0, MODE_LONG);
+	run = guest.vcpu[0].run;
+	cr0 = guest_sregs(&guest, 0).cr0;
+	guest_shared(&guest)[0] = -1ULL;
+	guest_shared(&guest)[1] = 0xfff0 | X86_CR0_MP | X86_CR0_TS;
+	regs = guest_regs(&guest, 0);
+	regs.rdi = GUEST_MEM_SIZE;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_MMIO);
+	EXPECT_EQ(~0xffffULL | (cr0 & 0xffff), guest_shared(&guest)[0]);
+	EXPECT_EQ(cr0 | X86_CR0_MP | X86_CR0_TS, guest_regs(&guest, 0).rbx);
+	EXPECT_EQ(1, run->mmio.is_write);
+	EXPECT_EQ(2, run->mmio.len);
+	EXPECT_EQ((cr0 | X86_CR0_MP) & 0xff, run->mmio.data[0]);
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_MMIO);
+	EXPECT_EQ(0, run->mmio.is_write);
+	EXPECT_EQ(2, run->mmio.len);
+	EXPECT_EQ(GUEST_MEM_SIZE + 2, run->mmio.phys_addr);
+	memcpy(run->mmio.data, &(uint16_t){ X86_CR0_TS }, 2);
+	guest_run_to_hlt(&guest, 0);
+	EXPECT_EQ(cr0 | X86_CR0_TS, guest_regs(&guest, 0).rcx);
+	EXPECT_EQ(cr0 | X86_CR0_TS, guest_sregs(&guest, 0).cr0);
+}
+
+guest_code(code_msw_fault, 64,
+	   "1: mov $2f - 1b + " S_CODE ", %r15d\n"
+	   "smsw (%rdi)\n"
+	   "2: xor %r15d, %r15d\n"
+	   "lmsw (%rdi)\n"
+	   "hlt\n");
+
+static void msw_faults(struct guest *guest, uint64_t address, uint64_t vector)
+{
+	struct kvm_regs regs;
+	uint64_t i;
+
+	guest_create(guest, 1);
+	guest_load(guest, code_msw_fault);
+	guest_start(guest, 0, MODE_LONG);
+	guest_enable_traps(guest, 0);
+	regs = guest_regs(guest, 0);
+	regs.rdi = address;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_run_to_hlt(guest, 0);
+	REQUIRE(guest_nr_traps(guest) == 2);
+	for (i = 0; i < 2; i++)
+		EXPECT_EQ(vector, guest_trap(guest, i).vector);
+	EXPECT_EQ(GUEST_CODE + 6, guest_trap(guest, 0).rip);
+	EXPECT_EQ(GUEST_CODE + 12, guest_trap(guest, 1).rip);
+}
+
+static void machine_status_word_faults(void)
+{
+	struct guest guest;
+
+	/* Not present: a write, a read. */
+	msw_faults(&guest, 1ULL << 40, 14);
+	EXPECT_EQ(2, guest_trap(&guest, 0).error);
+	EXPECT_EQ(0, guest_trap(&guest, 1).error);
+	EXPECT_EQ(1ULL << 40, guest_trap(&guest, 1).cr2);
+	guest_destroy(&guest);
+	/* Not canonical. */
+	msw_faults(&guest, 1ULL << 47, 13);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(over_exits),
 	KTAP_TEST(two_vcpus_on_one_thread),
@@ -300,6 +388,8 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(flags),
 	KTAP_TEST(segments),
 	KTAP_TEST(control_registers),
+	KTAP_TEST(machine_status_word),
+	KTAP_TEST(machine_status_word_faults),
 };
 
 KTAP_MAIN(tests)

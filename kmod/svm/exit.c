@@ -108,8 +108,8 @@ static int exit_smsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
 	bool code16 = !x86_is_64bit(vcpu) && !x86->seg[X86_CS].db;
 	u64 *gpr = &x86->gpr[insn->rm];
 
-	if (insn->modrm >> 6 != 3)
-		return x86_exit_emulate(vcpu);
+	if (insn->is_mem)
+		return x86_emulate(vcpu);
 	x86_fetch(vcpu, X86_ST_CRS);
 	x86_dirty(vcpu, X86_ST_RSP);
 	*gpr = code16 != insn->opsize_prefix ? (*gpr & ~0xffffull) | (u16)x86->cr0 : (u32)x86->cr0;
@@ -119,8 +119,8 @@ static int exit_smsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
 
 static int exit_lmsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
 {
-	if (insn->modrm >> 6 != 3)
-		return x86_exit_emulate(vcpu);
+	if (insn->is_mem)
+		return x86_emulate(vcpu);
 	x86_fetch(vcpu, X86_ST_RSP);
 	return x86_exit_lmsw(vcpu, vcpu->x86.gpr[insn->rm], insn->len);
 }

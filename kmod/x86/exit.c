@@ -114,15 +114,10 @@ int x86_exit_clts(struct mkvm_vcpu *vcpu, unsigned int len)
 	return exit_done(vcpu, x86_set_cr0(vcpu, vcpu->x86.cr0 & ~(u64)X86_CR0_TS), len);
 }
 
-/* LMSW changes PE, MP, EM and TS, and cannot clear PE. */
 int x86_exit_lmsw(struct mkvm_vcpu *vcpu, u16 msw, unsigned int len)
 {
-	u64 bits = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
-	u64 cr0;
-
 	x86_fetch(vcpu, X86_ST_CRS);
-	cr0 = (vcpu->x86.cr0 & ~bits) | (msw & (bits | X86_CR0_PE));
-	return exit_done(vcpu, x86_set_cr0(vcpu, cr0), len);
+	return exit_done(vcpu, x86_set_cr0(vcpu, emu_lmsw(vcpu->x86.cr0, msw)), len);
 }
 
 /*

@@ -111,6 +111,8 @@ enum insn_op {
 	INSN_OP_CALL_REL,
 	INSN_OP_JMP,
 	INSN_OP_RET, /* RIP is popped; an immediate is added to rSP */
+	INSN_OP_SMSW,
+	INSN_OP_LMSW,
 };
 
 /* Attributes of a row. */
@@ -182,6 +184,8 @@ struct insn_row {
 /* insn_table.c */
 extern const struct insn_row insn_rows[];
 extern const unsigned int insn_nr_rows;
+/* What the row of group 7 stands for, where the operand is a word in memory. */
+extern const struct insn_row insn_row_smsw, insn_row_lmsw;
 
 /* No general register: no base, no index. */
 #define INSN_NO_REG 0xff

@@ -32,6 +32,34 @@ static enum emu_status check_sse(struct emu *emu)
 	return EMU_OK;
 }
 
+/*
+ * SMSW and LMSW, the two of group 7 that access memory and are executed here.  Privilege comes
+ * before the operand.
+ */
+static enum emu_status take_group7(struct emu *emu)
+{
+	struct x86_insn *insn = &emu->insn;
+	bool privileged;
+
+	if (insn->opcode[0] != 0x0f || insn->opcode[1] != 0x01 || !insn->is_mem)
+		return EMU_UNKNOWN;
+	switch (insn->modrm >> 3 & 7) {
+	case 4:
+		insn->row = &insn_row_smsw;
+		privileged = emu->cr4 & X86_CR4_UMIP;
+		break;
+	case 6:
+		insn->row = &insn_row_lmsw;
+		privileged = true;
+		break;
+	default:
+		return EMU_UNKNOWN;
+	}
+	if (insn->lock)
+		return emu_raise(emu, X86_TRAP_UD, false, 0);
+	return privileged && emu->cpl ? emu_raise(emu, X86_TRAP_GP, true, 0) : EMU_OK;
+}
+
 static enum emu_status decode(struct emu *emu)
 {
 	switch (insn_decode(&emu->insn, emu->bits)) {
@@ -45,7 +73,7 @@ static enum emu_status decode(struct emu *emu)
 		return EMU_UNKNOWN;
 	}
 	if (emu->insn.row->attr & INSN_NO_EXEC)
-		return EMU_UNKNOWN;
+		return take_group7(emu);
 	return emu->insn.row->attr & INSN_SSE ? check_sse(emu) : EMU_OK;
 }
 

@@ -47,7 +47,7 @@ enum emu_status {
  *	there that can be written; EMU_AGAIN: it holds something else; EMU_ERROR
  * @read_xmm: an XMM register's 16 bytes
  * @write_xmm: so
- * @retire: the instruction is executed: emu->gpr, rip, rflags are the guest's from now on
+ * @retire: the instruction is executed: emu->gpr, rip, rflags, cr0 are the guest's from now on
  */
 struct emu_ops {
 	enum emu_status (*translate)(struct emu *emu, u64 linear, u32 access, u64 *gpa);
@@ -105,7 +105,7 @@ enum emu_stage {
  * @gpr: in: general registers; out, at @ops->retire: the new ones
  * @rip: in: of the instruction; out: of the next
  * @rflags: in and out
- * @cr0: in
+ * @cr0: in; out, at @ops->retire: LMSW's new one
  * @cr4: in
  * @seg: in: segment registers by enum x86_seg
  * @bits: in: of the code segment: 16, 32, 64
@@ -176,6 +176,7 @@ static inline u64 emu_size_mask(unsigned int size)
 
 /* insn_exec.c */
 enum emu_status __must_check emu_execute(struct emu *emu);
+u64 emu_lmsw(u64 cr0, u16 msw);
 void emu_gpr_add(struct emu *emu, unsigned int reg, unsigned int size, s64 amount);
 
 /* insn_alu.c */

@@ -357,6 +357,14 @@ static enum emu_status exec_ret(struct emu *emu)
 	return status;
 }
 
+/* LMSW changes PE, MP, EM and TS, and cannot clear PE. */
+u64 emu_lmsw(u64 cr0, u16 msw)
+{
+	u64 bits = X86_CR0_MP | X86_CR0_EM | X86_CR0_TS;
+
+	return (cr0 & ~bits) | (msw & (bits | X86_CR0_PE));
+}
+
 /* All operands have been read, and emu->rip is the next instruction's. */
 enum emu_status emu_execute(struct emu *emu)
 {
@@ -396,6 +404,12 @@ enum emu_status emu_execute(struct emu *emu)
 		return jump(emu, src_read(emu));
 	case INSN_OP_RET:
 		return exec_ret(emu);
+	case INSN_OP_SMSW:
+		dst_write(emu, emu->cr0);
+		return EMU_OK;
+	case INSN_OP_LMSW:
+		emu->cr0 = emu_lmsw(emu->cr0, src_read(emu));
+		return EMU_OK;
 	default:
 		return exec_alu(emu);
 	}

@@ -232,6 +232,11 @@ const struct insn_row insn_rows[] = {
 	ROW(0F38, 0xf1, NOEXT, NOREP, "movbe", MOVBE, M(V), G(V), NONE, MODRM | WR, FL_NONE),
 };
 
+const struct insn_row insn_row_smsw =
+	ROW(0F, 0x01, 4, ANY, "smsw", SMSW, M(W), NIL, NONE, MODRM | WR, FL_NONE);
+const struct insn_row insn_row_lmsw =
+	ROW(0F, 0x01, 6, ANY, "lmsw", LMSW, NIL, M(W), NONE, MODRM, FL_NONE);
+
 /* clang-format on */
 
 const unsigned int insn_nr_rows = ARRAY_SIZE(insn_rows);

@@ -206,6 +206,8 @@ static void vcpu_retire(struct emu *emu)
 	memcpy(vcpu->x86.gpr, emu->gpr, sizeof(emu->gpr));
 	vcpu->x86.rflags = emu->rflags & ~(u64)X86_EFLAGS_RF;
 	x86_jump(vcpu, emu->rip);
+	if (emu->cr0 != vcpu->x86.cr0 && x86_set_cr0(vcpu, emu->cr0))
+		x86_raise_error(vcpu, X86_TRAP_GP, 0);
 	/* A debugger's step goes over all elements of a string instruction. */
 	if (emu->repeat)
 		vcpu->x86.debug.stepped = false;
