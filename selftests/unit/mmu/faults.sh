@@ -13,9 +13,11 @@ output=$1
 shift
 export OPS=${OPS:-3000000}
 unset SEED
-source=$(mktemp -d)
+source=$output/source # always the same place: the objects know it
+rm -rf "$source" "$output/faulty"
+mkdir -p "$source"
 log=$(mktemp)
-trap 'rm -rf "$source" "$log"' EXIT
+trap 'rm -f "$log"' EXIT
 
 build() { # DIRECTORY KMOD
 	make --no-print-directory -s -j"$(nproc)" OUTPUT="$1" KMOD="$2" >"$log" 2>&1 || {
@@ -32,6 +34,10 @@ done
 
 kmod=$(realpath ../../../kmod)
 build "$output/clean" "$kmod"
+prove() { # DIRECTORY
+	"$1/test_gpt" && "$1/prove"
+}
+
 cp -a "$kmod" "$source/kmod"
 missed=()
 for patch in "${patches[@]}"; do
@@ -44,14 +50,14 @@ for patch in "${patches[@]}"; do
 	patch -s -d "$source" -p1 <"$patch"
 	touch "$source/$file"
 	build "$output/faulty" "$source/kmod"
-	if "$output/faulty/prove" >"$log" 2>&1; then
+	if prove "$output/faulty" >"$log" 2>&1; then
 		echo "not ok: $name: not found in $OPS operations"
 		missed+=("$name")
 	else
 		seed=$(sed -nE 's/^SEED=([0-9]+) finds it.*/\1/p' "$log" | tail -n 1)
 		[[ $seed ]] || seed=$(sed -nE 's/^# SEED=([0-9]+)$/\1/p' "$log")
 		what=$(sed -n 's/^FOUND: //p; s/^==[0-9]*==ERROR: //p' "$log" | head -n 1)
-		if SEED=$seed OPS=20000 "$output/clean/prove" >/dev/null 2>&1; then
+		if SEED=$seed OPS=20000 prove "$output/clean" >/dev/null 2>&1; then
 			printf 'ok: %-20s in %6u operations: %s\n' "$name" \
 				"$(sed -n 's/^after \([0-9]*\) operations$/\1/p' "$log")" "$what"
 		else

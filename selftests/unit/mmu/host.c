@@ -13,7 +13,10 @@
 
 #define MAX_DATA_PAGES 8000
 
+#define CHUNK 512u
+
 static struct vpage *vpages;
+static bool touched[HVA_PAGES / CHUNK]; /* chunks that were looked at: only there are pages */
 static struct page *zero_page;
 
 void host_start(void)
@@ -43,8 +46,9 @@ void host_stop(void)
 	unsigned int i;
 
 	for (i = 0; i < HVA_PAGES; i++)
-		if (vpages[i].page)
+		if (touched[i / CHUNK] && vpages[i].page)
 			host_leave(vpages[i].page);
+	memset(touched, 0, sizeof(touched));
 	check(!madvise(vpages, HVA_PAGES * sizeof(*vpages), MADV_DONTNEED));
 	check(pages_used(PAGE_DATA) == 1 && zero_page->refs == 1);
 }
@@ -52,6 +56,7 @@ void host_stop(void)
 struct vpage *host_vpage_at(unsigned int nr)
 {
 	check(nr < HVA_PAGES);
+	touched[nr / CHUNK] = true;
 	return &vpages[nr];
 }
 

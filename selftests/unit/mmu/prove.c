@@ -17,6 +17,17 @@
 static u64 seed;
 static unsigned long done;
 
+/* The sanitizers end the program so that the seed is told too. */
+const char *__asan_default_options(void)
+{
+	return "abort_on_error=1:detect_stack_use_after_return=0";
+}
+
+const char *__ubsan_default_options(void)
+{
+	return "abort_on_error=1:print_stacktrace=1";
+}
+
 static void tell_seed(int signal)
 {
 	char text[128];

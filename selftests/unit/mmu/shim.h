@@ -62,7 +62,11 @@ typedef __s64 s64;
 /* Atomics: fibers change places at points only. */
 typedef struct {
 	long counter;
-} atomic_long_t, atomic64_t;
+} atomic_long_t;
+
+typedef struct {
+	s64 counter;
+} atomic64_t;
 
 #define atomic_long_read(a)		  READ_ONCE((a)->counter)
 #define atomic_long_add(n, a)		  ((a)->counter += (n))
