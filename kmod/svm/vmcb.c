@@ -23,20 +23,6 @@ static void *vmcb_msrpm_closed; /* for VMs with a filter */
 /* First MSR of each range that the bitmap covers; all others are always intercepted. */
 static const u32 vmcb_msr_ranges[] = { 0, 0xc0000000, 0xc0010000 };
 
-/* MSRs that belong to the guest while it runs. */
-static const u32 vmcb_open_msrs[] = {
-	MSR_STAR,
-	MSR_LSTAR,
-	MSR_CSTAR,
-	MSR_SYSCALL_MASK,
-	MSR_FS_BASE,
-	MSR_GS_BASE,
-	MSR_KERNEL_GS_BASE,
-	MSR_IA32_SYSENTER_CS,
-	MSR_IA32_SYSENTER_ESP,
-	MSR_IA32_SYSENTER_EIP,
-};
-
 static const u8 vmcb_intercepts[] = {
 	INTERCEPT_CR0_WRITE, /* policy; CD and NW stay in the guest's view */
 	INTERCEPT_CR4_WRITE,
@@ -129,8 +115,8 @@ int svm_vmcb_setup(void)
 	memset(vmcb_iopm, 0xff, IOPM_BYTES);
 	memset(vmcb_msrpm, 0xff, MSRPM_BYTES);
 	memset(vmcb_msrpm_closed, 0xff, MSRPM_BYTES);
-	for (i = 0; i < ARRAY_SIZE(vmcb_open_msrs); i++)
-		vmcb_open_msr(vmcb_open_msrs[i]);
+	for (i = 0; i < X86_NR_OPEN_MSRS; i++)
+		vmcb_open_msr(x86_open_msrs[i]);
 	return 0;
 }
 

@@ -42,6 +42,8 @@ static void vmcs_msr_pass(u32 msr)
 
 int vmx_vmcs_setup(void)
 {
+	unsigned int i;
+
 	vmcs_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
 	if (!vmcs_msr_bitmap)
 		return -ENOMEM;
@@ -52,12 +54,8 @@ int vmx_vmcs_setup(void)
 	}
 	memset(vmcs_msr_bitmap, 0xff, PAGE_SIZE);
 	memset(vmcs_msr_closed, 0xff, PAGE_SIZE);
-	vmcs_msr_pass(MSR_FS_BASE);
-	vmcs_msr_pass(MSR_GS_BASE);
-	vmcs_msr_pass(MSR_KERNEL_GS_BASE);
-	vmcs_msr_pass(MSR_IA32_SYSENTER_CS);
-	vmcs_msr_pass(MSR_IA32_SYSENTER_ESP);
-	vmcs_msr_pass(MSR_IA32_SYSENTER_EIP);
+	for (i = 0; i < X86_FIRST_SYSCALL_MSR; i++)
+		vmcs_msr_pass(x86_open_msrs[i]);
 	return 0;
 }
 

@@ -35,18 +35,18 @@ struct msr_filter {
 	} ranges[KVM_MSR_FILTER_MAX_RANGES];
 };
 
-/* All MSRs that either vendor's room may leave to the guest. */
-static const u32 filter_open_msrs[] = {
-	MSR_STAR,
-	MSR_LSTAR,
-	MSR_CSTAR,
-	MSR_SYSCALL_MASK,
+const u32 x86_open_msrs[X86_NR_OPEN_MSRS] = {
 	MSR_FS_BASE,
 	MSR_GS_BASE,
 	MSR_KERNEL_GS_BASE,
 	MSR_IA32_SYSENTER_CS,
 	MSR_IA32_SYSENTER_ESP,
 	MSR_IA32_SYSENTER_EIP,
+	/* From X86_FIRST_SYSCALL_MSR on: */
+	MSR_STAR,
+	MSR_LSTAR,
+	MSR_CSTAR,
+	MSR_SYSCALL_MASK,
 };
 
 static void filter_free(struct msr_filter *filter)
@@ -168,9 +168,9 @@ void x86_msr_apply_filter(struct mkvm_vcpu *vcpu)
 	bool closed = false;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(filter_open_msrs); i++)
-		if (!msr_is_allowed(vcpu, filter_open_msrs[i], KVM_MSR_FILTER_READ) ||
-		    !msr_is_allowed(vcpu, filter_open_msrs[i], KVM_MSR_FILTER_WRITE))
+	for (i = 0; i < X86_NR_OPEN_MSRS; i++)
+		if (!msr_is_allowed(vcpu, x86_open_msrs[i], KVM_MSR_FILTER_READ) ||
+		    !msr_is_allowed(vcpu, x86_open_msrs[i], KVM_MSR_FILTER_WRITE))
 			closed = true;
 	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
 	if (closed == vcpu->x86.msrs_closed)

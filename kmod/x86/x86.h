@@ -117,6 +117,15 @@ int x86_exit_unknown(struct mkvm_vcpu *vcpu); /* a reason that nobody handles */
 
 bool x86_cpuid_faults(const struct mkvm_vcpu *vcpu); /* CPUID outside ring 0 is #GP */
 
+/*
+ * MSRs that a vendor's room may leave to the guest without an exit, unless the VM's filter forbids
+ * one of them.  Those of SYSCALL come last: a room that keeps the guest's values of them itself
+ * leaves them closed.
+ */
+#define X86_NR_OPEN_MSRS      10
+#define X86_FIRST_SYSCALL_MSR 6
+extern const u32 x86_open_msrs[X86_NR_OPEN_MSRS];
+
 /* msr*.c: MSRs for user space; where a vCPU is named it is loaded */
 void x86_msr_reset(struct mkvm_vcpu *vcpu);
 int x86_msr_user_space(struct mkvm *vm, u64 reasons);
