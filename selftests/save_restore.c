@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A guest whose memory and whole state are carried into a new VM goes on there as if nothing had
- * been: registers, vectors, debug registers, and what waited for delivery.
+ * been: registers, vectors, debug registers, MSRs, and what waited for delivery.
  */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "lib/guest.h"
 
@@ -15,6 +16,20 @@
 #define DR6_FIXED  0xffff0ff0ULL
 #define DR6_BS	   0x4000ULL
 
+#define MAX_MSRS 512
+#define CHUNK	 128 /* of what KVM_GET_MSRS takes at once */
+#define MSR_TSC	 0x10
+
+struct msr_list {
+	struct kvm_msr_list head;
+	uint32_t indices[MAX_MSRS];
+};
+
+struct msr_chunk {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entries[CHUNK];
+};
+
 struct state {
 	struct kvm_regs regs;
 	struct kvm_sregs2 sregs;
@@ -23,7 +38,44 @@ struct state {
 	struct kvm_xcrs xcrs;
 	struct kvm_debugregs debugregs;
 	struct kvm_mp_state mp_state;
+	struct msr_chunk msrs[MAX_MSRS / CHUNK];
 };
+
+/* Hyper-V's, nesting and paravirtual features: in kvm's list, whether the guest has them or not. */
+static bool is_kvms_own(const struct guest *guest, uint32_t index)
+{
+	return !kvm_dev_is_mkvm(&guest->dev) && (index >> 8 == 0x400000 || index >> 8 == 0x4b564d ||
+						 (index >= 0x480 && index < 0x492));
+}
+
+/* All that the list has, but for the counter, which goes on. */
+static void save_msrs(const struct guest *guest, struct state *state)
+{
+	struct msr_list list = { .head.nmsrs = MAX_MSRS };
+	uint32_t i, nr = 0;
+
+	REQUIRE(ioctl(guest->dev.fd, KVM_GET_MSR_INDEX_LIST, &list) == 0, "%s", strerror(errno));
+	for (i = 0; i < list.head.nmsrs; i++) {
+		struct msr_chunk *chunk = &state->msrs[nr / CHUNK];
+
+		if (list.indices[i] == MSR_TSC || is_kvms_own(guest, list.indices[i]))
+			continue;
+		chunk->entries[nr % CHUNK].index = list.indices[i];
+		chunk->head.nmsrs = nr++ % CHUNK + 1;
+	}
+	for (i = 0; i < MAX_MSRS / CHUNK; i++)
+		EXPECT_EQ(state->msrs[i].head.nmsrs,
+			  vcpu_call(&guest->vcpu[0], KVM_GET_MSRS, &state->msrs[i]));
+}
+
+static void restore_msrs(const struct guest *guest, struct state *state)
+{
+	int i;
+
+	for (i = 0; i < MAX_MSRS / CHUNK; i++)
+		EXPECT_EQ(state->msrs[i].head.nmsrs,
+			  vcpu_call(&guest->vcpu[0], KVM_SET_MSRS, &state->msrs[i]));
+}
 
 static void save(const struct guest *guest, struct state *state)
 {
@@ -37,6 +89,7 @@ static void save(const struct guest *guest, struct state *state)
 	REQUIRE_OK(vcpu_call(vcpu, KVM_GET_XCRS, &state->xcrs));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_GET_DEBUGREGS, &state->debugregs));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_GET_VCPU_EVENTS, &state->events));
+	save_msrs(guest, state);
 }
 
 static void restore(const struct guest *guest, struct state *state)
@@ -46,6 +99,7 @@ static void restore(const struct guest *guest, struct state *state)
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_XCRS, &state->xcrs));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_XSAVE, &state->xsave));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_SREGS2, &state->sregs));
+	restore_msrs(guest, state);
 	REQUIRE_OK(vcpu_set_regs(vcpu, &state->regs));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_DEBUGREGS, &state->debugregs));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_MP_STATE, &state->mp_state));
@@ -121,6 +175,51 @@ static void work(void)
 	EXPECT_EQ(10, guest_regs(&guest, 0).rbx);
 	EXPECT_EQ(10, *guest_shared(&guest));
 	EXPECT_EQ(0x1234, guest_regs(&guest, 0).rdx);
+}
+
+/* MSRs that the guest has written are found again. */
+guest_code(code_msrs, 64,
+	   "xor %edx, %edx\n"
+	   "mov $0x12345000, %eax\n"
+	   "mov $0xc0000102, %ecx\n" /* KERNEL_GS_BASE */
+	   "wrmsr\n"
+	   "mov $0x176, %ecx\n" /* SYSENTER_EIP */
+	   "wrmsr\n"
+	   "mov $0xc0000082, %ecx\n" /* LSTAR */
+	   "wrmsr\n"
+	   "mov $0x277, %ecx\n" /* PAT */
+	   "mov $0x00070106, %eax\n"
+	   "wrmsr\n"
+	   "hlt\n"
+	   "mov $0xc0000102, %ecx\n"
+	   "rdmsr\n"
+	   "mov %eax, %ebx\n"
+	   "mov $0x176, %ecx\n"
+	   "rdmsr\n"
+	   "mov %eax, %esi\n"
+	   "mov $0xc0000082, %ecx\n"
+	   "rdmsr\n"
+	   "mov %eax, %edi\n"
+	   "mov $0x277, %ecx\n"
+	   "rdmsr\n"
+	   "hlt\n");
+
+static void msrs(void)
+{
+	struct kvm_regs regs;
+	struct guest guest;
+
+	create(&guest);
+	guest_load(&guest, code_msrs);
+	guest_start(&guest, 0, MODE_LONG);
+	guest_run_to_hlt(&guest, 0);
+	move(&guest);
+	guest_run_to_hlt(&guest, 0);
+	regs = guest_regs(&guest, 0);
+	EXPECT_EQ(0x12345000, regs.rbx);
+	EXPECT_EQ(0x12345000, regs.rsi);
+	EXPECT_EQ(0x12345000, regs.rdi);
+	EXPECT_EQ(0x00070106, regs.rax);
 }
 
 guest_code(code_hlt, 64,
@@ -251,8 +350,11 @@ static void modes(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(work),	   KTAP_TEST(interrupt_waits),
-	KTAP_TEST(nmi_is_handled), KTAP_TEST(exception_with_payload),
+	KTAP_TEST(work),
+	KTAP_TEST(msrs),
+	KTAP_TEST(interrupt_waits),
+	KTAP_TEST(nmi_is_handled),
+	KTAP_TEST(exception_with_payload),
 	KTAP_TEST(modes),
 };
 
