@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lib/guest.h"
+#include "lib/host.h"
 
 /* In each piece of code the exception is at label 2, and the guest goes on at label 3. */
 #define EXCEPTION(name, before, text)                                          \
@@ -246,6 +247,62 @@ static void many(void)
 		EXPECT_EQ(6, guest_trap(&guest, i).vector);
 }
 
+/* In user mode, with alignment checks on. */
+guest_code(code_misaligned, 64,
+	   "mov (%rdi), %eax\n"
+	   "ud2\n");
+
+static struct trap misaligned(struct guest *guest, uint64_t address)
+{
+	uint64_t stack = GUEST_STACKS;
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+
+	START(guest, code_misaligned);
+	sregs = guest_sregs(guest, 0);
+	sregs.cr0 |= X86_CR0_AM;
+	sregs.cs.dpl = 3;
+	sregs.cs.selector |= 3;
+	sregs.ss.dpl = 3;
+	sregs.ss.selector |= 3;
+	REQUIRE_OK(vcpu_set_sregs(&guest->vcpu[0], &sregs));
+	/* The stack of the kernel, in the task state segment. */
+	memcpy(guest_at(guest, sregs.tr.base + 4, 8), &stack, 8);
+	regs = guest_regs(guest, 0);
+	regs.rdi = address;
+	regs.rflags |= X86_RFLAGS_AC;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	if (guest_run(guest, 0) != KVM_EXIT_HLT)
+		return (struct trap){};
+	EXPECT_EQ(1, guest_nr_traps(guest));
+	return guest_trap(guest, 0);
+}
+
+static bool is_alignment_check(const struct trap *trap)
+{
+	return trap->vector == 17 && trap->error == 0 && trap->rip == GUEST_CODE;
+}
+
+/* By the processor on memory, and by the emulator on a device. */
+static void alignment_check(void)
+{
+	struct guest guest;
+	struct trap trap;
+
+	trap = misaligned(&guest, GUEST_SHARED + 4);
+	EXPECT_EQ(6, trap.vector);
+	guest_destroy(&guest);
+	/* QEMU 7.2 has no alignment checks. */
+	if (!host_is_qemu()) {
+		trap = misaligned(&guest, GUEST_SHARED + 2);
+		EXPECT(is_alignment_check(&trap), "vector %u", (unsigned int)trap.vector);
+		guest_destroy(&guest);
+	}
+	trap = misaligned(&guest, GUEST_MEM_SIZE + 2);
+	EXPECT_OR_DIFFERS(&guest.dev, "of_a_device", is_alignment_check(&trap), "vector %u",
+			  (unsigned int)trap.vector);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(undefined_opcode),
 	KTAP_TEST(breakpoint),
@@ -262,6 +319,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(page_fault_protection),
 	KTAP_TEST(double_fault),
 	KTAP_TEST(many),
+	KTAP_TEST(alignment_check),
 };
 
 KTAP_MAIN(tests)

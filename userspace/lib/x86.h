@@ -16,6 +16,7 @@
 #define X86_RFLAGS_FIXED (1UL << 1)
 #define X86_RFLAGS_TF	 (1UL << 8)
 #define X86_RFLAGS_IF	 (1UL << 9)
+#define X86_RFLAGS_AC	 (1UL << 18)
 
 #define X86_PTE_P  (1UL << 0)
 #define X86_PTE_W  (1UL << 1)
