@@ -5,8 +5,8 @@
  * kvm_run is scribbled on, the memory of slots goes away and comes back, and forked children use
  * what is not theirs.
  *
- * A round is a process with some thousand calls.  Its numbers come from the seed and the round's
- * number alone, so each thread's sequence of calls can be had again:
+ * A round is a process with up to FUZZ_ROUND_CALLS calls.  Its numbers come from the seed and the
+ * round's number alone, so each thread's sequence of calls can be had again:
  *
  *	FUZZ_SEED=S FUZZ_ROUND=N ./fuzz_ioctl		only that round
  *	FUZZ_THREADS=1					so that the order is the same too
@@ -71,6 +71,16 @@ static void learn_what_is_had(void)
 	}
 }
 
+/* @size bytes, and behind them nothing. */
+static char *memory_with_end(size_t size)
+{
+	char *at =
+		mmap(NULL, size + PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	REQUIRE(at != MAP_FAILED && mprotect(at + size, PAGE, PROT_NONE) == 0);
+	return at;
+}
+
 /* Memory for guests: HLT everywhere, tables for each mode's start, and the fuzzed code. */
 static void build_world(uint64_t seed)
 {
@@ -80,14 +90,11 @@ static void build_world(uint64_t seed)
 
 	setup.world.mem = mmap(NULL, FUZZ_MEM_SIZE, PROT_READ | PROT_WRITE,
 			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	setup.world.scratch = malloc(IOCTL_MAX_SIZE);
-	setup.world.forbidden =
-		mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	REQUIRE(setup.world.mem != MAP_FAILED && setup.world.forbidden != MAP_FAILED &&
-		setup.world.scratch);
-	setup.world.forbidden += 6 * PAGE;
-	setup.world.readonly = setup.world.forbidden + PAGE;
-	REQUIRE(mprotect(setup.world.forbidden, PAGE, PROT_NONE) == 0);
+	REQUIRE(setup.world.mem != MAP_FAILED);
+	/* The log of a slot may be of any size. */
+	setup.world.scratch = memory_with_end(IOCTL_MAX_SIZE);
+	setup.world.forbidden = memory_with_end(6 * PAGE) + 6 * PAGE;
+	setup.world.readonly = memory_with_end(PAGE);
 	REQUIRE(mprotect(setup.world.readonly, PAGE, PROT_READ) == 0);
 	setup.world.kick = KICK;
 	setup.world.no_breakpoints = host_is_qemu();
@@ -114,8 +121,16 @@ static unsigned long calls_so_far(void)
 	return sum;
 }
 
+/* Of @calls in all, how many the next round makes. */
+static unsigned long round_calls(unsigned long calls)
+{
+	unsigned long left = calls - calls_so_far();
+
+	return left < FUZZ_ROUND_CALLS ? left : FUZZ_ROUND_CALLS;
+}
+
 /* A round in a child; false if it did not end as it should. */
-static bool one_round(uint64_t seed, unsigned long number)
+static bool one_round(uint64_t seed, unsigned long number, unsigned long calls)
 {
 	int status, waited = 0;
 	pid_t pid = fork();
@@ -124,7 +139,7 @@ static bool one_round(uint64_t seed, unsigned long number)
 	if (pid == 0) {
 		if (!cgroup_enter(CGROUP))
 			wrong("there is no memory cgroup to enter");
-		fuzz_round(&setup, seed, number);
+		fuzz_round(&setup, seed, number, calls);
 	}
 	while (waitpid(pid, &status, WNOHANG) == 0) {
 		usleep(20000);
@@ -198,7 +213,7 @@ static void expect_a_working_device(void)
 
 static void survives_a_storm_of_calls(void)
 {
-	unsigned long calls = setting("FUZZ_CALLS", host_is_bochs() ? 2000 : 40000), rounds = 0;
+	unsigned long calls = setting("FUZZ_CALLS", host_is_bochs() ? 1000 : 40000), rounds = 0;
 	unsigned long only = setting("FUZZ_ROUND", -1UL), number = 0;
 	uint64_t seed = setting("FUZZ_SEED", 1);
 	int log = log_open();
@@ -223,7 +238,7 @@ static void survives_a_storm_of_calls(void)
 
 	for (number = only == -1UL ? 0 : only; calls_so_far() < calls; number++) {
 		rounds++;
-		if (!one_round(seed, number)) {
+		if (!one_round(seed, number, round_calls(calls))) {
 			ktap_note("again: FUZZ_SEED=%llu FUZZ_ROUND=%lu FUZZ_THREADS=%u",
 				  (unsigned long long)seed, number, setup.nr_threads);
 			break;

@@ -22,7 +22,8 @@
 #include "lib/x86.h"
 #include "layout.h"
 
-#define PAGE 0x1000UL
+#define PAGE	 0x1000UL
+#define NR_SLOTS 4 /* that are mostly used: so few that a call often finds one */
 
 /* Besides those of the device's own list. */
 /* clang-format off */
@@ -111,8 +112,8 @@ static void make_region(struct rng *rng, const struct fuzz_world *world, void *b
 	struct kvm_userspace_memory_region *region = buffer;
 	uint64_t pages = rng_below(rng, 4) ? 1 + rng_below(rng, 256) : 0;
 
-	region->slot = rng_chance(rng, 90) ? rng_below(rng, 8) : rng_below(rng, 32768);
-	region->flags = rng_chance(rng, 70) ? 0 : rng_below(rng, 4);
+	region->slot = rng_chance(rng, 90) ? rng_below(rng, NR_SLOTS) : rng_below(rng, 32768);
+	region->flags = rng_chance(rng, 70) ? rng_below(rng, 2) : rng_below(rng, 4);
 	region->guest_phys_addr = some_gpa(rng);
 	region->memory_size = pages * PAGE;
 	region->userspace_addr = (uintptr_t)world->mem + rng_below(rng, 512) * PAGE;
@@ -129,7 +130,7 @@ static void make_dirty_log(struct rng *rng, const struct fuzz_world *world, void
 {
 	struct kvm_dirty_log *log = buffer;
 
-	log->slot = rng_below(rng, 8);
+	log->slot = rng_below(rng, NR_SLOTS);
 	log->dirty_bitmap = world->scratch;
 }
 
@@ -137,7 +138,7 @@ static void make_clear_log(struct rng *rng, const struct fuzz_world *world, void
 {
 	struct kvm_clear_dirty_log *log = buffer;
 
-	log->slot = rng_below(rng, 8);
+	log->slot = rng_below(rng, NR_SLOTS);
 	log->first_page = rng_below(rng, 4) * 64;
 	log->num_pages = rng_below(rng, 4) * 64;
 	log->dirty_bitmap = world->scratch;
@@ -339,6 +340,12 @@ static void make_counts(struct rng *rng, const struct fuzz_world *world, void *b
 	counts->reasons = (uintptr_t)world->scratch;
 }
 
+static void make_mce_cap(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	(void)world;
+	*(uint64_t *)buffer = 1 + rng_below(rng, 32);
+}
+
 static void make_mp_state(struct rng *rng, const struct fuzz_world *world, void *buffer)
 {
 	(void)world;
@@ -375,6 +382,7 @@ static const struct {
 	{ KVM_SET_GUEST_DEBUG, make_guest_debug },
 	{ KVM_SET_REGS, make_regs },
 	{ KVM_SET_SREGS, make_sregs },
+	{ KVM_X86_SETUP_MCE, make_mce_cap },
 	{ KVM_SET_MP_STATE, make_mp_state },
 	{ MKVM_GET_COUNTS, make_counts },
 };

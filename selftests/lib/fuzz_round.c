@@ -29,11 +29,10 @@
 #include "layout.h"
 #include "lib/mode.h"
 
-#define PAGE		0x1000UL
-#define CALLS_PER_ROUND 4000
-#define KICK_MS		20
-#define MAX_ERRNO	133		    /* the largest that user space knows */
-#define SHAKY		(FUZZ_MEM_SIZE / 2) /* from here on memory comes and goes */
+#define PAGE	  0x1000UL
+#define KICK_MS	  20
+#define MAX_ERRNO 133		      /* the largest that user space knows */
+#define SHAKY	  (FUZZ_MEM_SIZE / 2) /* from here on memory comes and goes */
 
 #define NR_SYSTEM 2
 #define NR_VM	  4
@@ -406,8 +405,9 @@ static void kicked(int signal)
 	(void)signal;
 }
 
-/* One round; the calling process, which is for this alone, ends with it. */
-void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long number)
+/* One round of @calls; the calling process, which is for this alone, ends with it. */
+void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long number,
+		unsigned long calls)
 {
 	struct sigaction action = { .sa_handler = kicked };
 	struct fuzz_thread threads[FUZZ_MAX_THREADS];
@@ -421,7 +421,7 @@ void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long numb
 	prctl(PR_SET_NAME, name);
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	sigaction(setup->world.kick, &action, NULL);
-	atomic_store(&round_left, CALLS_PER_ROUND);
+	atomic_store(&round_left, calls);
 
 	for (i = 0; i < NR_SYSTEM; i++)
 		atomic_store(&system_fds[i], open(setup->device.path, O_RDWR));

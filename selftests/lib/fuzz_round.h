@@ -12,6 +12,7 @@
 
 #define FUZZ_MAX_IOCTLS	 256
 #define FUZZ_MAX_THREADS 16
+#define FUZZ_ROUND_CALLS 4000
 
 /* What rounds tell; in memory that they share with who starts them. */
 struct fuzz_tally {
@@ -31,7 +32,7 @@ struct fuzz_setup {
 	unsigned int nr_had;
 };
 
-void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long number)
-	__attribute__((noreturn));
+void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long number,
+		unsigned long calls) __attribute__((noreturn));
 
 #endif

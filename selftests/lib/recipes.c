@@ -198,6 +198,32 @@ static unsigned long make_signal_mask(struct attempt *f)
 	return (uintptr_t)f->argument;
 }
 
+/* What is to be said before there is a vCPU goes to another VM, which ends with the process. */
+static void use_new_vm(struct attempt *f)
+{
+	f->fd = ioctl(f->guest.dev.fd, KVM_CREATE_VM, 0UL);
+	REQUIRE(f->fd >= 0, "another VM: %s", strerror(errno));
+}
+
+static unsigned long make_identity_map(struct attempt *f)
+{
+	use_new_vm(f);
+	*(uint64_t *)f->argument = SLOT_GPA;
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_boot_cpu(struct attempt *f)
+{
+	use_new_vm(f);
+	return NEW_VCPU_ID;
+}
+
+static unsigned long make_mce_cap(struct attempt *f)
+{
+	*(uint64_t *)f->argument = 1; /* bank */
+	return (uintptr_t)f->argument;
+}
+
 static unsigned long make_counts(struct attempt *f)
 {
 	struct mkvm_counts *counts = (struct mkvm_counts *)f->argument;
@@ -257,7 +283,7 @@ const struct recipe recipes[] = {
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, FD_SYSTEM, "", false, make_list, NULL },
 	{ KVM_GET_MSRS, FD_SYSTEM, "", false, make_feature_msrs, NULL },
 	{ KVM_GET_SUPPORTED_CPUID, FD_SYSTEM, "", ALLOCATES, make_cpuid_room, NULL },
-	{ KVM_GET_EMULATED_CPUID, FD_SYSTEM, "", ALLOCATES, make_cpuid_room, NULL },
+	{ KVM_GET_EMULATED_CPUID, FD_SYSTEM, "", false, make_cpuid_room, NULL },
 	{ KVM_CHECK_EXTENSION, FD_VM, "", false, make_extension, NULL },
 	{ KVM_CREATE_VCPU, FD_VM, "", ALLOCATES, make_vcpu, NULL },
 	{ KVM_ENABLE_CAP, FD_VM, "", false, make_enable_cap, NULL },
@@ -268,6 +294,8 @@ const struct recipe recipes[] = {
 	{ KVM_GET_DIRTY_LOG, FD_VM, "", false, make_dirty_log, NULL },
 	{ KVM_CLEAR_DIRTY_LOG, FD_VM, "", false, make_clear_log, NULL },
 	{ KVM_SET_NR_MMU_PAGES, FD_VM, "", false, make_mmu_pages, NULL },
+	{ KVM_SET_IDENTITY_MAP_ADDR, FD_VM, "", false, make_identity_map, NULL },
+	{ KVM_SET_BOOT_CPU_ID, FD_VM, "", false, make_boot_cpu, NULL },
 	{ KVM_SET_TSC_KHZ, FD_VM, "", false, make_tsc_khz, NULL },
 	{ KVM_REGISTER_COALESCED_MMIO, FD_VM, "", ALLOCATES, make_zone, NULL },
 	{ KVM_UNREGISTER_COALESCED_MMIO, FD_VM, "", false, make_zone, NULL },
@@ -284,6 +312,7 @@ const struct recipe recipes[] = {
 	{ KVM_PRE_FAULT_MEMORY, FD_VCPU, "", ALLOCATES, make_range, NULL },
 	{ KVM_INTERRUPT, FD_VCPU, "", false, make_interrupt, NULL },
 	{ KVM_SET_SIGNAL_MASK, FD_VCPU, "", false, make_signal_mask, NULL },
+	{ KVM_X86_SETUP_MCE, FD_VCPU, "", false, make_mce_cap, NULL },
 	{ KVM_GET_STATS_FD, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ KVM_GET_FPU, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ KVM_SET_FPU, FD_VCPU, "", ALLOCATES, NULL, NULL },
