@@ -39,5 +39,6 @@ u64 user_work_signals(const struct kvm_vcpu *standin)
  */
 int user_work_handle(struct kvm_vcpu *standin)
 {
-	return xfer_to_guest_mode_work_pending() ? xfer_to_guest_mode_handle_work(standin) : 0;
+	/* What comes after this look is seen by the one with interrupts off, before the entry. */
+	return __xfer_to_guest_mode_work_pending() ? xfer_to_guest_mode_handle_work(standin) : 0;
 }

@@ -340,12 +340,6 @@ static void make_counts(struct rng *rng, const struct fuzz_world *world, void *b
 	counts->reasons = (uintptr_t)world->scratch;
 }
 
-static void make_mce_cap(struct rng *rng, const struct fuzz_world *world, void *buffer)
-{
-	(void)world;
-	*(uint64_t *)buffer = 1 + rng_below(rng, 32);
-}
-
 static void make_mp_state(struct rng *rng, const struct fuzz_world *world, void *buffer)
 {
 	(void)world;
@@ -382,7 +376,6 @@ static const struct {
 	{ KVM_SET_GUEST_DEBUG, make_guest_debug },
 	{ KVM_SET_REGS, make_regs },
 	{ KVM_SET_SREGS, make_sregs },
-	{ KVM_X86_SETUP_MCE, make_mce_cap },
 	{ KVM_SET_MP_STATE, make_mp_state },
 	{ MKVM_GET_COUNTS, make_counts },
 };

@@ -218,12 +218,6 @@ static unsigned long make_boot_cpu(struct attempt *f)
 	return NEW_VCPU_ID;
 }
 
-static unsigned long make_mce_cap(struct attempt *f)
-{
-	*(uint64_t *)f->argument = 1; /* bank */
-	return (uintptr_t)f->argument;
-}
-
 static unsigned long make_counts(struct attempt *f)
 {
 	struct mkvm_counts *counts = (struct mkvm_counts *)f->argument;
@@ -312,7 +306,6 @@ const struct recipe recipes[] = {
 	{ KVM_PRE_FAULT_MEMORY, FD_VCPU, "", ALLOCATES, make_range, NULL },
 	{ KVM_INTERRUPT, FD_VCPU, "", false, make_interrupt, NULL },
 	{ KVM_SET_SIGNAL_MASK, FD_VCPU, "", false, make_signal_mask, NULL },
-	{ KVM_X86_SETUP_MCE, FD_VCPU, "", false, make_mce_cap, NULL },
 	{ KVM_GET_STATS_FD, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ KVM_GET_FPU, FD_VCPU, "", ALLOCATES, NULL, NULL },
 	{ KVM_SET_FPU, FD_VCPU, "", ALLOCATES, NULL, NULL },
