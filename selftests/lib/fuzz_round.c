@@ -149,6 +149,16 @@ static void call_any(struct rng *rng, void *buffer)
 	call(rng, row, any_fd(rng, pools[kind].fds, pools[kind].nr), buffer);
 }
 
+/* The thread's signal waits: the kernel gives up what takes longer than KICK_MS on a slow host. */
+static void hold_kicks(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, setup->world.kick);
+	pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
 /* A VM with its memory where the code is. */
 static void new_vm(struct rng *rng)
 {
@@ -156,8 +166,11 @@ static void new_vm(struct rng *rng)
 		.memory_size = FUZZ_MEM_SIZE / 4,
 		.userspace_addr = (uintptr_t)setup->world.mem,
 	};
-	int fd = ioctl(any_fd(rng, system_fds, NR_SYSTEM), KVM_CREATE_VM, 0UL);
+	int fd;
 
+	hold_kicks(true);
+	fd = ioctl(any_fd(rng, system_fds, NR_SYSTEM), KVM_CREATE_VM, 0UL);
+	hold_kicks(false);
 	if (fd < 0)
 		return;
 	ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region);
@@ -325,8 +338,10 @@ static void read_stats(struct rng *rng, void *buffer)
 static void use_in_child(struct rng *rng)
 {
 	int vm = any_fd(rng, vm_fds, NR_VM), vcpu = any_fd(rng, vcpu_fds, NR_VCPU), status;
-	pid_t pid = fork();
+	pid_t pid;
 
+	hold_kicks(true);
+	pid = fork();
 	if (pid == 0) {
 		struct kvm_regs regs;
 
@@ -338,6 +353,7 @@ static void use_in_child(struct rng *rng)
 	}
 	if (pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status))
 		wrong("a forked child can use its parent's VM");
+	hold_kicks(false);
 }
 
 static void one_step(struct rng *rng, void *buffer)
