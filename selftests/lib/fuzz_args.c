@@ -8,7 +8,8 @@
  * numbers give the same calls.
  *
  * Some things are taken back at the end.  The signal that gets a thread out of KVM_RUN is never
- * masked, and what the emulated host's processor cannot bear is left out (struct fuzz_world).
+ * masked, what the emulated host's processor cannot bear is left out (struct fuzz_world), and nobody
+ * is asked to write where the fuzzer's own data is.
  */
 #include "fuzz_args.h"
 
@@ -23,6 +24,7 @@
 #include "layout.h"
 
 #define PAGE	 0x1000UL
+#define USER_END (1UL << 47)
 #define NR_SLOTS 4 /* that are mostly used: so few that a call often finds one */
 
 /* Besides those of the device's own list. */
@@ -464,8 +466,54 @@ static unsigned long wild_pointer(struct rng *rng, const struct fuzz_world *worl
 	}
 }
 
+/*
+ * Where the kernel or a guest shall write: not to what the process needs itself.  An address in
+ * @size bytes from @from may stay, and so may one that is not the process's.
+ */
+static uint64_t tame_address(uint64_t address, const char *from, size_t size, const char *otherwise)
+{
+	uint64_t first = (uintptr_t)from;
+
+	if ((address >= first && address - first < size) || address >= USER_END)
+		return address;
+	return (uintptr_t)otherwise + address % PAGE;
+}
+
+/* What would be written behind the memory of slots is nobody's, see fuzz_ioctl.c. */
+static void tame_pointers(const struct fuzz_world *world, const struct ioctl_info *info,
+			  void *buffer)
+{
+	struct kvm_userspace_memory_region *region = buffer;
+	struct kvm_clear_dirty_log *clear = buffer;
+	struct mkvm_counts *counts = buffer;
+	struct kvm_dirty_log *log = buffer;
+
+	switch (info->cmd) {
+	case KVM_SET_USER_MEMORY_REGION:
+	case KVM_SET_USER_MEMORY_REGION2:
+		region->userspace_addr = tame_address(region->userspace_addr, world->mem,
+						      FUZZ_MEM_SIZE, world->forbidden);
+		break;
+	case KVM_GET_DIRTY_LOG:
+		log->dirty_bitmap =
+			(void *)tame_address((uintptr_t)log->dirty_bitmap, world->scratch,
+					     IOCTL_MAX_SIZE, world->forbidden);
+		break;
+	case KVM_CLEAR_DIRTY_LOG:
+		clear->dirty_bitmap =
+			(void *)tame_address((uintptr_t)clear->dirty_bitmap, world->scratch,
+					     IOCTL_MAX_SIZE, world->forbidden);
+		break;
+	case MKVM_GET_COUNTS:
+		counts->reasons = tame_address(counts->reasons, world->scratch, IOCTL_MAX_SIZE,
+					       world->forbidden);
+		break;
+	}
+}
+
 static void tame(const struct fuzz_world *world, const struct ioctl_info *info, void *buffer)
 {
+	tame_pointers(world, info, buffer);
 	if (info->cmd == KVM_SET_SIGNAL_MASK) {
 		struct kvm_signal_mask *mask = buffer;
 		unsigned int bit = world->kick - 1;

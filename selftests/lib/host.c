@@ -39,6 +39,12 @@ bool host_is_bochs(void)
 	return strstr(vendor, "Bochs");
 }
 
+/* A kernel that looks for its own faults, and is some ten times slower for it. */
+bool host_kernel_is_debug(void)
+{
+	return access("/proc/self/fail-nth", F_OK) == 0;
+}
+
 /* A thread of ours runs on this CPU only; 0: the calling one. */
 void host_pin_thread(pid_t tid, int cpu)
 {
