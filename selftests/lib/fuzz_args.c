@@ -8,8 +8,8 @@
  * numbers give the same calls.
  *
  * Some things are taken back at the end.  The signal that gets a thread out of KVM_RUN is never
- * masked, what the emulated host's processor cannot bear is left out (struct fuzz_world), and nobody
- * is asked to write where the fuzzer's own data is.
+ * masked, what the emulated host's processor cannot bear is left out (struct fuzz_world), and
+ * nobody is asked to write where the fuzzer's own data is.
  */
 #include "fuzz_args.h"
 
