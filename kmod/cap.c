@@ -79,6 +79,8 @@ long mkvm_cap(unsigned long cap)
 		return boot_cpu_has(X86_FEATURE_XSAVE);
 	case MKVM_CAP_MMU:
 		return vm_type_kinds();
+	case MKVM_CAP_FAULT_AROUND:
+		return MMU_AROUND_MAX;
 	default:
 		return 0;
 	}
@@ -108,6 +110,11 @@ static int cap_triple_fault_event(struct mkvm *vm, u64 arg)
 	return 0;
 }
 
+static int cap_fault_around(struct mkvm *vm, u64 arg)
+{
+	return mmu_set_around(&vm->mmu, arg);
+}
+
 /**
  * struct cap_row - a capability that a VM has only once it was asked for
  * @cap: its number
@@ -127,6 +134,7 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ~0ull, cap_triple_fault_event },
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
 	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
+	{ MKVM_CAP_FAULT_AROUND, ~0ull, cap_fault_around },
 };
 
 /* KVM_ENABLE_CAP on a VM: 0; -EINVAL: unknown, a flag, an unknown bit; or the row's own. */

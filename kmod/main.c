@@ -97,14 +97,16 @@ static int __init mkvm_init(void)
 		goto kick_exit;
 	x86_cpuid_setup();
 	x86_spec_setup();
+	mkvm_debugfs_init();
 	r = devices_register();
 	if (r)
-		goto host_exit;
+		goto debugfs_exit;
 	pr_info("mkvm: %s, second table %s of %d levels\n", mkvm_vendor->name,
 		mkvm_vendor->vendor == MKVM_VENDOR_VMX ? "EPT" : "NPT", mkvm_mmu_caps.levels);
 	return 0;
 
-host_exit:
+debugfs_exit:
+	mkvm_debugfs_exit();
 	x86_host_exit();
 kick_exit:
 	mkvm_kick_exit();
@@ -118,6 +120,7 @@ static void __exit mkvm_exit(void)
 	if (kvm_device)
 		misc_deregister(&mkvm_kvm_dev);
 	misc_deregister(&mkvm_dev);
+	mkvm_debugfs_exit();
 	x86_host_exit();
 	mkvm_kick_exit();
 	mkvm_vendor->teardown();

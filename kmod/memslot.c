@@ -141,6 +141,8 @@ static int slot_change_flags(struct memslot_table *table, struct mmu_vm *mmu, st
 	xa_store(&table->by_id, slot->id, slot, 0); /* in a place that is there: cannot fail */
 	if (memslot_logged(slot) && !(table->manual_log & KVM_DIRTY_LOG_INITIALLY_SET))
 		mmu_slot_protect(mmu, slot);
+	if (!memslot_logged(slot))
+		mmu_slot_unlogged(mmu, slot);
 	slot_succeed(slot, old);
 	return 0;
 }

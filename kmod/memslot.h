@@ -105,6 +105,15 @@ static inline hva_t memslot_hva(const struct memslot *slot, gfn_t gfn)
 	return slot->hva + ((gfn - slot->base_gfn) << PAGE_SHIFT);
 }
 
+/* Can one leaf of @span frames map @gfn, by where the slot lies in both address spaces? */
+static inline bool memslot_fits(const struct memslot *slot, gfn_t gfn, u64 span)
+{
+	gfn_t base = gfn & ~(span - 1);
+
+	return base >= slot->base_gfn && base + span <= slot->base_gfn + slot->npages &&
+	       !((slot->base_gfn ^ (slot->hva >> PAGE_SHIFT)) & (span - 1));
+}
+
 static inline bool memslot_readonly(const struct memslot *slot)
 {
 	return slot->flags & KVM_MEM_READONLY;

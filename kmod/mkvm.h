@@ -43,6 +43,7 @@
  * @boot_cpu_id: the vCPU that is the bootstrap processor; @lock, and fixed from the first vCPU on
  * @flushes: how often all vCPUs had to drop their translations, and how often one was running then;
  *	atomic
+ * @debugfs: its directory there; immutable
  * @notifier: tells of changes to the process's memory
  * @tsc_lock: guards @tsc_offset
  * @tsc_offset: guest TSC minus host TSC, without what later suspends took; @tsc_lock
@@ -73,6 +74,7 @@ struct mkvm {
 		atomic64_t asked;
 		atomic64_t done;
 	} flushes;
+	struct dentry *debugfs;
 	struct mmu_notifier notifier;
 	struct mutex tsc_lock;
 	u64 tsc_offset;
@@ -202,6 +204,12 @@ long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap);
 
 /* stats.c */
 long mkvm_stats_fd(struct mkvm *vm, struct mkvm_vcpu *vcpu);
+
+/* debugfs.c */
+void mkvm_debugfs_add(struct mkvm *vm);
+void mkvm_debugfs_remove(struct mkvm *vm);
+void mkvm_debugfs_init(void);
+void mkvm_debugfs_exit(void);
 
 /* ioctl_dev.c, ioctl_vm.c, ioctl_vcpu.c */
 extern const struct file_operations mkvm_dev_fops;

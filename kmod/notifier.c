@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The host's changes to a VM's memory.
+ * The host's changes to a VM's memory, and its questions whether it is in use.
  *
  * The kernel calls before and after it unmaps, protects, merges, migrates or swaps what a process
  * has mapped.  It calls from a foreign thread, perhaps one that must not block; what is done here
@@ -24,6 +24,23 @@ static void notifier_end(struct mmu_notifier *mn, const struct mmu_notifier_rang
 	mmu_invalidate_end(&notifier_vm(mn)->mmu);
 }
 
+static int notifier_clear_flush_young(struct mmu_notifier *mn, struct mm_struct *mm,
+				      unsigned long start, unsigned long end)
+{
+	return mmu_age(&notifier_vm(mn)->mmu, start, end, true);
+}
+
+static int notifier_clear_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long start,
+				unsigned long end)
+{
+	return mmu_age(&notifier_vm(mn)->mmu, start, end, false);
+}
+
+static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm, unsigned long address)
+{
+	return mmu_is_young(&notifier_vm(mn)->mmu, address);
+}
+
 /* The process's memory is going for good; no vCPU can enter any more. */
 static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
@@ -34,6 +51,9 @@ static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 static const struct mmu_notifier_ops notifier_ops = {
 	.invalidate_range_start = notifier_begin,
 	.invalidate_range_end = notifier_end,
+	.clear_flush_young = notifier_clear_flush_young,
+	.clear_young = notifier_clear_young,
+	.test_young = notifier_test_young,
 	.release = notifier_release,
 };
 

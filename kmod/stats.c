@@ -83,6 +83,16 @@ static u64 vm_mapped(const struct stats_file *file, u32 level)
 	return atomic_long_read(&file->vm->mmu.mapped[level]);
 }
 
+static u64 vm_host_event(const struct stats_file *file, u32 arg)
+{
+	return atomic_long_read(&file->vm->mmu.host_events[arg]);
+}
+
+static u64 vm_mapped_around(const struct stats_file *file, u32 arg)
+{
+	return atomic_long_read(&file->vm->mmu.mapped_around);
+}
+
 static u64 vm_table_pages(const struct stats_file *file, u32 arg)
 {
 	return atomic_long_read(&file->vm->mmu.table_pages);
@@ -95,6 +105,12 @@ static const struct stats_row vm_rows[] = {
 	LEVEL("pages_2m", vm_mapped, 2),
 	LEVEL("pages_1g", vm_mapped, 3),
 	LEVEL("mkvm_table_pages", vm_table_pages, 0),
+	COUNT("mkvm_mapped_around", vm_mapped_around, 0),
+	COUNT("mkvm_host_invalidate", vm_host_event, MMU_HOST_INVALIDATE),
+	COUNT("mkvm_host_invalidate_hit", vm_host_event, MMU_HOST_INVALIDATE_HIT),
+	COUNT("mkvm_host_age_flush", vm_host_event, MMU_HOST_AGE_FLUSH),
+	COUNT("mkvm_host_age", vm_host_event, MMU_HOST_AGE),
+	COUNT("mkvm_host_test_young", vm_host_event, MMU_HOST_TEST_YOUNG),
 };
 
 static u64 vcpu_cause(const struct stats_file *file, u32 cause)

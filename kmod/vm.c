@@ -4,6 +4,7 @@
  */
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
+#include <linux/moduleparam.h>
 #include <linux/preempt.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
@@ -13,6 +14,31 @@
 #include "x86/x86.h"
 
 static atomic64_t vm_numbers; /* the last one given */
+static unsigned int fault_around = 64;
+
+static int around_param_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int pages;
+	int r = kstrtouint(value, 0, &pages);
+
+	if (!r && !mmu_around_is_valid(pages))
+		r = -EINVAL;
+	if (r)
+		pr_err("mkvm: fault_around=%s: expected a power of two from 1 to %u\n", value,
+		       MMU_AROUND_MAX);
+	else
+		WRITE_ONCE(fault_around, pages);
+	return r;
+}
+
+static const struct kernel_param_ops around_param_ops = {
+	.set = around_param_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(fault_around, &around_param_ops, &fault_around, 0644);
+MODULE_PARM_DESC(fault_around,
+		 "pages that a fault of a new VM maps at most: a power of two, 1: off");
 
 static void vm_flush_tlb(struct mmu_vm *mmu)
 {
@@ -70,7 +96,9 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	vm->tsc_khz = tsc_khz;
 	x86_tsc_vm_start(vm);
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
-	r = mmu_vm_enable(&vm->mmu, kind);
+	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
+	if (!r)
+		r = mmu_vm_enable(&vm->mmu, kind);
 	if (r)
 		goto destroy_coalesced;
 	r = x86_host_get();
@@ -82,6 +110,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	r = mkvm_notifier_register(vm);
 	if (r)
 		goto drop_mm;
+	mkvm_debugfs_add(vm);
 	*out = vm;
 	return 0;
 
@@ -106,6 +135,7 @@ static void vm_destroy(struct kref *refs)
 	struct mkvm_vcpu *vcpu;
 	unsigned long id;
 
+	mkvm_debugfs_remove(vm);
 	mkvm_notifier_unregister(vm);
 	/* What goes wrong from here on finds the VM dead, and no work is queued any more. */
 	WRITE_ONCE(vm->dead, true);

@@ -7,7 +7,6 @@
 #include <linux/mkvm.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 
 #include "lib/guest.h"
 #include "lib/names.h"
+#include "lib/stats.h"
 
 #define FIRST_PAGE 0x100000UL
 #define PAGES	   50
@@ -30,63 +30,6 @@ guest_code(code_spin, 64,
 	   "1: cmpq $0, " S_SHARED "\n"
 	   "je 1b\n"
 	   "hlt\n");
-
-struct stats {
-	int fd;
-	struct kvm_stats_header header;
-	char *names;
-};
-
-static void stats_open(struct stats *stats, int of)
-{
-	size_t row, i;
-
-	stats->fd = ioctl(of, KVM_GET_STATS_FD, 0);
-	REQUIRE(stats->fd >= 0, "%s", strerror(errno));
-	REQUIRE(read(stats->fd, &stats->header, sizeof(stats->header)) == sizeof(stats->header));
-	REQUIRE(stats->header.name_size > 0 && stats->header.name_size <= 256);
-	REQUIRE(stats->header.num_desc > 0 && stats->header.num_desc < 1000);
-	EXPECT_EQ(0, stats->header.flags);
-	row = sizeof(struct kvm_stats_desc) + stats->header.name_size;
-	stats->names = calloc(stats->header.num_desc, row);
-	REQUIRE(stats->names);
-	REQUIRE(pread(stats->fd, stats->names, row * stats->header.num_desc,
-		      stats->header.desc_offset) == (ssize_t)(row * stats->header.num_desc));
-	for (i = 0; i < stats->header.num_desc; i++)
-		REQUIRE(memchr(stats->names + i * row + sizeof(struct kvm_stats_desc), 0,
-			       stats->header.name_size),
-			"a name without an end");
-}
-
-static const struct kvm_stats_desc *stats_desc(const struct stats *stats, unsigned int i)
-{
-	size_t row = sizeof(struct kvm_stats_desc) + stats->header.name_size;
-
-	return (const struct kvm_stats_desc *)(stats->names + i * row);
-}
-
-static bool stats_find(const struct stats *stats, const char *name, uint64_t *value)
-{
-	unsigned int i;
-
-	for (i = 0; i < stats->header.num_desc; i++) {
-		const struct kvm_stats_desc *desc = stats_desc(stats, i);
-
-		if (strcmp(desc->name, name) != 0)
-			continue;
-		REQUIRE(pread(stats->fd, value, 8, stats->header.data_offset + desc->offset) == 8);
-		return true;
-	}
-	return false;
-}
-
-static uint64_t stats_value(const struct stats *stats, const char *name)
-{
-	uint64_t value = 0;
-
-	REQUIRE(stats_find(stats, name, &value), "there is no value %s", name);
-	return value;
-}
 
 static void set_up(struct guest *guest)
 {

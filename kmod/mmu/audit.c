@@ -42,8 +42,12 @@ static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_aud
 
 	if (!slot || gfn + pt_span(level) > slot->base_gfn + slot->npages)
 		return "a leaf outside of any slot";
-	if (pte.v != hpte_make_leaf(be->fmt, hfn, level, access).v)
+	if (pte.v != hpte_keep_touched(be->fmt, hpte_make_leaf(be->fmt, hfn, level, access), pte).v)
 		return "a leaf with bits that mean nothing";
+	if (level > be->mmu->caps.max_level || !memslot_fits(slot, gfn, pt_span(level)))
+		return "a leaf that is too large";
+	if (level > 1 && (access & ACC_X) && be->mmu->caps.no_large_exec)
+		return "a large leaf allows fetches";
 	if ((access & ACC_W) && memslot_readonly(slot))
 		return "a leaf of a read-only slot allows writing";
 	if ((access & ACC_W) && memslot_logged(slot) && !leaf_is_logged(slot, gfn, level))
@@ -67,7 +71,7 @@ static void audit_table(const struct mmu_backend *be, struct mmu_audit *audit, h
 		const char *what = NULL;
 
 		if (!hpte_present(fmt, pte)) {
-			if (pte.v)
+			if (pte.v && pte.v != fmt->aged)
 				what = "an entry that is not present names something";
 		} else if (hpte_is_leaf(fmt, pte, level)) {
 			audit->mapped[level]++;

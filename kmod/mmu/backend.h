@@ -11,8 +11,9 @@
 
 /**
  * struct mmu_backend_ops - what differs between the kinds
- * @map: the MMU's lock is held for reading and the frame is not stale: make the access of @fault
- *	possible.  Returns the cause.
+ * @map: the MMU's lock is held, for reading or writing, and the frame is not stale: make the
+ *	access of @fault possible.  Returns the cause; MKVM_CAUSE_NONE: a table stands where the
+ *	leaf of fault->level should be, and nothing was mapped.
  * @destroy: no vCPU is left: free all tables and the backend
  */
 struct mmu_backend_ops {
@@ -41,6 +42,18 @@ struct mmu_backend {
 static inline gfn_t backend_end_gfn(const struct mmu_backend *be)
 {
 	return pt_span(be->root_level + 1);
+}
+
+static inline struct mmu_backend *mmu_backend_of(const struct mmu_vcpu *mv)
+{
+	return mv->vm->backend[mv->kind];
+}
+
+/* Is the host about to change what is behind any of [start, end)? */
+static inline bool mmu_is_invalidating(const struct mmu_vm *mmu, hva_t start, hva_t end)
+{
+	lockdep_assert_held(&mmu->lock);
+	return mmu->invalidate_active && start < mmu->invalidate_end && end > mmu->invalidate_start;
 }
 
 struct mmu_backend *tdp_create(struct mmu_vm *mmu);

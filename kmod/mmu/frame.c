@@ -57,3 +57,33 @@ void frame_put(struct frame *frame, bool written)
 	}
 	put_page(frame->page);
 }
+
+/*
+ * Gets the frames behind @hva and the addresses after it, at most @nr and %FRAME_RUN_MAX, as far as
+ * the current process has them at hand: nothing is brought in.  With @write those that the process
+ * may write to; if the first is none of these, it alone.  Does not sleep.
+ */
+void frame_run_get(struct frame_run *run, hva_t hva, unsigned int nr, bool write)
+{
+	int r = 0;
+
+	nr = min_t(unsigned int, nr, FRAME_RUN_MAX);
+	if (write)
+		r = get_user_pages_fast_only(hva, nr, FOLL_WRITE, run->page);
+	run->writable = r > 0;
+	if (r <= 0)
+		r = get_user_pages_fast_only(hva, write ? 1 : nr, 0, run->page);
+	run->nr = max(r, 0);
+}
+
+/* Gives them back.  If they are writable, writable entries for them may have been installed. */
+void frame_run_put(struct frame_run *run)
+{
+	while (run->nr) {
+		struct page *page = run->page[--run->nr];
+
+		if (run->writable && !PageReserved(page))
+			SetPageDirty(page);
+		put_page(page);
+	}
+}

@@ -17,8 +17,25 @@ struct frame {
 	bool writable;
 };
 
+#define FRAME_RUN_MAX 16
+
+/**
+ * struct frame_run - frames that are present behind successive addresses, each with a reference
+ * @page: the references
+ * @nr: how many
+ * @writable: the process may write to all of them
+ */
+struct frame_run {
+	struct page *page[FRAME_RUN_MAX];
+	unsigned int nr;
+	bool writable;
+};
+
 int frame_get(struct frame *frame, hva_t hva, bool write) __must_check;
 void frame_try_writable(struct frame *frame, hva_t hva);
 void frame_put(struct frame *frame, bool written);
+
+void frame_run_get(struct frame_run *run, hva_t hva, unsigned int nr, bool write);
+void frame_run_put(struct frame_run *run);
 
 #endif /* MKVM_MMU_FRAME_H */

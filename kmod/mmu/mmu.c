@@ -1,25 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The MMU's door.
+ * The MMU's door: the life of a VM's tables, and the host's changes of what they map.
  *
- * The fault sequence stands here once, for every backend: note the notifier's sequence; find the
- * slot; get the frame, which may sleep; take the lock; is the frame stale?  then once more; let the
- * backend map it.  Events from outside stand here once too and reach each live backend.
+ * Events from outside stand here and in mmu_slot.c once and reach each live backend.
  *
  * Owed flushes.  A change that takes a translation away raises flush_owed (pt_change.c).  Every
  * event ends with mmu_settle(), also when it found nothing to change itself: the change that it
  * would have made may be another thread's, whose flush is still under way.
  */
 #include <linux/interval_tree.h>
-#include <linux/sched/signal.h>
 #include "mmu/backend.h"
-#include "mmu/frame.h"
 #include "mmu/mmu.h"
 #include "mmu/pt_page.h"
 #include "mmu/pt_range.h"
-
-#define CREATE_TRACE_POINTS
-#include "mmu/mmu_trace.h"
 
 void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct mmu_up *up,
 		 const struct mmu_caps *caps)
@@ -28,6 +21,7 @@ void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct m
 	mmu->slots = slots;
 	mmu->up = up;
 	mmu->caps = *caps;
+	mmu->around = 1;
 	INIT_LIST_HEAD(&mmu->retired);
 }
 
@@ -88,19 +82,14 @@ void mmu_vcpu_destroy(struct mmu_vcpu *mv)
 	pt_cache_drain(&mv->cache);
 }
 
-static struct mmu_backend *vcpu_backend(const struct mmu_vcpu *mv)
-{
-	return mv->vm->backend[mv->kind];
-}
-
 hpa_t mmu_root(const struct mmu_vcpu *mv)
 {
-	return virt_to_phys(vcpu_backend(mv)->root);
+	return virt_to_phys(mmu_backend_of(mv)->root);
 }
 
 int mmu_root_level(const struct mmu_vcpu *mv)
 {
-	return vcpu_backend(mv)->root_level;
+	return mmu_backend_of(mv)->root_level;
 }
 
 /*
@@ -127,97 +116,17 @@ void mmu_settle(struct mmu_vm *mmu)
 	pt_page_free_list(mmu, &pages);
 }
 
-/* Has the host taken back what is behind @hva since @seq was read? */
-static bool fault_is_stale(struct mmu_vm *mmu, unsigned long seq, hva_t hva)
-{
-	lockdep_assert_held_read(&mmu->lock);
-	if (mmu->invalidate_active && hva >= mmu->invalidate_start && hva < mmu->invalidate_end)
-		return true;
-	return mmu->invalidate_seq != seq;
-}
+/* What a range operation returns: it has found something. */
+typedef bool (*range_fn)(struct mmu_backend *be, gfn_t start, gfn_t end);
 
-static enum mmu_outcome fault_failed(struct mmu_fault *fault, int error)
-{
-	fault->cause = MKVM_CAUSE_HOST_ERROR;
-	fault->error = error;
-	return MMU_FAILED;
-}
-
-/* May the guest write to @frame from now on?  Then the host has to know, and a dirty log. */
-static bool fault_opened(const struct mmu_fault *fault, const struct frame *frame)
-{
-	return frame->writable &&
-	       (fault->cause == MKVM_CAUSE_FILL || fault->cause == MKVM_CAUSE_DIRTY_LOG);
-}
-
-static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fault)
-{
-	struct mmu_backend *be = vcpu_backend(mv);
-	struct mmu_vm *mmu = mv->vm;
-	bool write = fault->access & ACC_W;
-	gfn_t gfn = gpa_to_gfn(fault->gpa);
-	struct memslot *slot;
-	struct frame frame;
-	unsigned long seq;
-	hva_t hva;
-	int r;
-
-	slot = memslot_find(memslots_get(mmu->slots), gfn);
-	if (!slot || (write && memslot_readonly(slot))) {
-		fault->cause = MKVM_CAUSE_MMIO;
-		return MMU_MMIO;
-	}
-	fault->logged = memslot_logged(slot);
-	r = pt_cache_fill(&mv->cache, be->root_level - 1);
-	if (r)
-		return fault_failed(fault, r);
-
-	seq = READ_ONCE(mmu->invalidate_seq);
-	/* The sequence first, then the frame: pairs with the barrier of mmu_invalidate_end(). */
-	smp_rmb();
-
-	hva = memslot_hva(slot, gfn);
-	r = frame_get(&frame, hva, write);
-	if (r)
-		return fault_failed(fault, r);
-	/* A read of a logged page must leave the first write to be seen. */
-	if (!write && !fault->logged && !memslot_readonly(slot))
-		frame_try_writable(&frame, hva);
-
-	read_lock(&mmu->lock);
-	if (fault_is_stale(mmu, seq, hva))
-		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
-	else
-		fault->cause = be->ops->map(be, mv, fault, &frame);
-	if (fault_opened(fault, &frame))
-		memslot_mark_dirty(slot, gfn);
-	read_unlock(&mmu->lock);
-
-	frame_put(&frame, fault_opened(fault, &frame));
-	if (fault->cause == MKVM_CAUSE_HOST_ERROR)
-		return fault_failed(fault, -EIO);
-	return MMU_RESUME;
-}
-
-/*
- * An access that the host's table did not allow.  The caller is the owner vCPU in the VM's process,
- * and holds a read side of the slots.  May sleep.
- */
-enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault)
-{
-	enum mmu_outcome outcome = fault_resolve(mv, fault);
-
-	trace_mkvm_mmu_fault(fault->gpa, fault->access, fault->cause);
-	return outcome;
-}
-
-/* Takes away what every backend maps of host addresses [start, end). */
-static void zap_hva(struct mmu_vm *mmu, hva_t start, hva_t end)
+/* Does @fn with every backend and all guest frames that are host addresses [start, end). */
+static bool each_range(struct mmu_vm *mmu, hva_t start, hva_t end, range_fn fn)
 {
 	struct interval_tree_node *node;
+	bool found = false;
 	int i;
 
-	lockdep_assert_held_write(&mmu->lock);
+	lockdep_assert_held(&mmu->lock);
 	for (node = interval_tree_iter_first(&mmu->slots->hva_tree, start, end - 1); node;
 	     node = interval_tree_iter_next(node, start, end - 1)) {
 		struct memslot *slot = container_of(node, struct memslot, hva_node);
@@ -228,8 +137,14 @@ static void zap_hva(struct mmu_vm *mmu, hva_t start, hva_t end)
 
 		for (i = 0; i < MMU_NR_KINDS; i++)
 			if (mmu->backend[i])
-				pt_range_zap(mmu->backend[i], first, last + 1);
+				found |= fn(mmu->backend[i], first, last + 1);
 	}
+	return found;
+}
+
+static void count_event(struct mmu_vm *mmu, enum mmu_host_event event)
+{
+	atomic_long_inc(&mmu->host_events[event]);
 }
 
 /*
@@ -246,7 +161,9 @@ void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end)
 		mmu->invalidate_start = min(mmu->invalidate_start, start);
 		mmu->invalidate_end = max(mmu->invalidate_end, end);
 	}
-	zap_hva(mmu, start, end);
+	count_event(mmu, MMU_HOST_INVALIDATE);
+	if (each_range(mmu, start, end, pt_range_zap))
+		count_event(mmu, MMU_HOST_INVALIDATE_HIT);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu);
 }
@@ -260,4 +177,54 @@ void mmu_invalidate_end(struct mmu_vm *mmu)
 	WARN_ON_ONCE(!mmu->invalidate_active);
 	mmu->invalidate_active--;
 	write_unlock(&mmu->lock);
+}
+
+/* Do all backends keep accessed bits? */
+static bool tells_accessed(const struct mmu_vm *mmu)
+{
+	int i;
+
+	for (i = 0; i < MMU_NR_KINDS; i++)
+		if (mmu->backend[i] && !mmu->backend[i]->fmt->accessed)
+			return false;
+	return true;
+}
+
+/*
+ * Has the guest used what is behind [start, end)?  Forgets it, so that the next question is about
+ * the time from now on; with @flush exactly, else but for what processors have cached.  Does not
+ * sleep.
+ */
+bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush)
+{
+	bool young;
+
+	count_event(mmu, flush ? MMU_HOST_AGE_FLUSH : MMU_HOST_AGE);
+	if (tells_accessed(mmu)) {
+		read_lock(&mmu->lock);
+		young = each_range(mmu, start, end, pt_range_age);
+		if (young && flush)
+			atomic64_inc(&mmu->flush_owed);
+		read_unlock(&mmu->lock);
+		if (!young || !flush)
+			return young;
+	} else {
+		write_lock(&mmu->lock);
+		young = each_range(mmu, start, end, pt_range_age);
+		write_unlock(&mmu->lock);
+	}
+	mmu_settle(mmu);
+	return young;
+}
+
+/* Has the guest used the page at @hva since that was last forgotten?  Does not sleep. */
+bool mmu_is_young(struct mmu_vm *mmu, hva_t hva)
+{
+	bool young;
+
+	count_event(mmu, MMU_HOST_TEST_YOUNG);
+	read_lock(&mmu->lock);
+	young = each_range(mmu, hva, hva + 1, pt_range_is_young);
+	read_unlock(&mmu->lock);
+	return young;
 }

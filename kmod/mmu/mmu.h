@@ -32,11 +32,15 @@ enum mmu_kind {
  * struct mmu_caps - what the processor's second table is like
  * @fmt: its format; NULL: the processor has none
  * @levels: depth that the processor walks
+ * @max_level: level of the largest leaf: 1 (4 KiB), 2 (2 MiB) or 3 (1 GiB)
+ * @no_large_exec: code in large leaves can bring the processor down (iTLB multihit)
  * @phys_bits: width of a physical address
  */
 struct mmu_caps {
 	const struct pte_fmt *fmt;
 	int levels;
+	int max_level;
+	bool no_large_exec;
 	int phys_bits;
 };
 
@@ -50,6 +54,16 @@ struct mmu_caps {
 struct mmu_up {
 	void (*flush_tlb)(struct mmu_vm *mmu);
 	void (*kill)(struct mmu_vm *mmu);
+};
+
+/* What the host's memory management asks; each is counted. */
+enum mmu_host_event {
+	MMU_HOST_INVALIDATE,	 /* takes memory away or changes it */
+	MMU_HOST_INVALIDATE_HIT, /* of these, those that found something mapped */
+	MMU_HOST_AGE_FLUSH,	 /* was it used? forget it, and make the processors forget it */
+	MMU_HOST_AGE,		 /* was it used? forget it */
+	MMU_HOST_TEST_YOUNG,	 /* was it used? */
+	MMU_NR_HOST_EVENTS
 };
 
 /**
@@ -67,6 +81,9 @@ struct mmu_up {
  * @flush_owed: number of the last change that hardware may not have seen yet; atomic
  * @flush_done: number of the last change that every processor has seen; atomic
  * @retired: table pages that no entry names any more, and that some processor may still walk
+ * @around: frames that a fault may map at most, a power of two; 1: only its own; atomic
+ * @host_events: how often the host has come; atomic
+ * @mapped_around: leaves that fault-around has added; atomic
  * @table_pages: table pages that exist, retired ones included; atomic
  * @mapped: live leaf entries by level; atomic
  */
@@ -83,6 +100,9 @@ struct mmu_vm {
 	atomic64_t flush_owed;
 	atomic64_t flush_done;
 	struct list_head retired;
+	unsigned int around;
+	atomic_long_t host_events[MMU_NR_HOST_EVENTS];
+	atomic_long_t mapped_around;
 	atomic_long_t table_pages;
 	atomic_long_t mapped[MMU_MAX_LEVEL + 1];
 };
@@ -94,15 +114,27 @@ struct pt_cache {
 };
 
 /**
+ * struct mmu_around - how a vCPU's faults map more than the frame that was asked for
+ * @start: first frame of the last window
+ * @pages: frames of a window, a power of two; 0: no window yet
+ */
+struct mmu_around {
+	gfn_t start;
+	unsigned int pages;
+};
+
+/**
  * struct mmu_vcpu - how one vCPU translates; owner vCPU only
  * @vm: immutable
  * @kind: the backend in use
  * @cache: table pages in reserve
+ * @around: fault-around
  */
 struct mmu_vcpu {
 	struct mmu_vm *vm;
 	enum mmu_kind kind;
 	struct pt_cache cache;
+	struct mmu_around around;
 };
 
 /**
@@ -123,14 +155,18 @@ enum mmu_outcome {
  * struct mmu_fault - one fault
  * @gpa: in: the guest-physical address (MMU_TDP)
  * @access: in: ACC_* of the access
+ * @slot: for the backend: where the address lies
  * @logged: for the backend: a dirty log records writes there
+ * @level: for the backend: the level of the largest leaf that may map the frame
  * @cause: out: the one cause
  * @error: out: with MMU_FAILED, a negative errno
  */
 struct mmu_fault {
 	gpa_t gpa;
 	u32 access;
+	struct memslot *slot;
 	bool logged;
+	int level;
 	enum mkvm_mmu_cause cause;
 	int error;
 };
@@ -174,6 +210,11 @@ int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
 void mmu_vm_destroy(struct mmu_vm *mmu);
 gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
 
+/* Fault-around: the largest window, and a VM's own. */
+#define MMU_AROUND_MAX 512
+bool mmu_around_is_valid(u64 pages);
+int mmu_set_around(struct mmu_vm *mmu, u64 pages) __must_check;
+
 void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind);
 void mmu_vcpu_destroy(struct mmu_vcpu *mv);
 
@@ -186,9 +227,12 @@ enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault) 
 /* Events from outside; each returns with every flush done that it or an earlier one owed. */
 void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end);
 void mmu_invalidate_end(struct mmu_vm *mmu);
+bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush);
+bool mmu_is_young(struct mmu_vm *mmu, hva_t hva);
 void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_replaced(struct mmu_vm *mmu, struct memslot *old, struct memslot *slot);
+void mmu_slot_unlogged(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_protect(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 words,
 		      unsigned long *bits);

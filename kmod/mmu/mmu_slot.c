@@ -8,6 +8,7 @@
  */
 #include <linux/interval_tree.h>
 #include "mmu/backend.h"
+#include "mmu/host_map.h"
 #include "mmu/mmu.h"
 #include "mmu/pt_range.h"
 
@@ -61,6 +62,37 @@ void mmu_slot_protect(struct mmu_vm *mmu, struct memslot *slot)
 		if (mmu->backend[i])
 			pt_range_protect_slowly(mmu->backend[i], slot->base_gfn,
 						slot->base_gfn + slot->npages);
+	write_unlock(&mmu->lock);
+	mmu_settle(mmu);
+}
+
+/* For slot_is_large(). */
+struct slot_limits {
+	const struct memslot *slot;
+	int max_level;
+};
+
+/* As the host maps it now; if it changes its mind meanwhile, the table that went comes again. */
+static bool slot_is_large(const void *data, gfn_t gfn, int level)
+{
+	const struct slot_limits *limits = data;
+
+	return level <= limits->max_level && memslot_fits(limits->slot, gfn, pt_span(level)) &&
+	       host_map_level(memslot_hva(limits->slot, gfn)) >= level;
+}
+
+/* @slot has no dirty log any more: large leaves can map it again.  May sleep. */
+void mmu_slot_unlogged(struct mmu_vm *mmu, struct memslot *slot)
+{
+	const struct slot_limits limits = { slot, mmu->caps.max_level };
+	int i;
+
+	write_lock(&mmu->lock);
+	for (i = 0; i < MMU_NR_KINDS; i++)
+		if (mmu->backend[i])
+			pt_range_collapse_slowly(mmu->backend[i], slot->base_gfn,
+						 slot->base_gfn + slot->npages, slot_is_large,
+						 &limits);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu);
 }

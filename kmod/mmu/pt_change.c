@@ -9,13 +9,18 @@
  * that debt (mmu_settle()).  A change that only adds owes nothing: what is not present is never
  * cached, and a processor that holds fewer permissions faults once and walks again.
  *
- * Accessed and dirty bits that the processor set are not carried over: a frame counts as dirty from
- * the moment it is mapped for writing, so nothing is lost with them.
+ * A leaf and a table of leaves that map the same frames with the same permissions are the same
+ * translation to a processor: a split owes nothing either.  Every flush covers all sizes, so what a
+ * processor holds of the large leaf goes with the first flush that one of the pieces owes.
+ *
+ * A dirty bit that the processor set is not needed for the host: a frame counts as dirty from the
+ * moment it is mapped for writing.
  *
  *	old		new		by			owes a flush
  *	none		leaf, table	try, read lock		no
  *	leaf		leaf, same frame,
  *			more allowed	try, read lock		no
+ *	leaf		table, the same	try, read lock		no
  *	leaf		leaf, otherwise	write lock		yes
  *	leaf, table	none		write lock		yes
  */
@@ -33,7 +38,7 @@ static bool change_takes_away(const struct pte_fmt *fmt, hpte_t old, hpte_t new,
 	return hpte_access(fmt, old) & ~hpte_access(fmt, new);
 }
 
-static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new)
+static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new, bool owes)
 {
 	const struct pte_fmt *fmt = it->be->fmt;
 	struct mmu_vm *mmu = it->be->mmu;
@@ -41,39 +46,89 @@ static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new)
 
 	atomic_long_add(hpte_is_leaf(fmt, new, level) - hpte_is_leaf(fmt, old, level),
 			&mmu->mapped[level]);
-	if (change_takes_away(fmt, old, new, level))
+	if (owes)
 		atomic64_inc(&mmu->flush_owed);
 	trace_mkvm_pt_change(pt_iter_base(it), level, old.v, new.v);
 }
 
-/*
- * Under the read lock: replaces it->pte by @new, unless another vCPU was first.  For changes that
- * only add; one that would take something away is left undone, as others may be walking.
- */
-bool pt_try_change(struct pt_iter *it, hpte_t new)
+/* Replaces it->pte by @new, unless another vCPU was first: it->pte is what that one made of it. */
+static bool change_try(struct pt_iter *it, hpte_t new)
 {
 	u64 old = it->pte.v;
 
-	lockdep_assert_held_read(&it->be->mmu->lock);
-	if (change_takes_away(it->be->fmt, it->pte, new, it->level))
-		return false;
 	if (!try_cmpxchg64(&it->ptep->v, &old, new.v)) {
 		it->pte.v = old;
 		return false;
 	}
-	change_account(it, it->pte, new);
+	change_account(it, it->pte, new, false);
 	it->pte = new;
 	return true;
+}
+
+/*
+ * Under the lock, read or write: replaces it->pte by @new, unless another vCPU was first.  For
+ * changes that only add; one that would take something away is left undone, as others may be
+ * walking.
+ */
+bool pt_try_change(struct pt_iter *it, hpte_t new)
+{
+	lockdep_assert_held(&it->be->mmu->lock);
+	if (change_takes_away(it->be->fmt, it->pte, new, it->level))
+		return false;
+	return change_try(it, new);
+}
+
+/*
+ * As pt_try_change(): replaces the large leaf it->pte by @table, a page that is not linked yet,
+ * with leaves of the next level that map the same.
+ */
+bool pt_try_split(struct pt_iter *it, hpte_t *table)
+{
+	const struct pte_fmt *fmt = it->be->fmt;
+	struct mmu_vm *mmu = it->be->mmu;
+	int level = it->level;
+	unsigned int i;
+
+	lockdep_assert_held(&mmu->lock);
+	for (i = 0; i < PT_ENTRIES; i++)
+		table[i] = hpte_split(fmt, it->pte, level, i);
+	if (!change_try(it, hpte_make_table(fmt, virt_to_phys(table))))
+		return false;
+	atomic_long_add(PT_ENTRIES, &mmu->mapped[level - 1]);
+	return true;
+}
+
+/*
+ * Under the lock, read or write: clears the accessed bit of a leaf.  True: it was set.  A processor
+ * that holds the translation sets it again only after a flush, which is the caller's to owe if he
+ * wants to know.  If the leaf has been split meanwhile it->pte is a table.
+ */
+bool pt_test_and_clear_accessed(struct pt_iter *it)
+{
+	const struct pte_fmt *fmt = it->be->fmt;
+
+	lockdep_assert_held(&it->be->mmu->lock);
+	while (hpte_is_leaf(fmt, it->pte, it->level) && hpte_accessed(fmt, it->pte)) {
+		u64 old = it->pte.v;
+
+		if (try_cmpxchg64(&it->ptep->v, &old, old & ~fmt->accessed)) {
+			it->pte.v &= ~fmt->accessed;
+			return true;
+		}
+		it->pte.v = old;
+	}
+	return false;
 }
 
 /* Under the write lock: stores @new; returns what was there, with the processor's own bits. */
 hpte_t pt_change(struct pt_iter *it, hpte_t new)
 {
+	const struct pte_fmt *fmt = it->be->fmt;
 	hpte_t old;
 
 	lockdep_assert_held_write(&it->be->mmu->lock);
 	old.v = xchg(&it->ptep->v, new.v);
-	change_account(it, old, new);
+	change_account(it, old, new, change_takes_away(fmt, old, new, it->level));
 	it->pte = new;
 	return old;
 }

@@ -28,18 +28,25 @@ void pt_iter_start(struct pt_iter *it, const struct mmu_backend *be, int min_lev
 		iter_load(it);
 }
 
+/* Reads the entry again; enters the table that it names.  False: it names none. */
+bool pt_iter_enter(struct pt_iter *it)
+{
+	const struct pte_fmt *fmt = it->be->fmt;
+
+	it->pte.v = READ_ONCE(it->ptep->v);
+	if (!hpte_is_table(fmt, it->pte, it->level))
+		return false;
+	it->level--;
+	it->table[it->level] = hpte_table(fmt, it->pte);
+	iter_load(it);
+	return true;
+}
+
 /* Goes to the table below, if there is one to enter; else to the next entry, up where need be. */
 void pt_iter_next(struct pt_iter *it)
 {
-	const struct pte_fmt *fmt = it->be->fmt;
-	hpte_t pte = { READ_ONCE(it->ptep->v) };
-
-	if (it->level > it->min_level && hpte_is_table(fmt, pte, it->level)) {
-		it->level--;
-		it->table[it->level] = hpte_table(fmt, pte);
-		iter_load(it);
+	if (it->level > it->min_level && pt_iter_enter(it))
 		return;
-	}
 	it->gfn = pt_iter_base(it) + pt_span(it->level);
 	while (it->level < it->be->root_level && !pt_index(it->gfn, it->level))
 		it->level++;

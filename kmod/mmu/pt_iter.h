@@ -41,6 +41,7 @@ struct pt_iter {
 
 void pt_iter_start(struct pt_iter *it, const struct mmu_backend *be, int min_level, gfn_t start,
 		   gfn_t end);
+bool pt_iter_enter(struct pt_iter *it) __must_check;
 void pt_iter_next(struct pt_iter *it);
 
 static inline bool pt_iter_valid(const struct pt_iter *it)

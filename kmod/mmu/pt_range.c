@@ -30,10 +30,11 @@ static void range_dispose(struct mmu_backend *be, hpte_t *table, int level, page
 
 /*
  * Takes away every mapping of [start, end), whole tables where the range covers them.  The flush is
- * owed; pages of tables wait for it.
+ * owed; pages of tables wait for it.  True: there was one.
  */
-void pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end)
+bool pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end)
 {
+	bool found = false;
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
@@ -41,15 +42,17 @@ void pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end)
 		bool table = hpte_is_table(be->fmt, it.pte, it.level);
 		hpte_t old;
 
-		if (!hpte_present(be->fmt, it.pte))
+		if (!it.pte.v)
 			continue;
 		if (table &&
 		    (pt_iter_base(&it) < start || pt_iter_base(&it) + pt_span(it.level) > end))
 			continue;
 		old = pt_change(&it, HPTE_NONE);
+		found |= hpte_present(be->fmt, old);
 		if (table)
 			range_dispose(be, hpte_table(be->fmt, old), it.level - 1, pt_page_retire);
 	}
+	return found;
 }
 
 /* The cursor's next entry, after others have had the lock if they wait for it. */
@@ -77,8 +80,7 @@ static void range_zap_level(struct mmu_backend *be, int level, gfn_t start, gfn_
 	     range_next_slowly(&it)) {
 		gfn_t base = pt_iter_base(&it);
 
-		if (it.level == level && hpte_present(be->fmt, it.pte) && base >= start &&
-		    base + pt_span(level) <= end)
+		if (it.level == level && it.pte.v && base >= start && base + pt_span(level) <= end)
 			pt_range_zap(be, base, base + pt_span(level));
 	}
 }
@@ -127,6 +129,61 @@ void pt_range_protect_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
 	lockdep_assert_held_write(&be->mmu->lock);
 	for (pt_iter_start(&it, be, 1, start, end); pt_iter_valid(&it); range_next_slowly(&it))
 		range_protect_entry(&it);
+}
+
+/* Where the processor does not tell: what it uses after this faults. */
+static bool age_by_fault(struct pt_iter *it)
+{
+	lockdep_assert_held_write(&it->be->mmu->lock);
+	pt_change(it, (hpte_t){ it->be->fmt->aged });
+	return true;
+}
+
+/*
+ * Forgets that the processor has used what is mapped of [start, end).  True: it had.  Called with
+ * the lock for reading, or for writing where the format has no accessed bits.
+ */
+bool pt_range_age(struct mmu_backend *be, gfn_t start, gfn_t end)
+{
+	bool young = false;
+	struct pt_iter it;
+
+	pt_for_each(&it, be, 1, start, end) {
+		if (!hpte_is_leaf(be->fmt, it.pte, it.level))
+			continue;
+		young |= be->fmt->accessed ? pt_test_and_clear_accessed(&it) : age_by_fault(&it);
+	}
+	return young;
+}
+
+/* Has the processor used any of [start, end) since that was last forgotten? */
+bool pt_range_is_young(struct mmu_backend *be, gfn_t start, gfn_t end)
+{
+	struct pt_iter it;
+
+	pt_for_each(&it, be, 1, start, end)
+		if (hpte_is_leaf(be->fmt, it.pte, it.level) &&
+		    (!be->fmt->accessed || hpte_accessed(be->fmt, it.pte)))
+			return true;
+	return false;
+}
+
+/*
+ * Takes away the tables in [start, end) in whose place there could be a large leaf: the next faults
+ * will map those.  With breaks.
+ */
+void pt_range_collapse_slowly(struct mmu_backend *be, gfn_t start, gfn_t end, pt_large_fn large,
+			      const void *data)
+{
+	struct pt_iter it;
+
+	lockdep_assert_held_write(&be->mmu->lock);
+	for (pt_iter_start(&it, be, 2, start, end); pt_iter_valid(&it); range_next_slowly(&it)) {
+		gfn_t base = pt_iter_base(&it);
+
+		if (hpte_is_table(be->fmt, it.pte, it.level) && large(data, it.gfn, it.level))
+			pt_range_zap(be, base, base + pt_span(it.level));
+	}
 }
 
 /* Frees all tables, the root included.  No vCPU is left and no processor holds a translation. */

@@ -23,8 +23,11 @@
  * @grant_u: set to allow access by user mode; 0: the format knows no user mode
  * @deny_x: set to forbid instruction fetches
  * @leaf: set above level 1 when the entry maps memory itself
- * @leaf_always: set in each leaf: ordinary write-back memory, accessed and dirty where the
- *	processor shall not spend a walk on setting them
+ * @leaf_always: set in each leaf: ordinary write-back memory
+ * @accessed: set in a leaf by the processor when it uses it; 0: the processor does not tell
+ * @aged: where there is no @accessed, in an entry that is not present: it was a leaf until the host
+ *	asked whether it is in use
+ * @dirty: set in a leaf by the processor when it writes there; 0: the processor does not tell
  * @table_always: set in each entry that names a table
  * @addr: the physical address
  */
@@ -38,6 +41,9 @@ struct pte_fmt {
 	u64 deny_x;
 	u64 leaf;
 	u64 leaf_always;
+	u64 accessed;
+	u64 aged;
+	u64 dirty;
 	u64 table_always;
 	u64 addr;
 };
@@ -45,7 +51,10 @@ struct pte_fmt {
 #define PT_SHIFT   9
 #define PT_ENTRIES 512u
 
-/* An entry that maps nothing is all zeroes: it names no memory that a processor could peek at. */
+/*
+ * An entry that maps nothing is all zeroes, or pte_fmt.aged: it names no memory that a processor
+ * could peek at.
+ */
 #define HPTE_NONE ((hpte_t){ 0 })
 
 /* How many frames an entry of @level spans. */
@@ -120,6 +129,35 @@ static inline hpte_t hpte_make_leaf(const struct pte_fmt *fmt, hfn_t hfn, int le
 	if (access & ACC_U)
 		v |= fmt->grant_u;
 	return (hpte_t){ v };
+}
+
+/*
+ * The same leaf as the processor leaves it after a use, and a write if @dirty.  Set in advance
+ * where the access is about to come, it saves the processor a store to the table.
+ */
+static inline hpte_t hpte_touch(const struct pte_fmt *fmt, hpte_t pte, bool dirty)
+{
+	return (hpte_t){ pte.v | fmt->accessed | (dirty ? fmt->dirty : 0) };
+}
+
+static inline bool hpte_accessed(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return hpte_present(fmt, pte) && (pte.v & fmt->accessed);
+}
+
+/* @new with what the processor has told of @old, which maps the same frame. */
+static inline hpte_t hpte_keep_touched(const struct pte_fmt *fmt, hpte_t new, hpte_t old)
+{
+	return (hpte_t){ new.v | (old.v & (fmt->accessed | fmt->dirty)) };
+}
+
+/* The leaf number @i of the table that maps what the leaf @pte of @level maps, and as it does. */
+static inline hpte_t hpte_split(const struct pte_fmt *fmt, hpte_t pte, int level, unsigned int i)
+{
+	hfn_t hfn = (hpte_addr(fmt, pte) >> PAGE_SHIFT) + i * pt_span(level - 1);
+	hpte_t piece = hpte_make_leaf(fmt, hfn, level - 1, hpte_access(fmt, pte));
+
+	return hpte_keep_touched(fmt, piece, pte);
 }
 
 /* The same entry without the permission to write. */

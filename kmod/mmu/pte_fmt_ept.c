@@ -5,8 +5,7 @@
  * Bits 2:0 allow read, write and fetch; an entry with none of them is not present.  A leaf carries
  * the memory type (6: write-back) in bits 5:3 and "ignore PAT" in bit 6, so that the guest's PAT
  * cannot make the host's memory uncached.  Bits 8 and 9 are accessed and dirty where the processor
- * keeps them; they are set from the start, as nobody reads them yet and a processor that finds them
- * clear has to write the table.
+ * keeps them.
  */
 #include "mmu/mmu.h"
 #include "mmu/pte.h"
@@ -19,6 +18,7 @@
 #define EPT_LEAF       BIT_ULL(7)
 #define EPT_ACCESSED   BIT_ULL(8)
 #define EPT_DIRTY      BIT_ULL(9)
+#define EPT_IGNORED    BIT_ULL(52)
 
 #define EPT_COMMON                                                                             \
 	.present = EPT_READ | EPT_WRITE | EPT_EXEC, .grant_r = EPT_READ, .grant_w = EPT_WRITE, \
@@ -28,13 +28,16 @@ static const struct pte_fmt fmt_ept = {
 	.name = "EPT",
 	EPT_COMMON,
 	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
+	.aged = EPT_IGNORED,
 	.table_always = EPT_READ | EPT_WRITE | EPT_EXEC,
 };
 
 static const struct pte_fmt fmt_ept_ad = {
 	.name = "EPT with A/D bits",
 	EPT_COMMON,
-	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT | EPT_ACCESSED | EPT_DIRTY,
+	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
+	.accessed = EPT_ACCESSED,
+	.dirty = EPT_DIRTY,
 	.table_always = EPT_READ | EPT_WRITE | EPT_EXEC | EPT_ACCESSED,
 };
 

@@ -24,7 +24,9 @@ static const struct pte_fmt fmt_npt = {
 	.grant_w = X86_PTE_WRITE,
 	.deny_x = X86_PTE_NX,
 	.leaf = X86_PTE_LEAF,
-	.leaf_always = X86_PTE_PRESENT | X86_PTE_USER | X86_PTE_ACCESSED | X86_PTE_DIRTY,
+	.leaf_always = X86_PTE_PRESENT | X86_PTE_USER,
+	.accessed = X86_PTE_ACCESSED,
+	.dirty = X86_PTE_DIRTY,
 	.table_always = X86_PTE_PRESENT | X86_PTE_WRITE | X86_PTE_USER | X86_PTE_ACCESSED,
 	.addr = GENMASK_ULL(51, 12),
 };

@@ -7,57 +7,121 @@
  * it maps read-only because the host does or because a dirty log wants to see the write.  Faults of
  * several vCPUs run in parallel under the read lock: an entry is installed by compare-exchange, and
  * who loses finds what it wanted already there.
+ *
+ * A leaf is as large as the fault may have it.  A large one that forbids the access while a smaller
+ * one is due (a dirty log, code where large leaves may hold none) is split first, into a table that
+ * maps the same.
  */
 #include <linux/slab.h>
+#include "mmu/around.h"
 #include "mmu/backend.h"
 #include "mmu/pt_change.h"
 #include "mmu/pt_page.h"
 #include "mmu/pt_range.h"
 
-/* Goes down to level 1 of the fault's frame and links the tables that are missing. */
-static void tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_vcpu *mv, gfn_t gfn)
+/* Puts tables where the large leaf under the cursor is, which goes on mapping the same. */
+static void tdp_split(struct pt_iter *it, struct mmu_vcpu *mv)
 {
-	pt_iter_start(it, be, 1, gfn, gfn + 1);
-	while (it->level > 1) {
-		if (!hpte_present(be->fmt, it->pte)) {
-			hpte_t *table = pt_cache_get(&mv->cache);
+	hpte_t *table = pt_cache_get(&mv->cache);
 
-			if (pt_try_change(it, hpte_make_table(be->fmt, virt_to_phys(table))))
-				pt_page_linked(be->mmu);
-			else
-				pt_cache_put(&mv->cache, table);
-		}
-		pt_iter_next(it);
+	if (pt_try_split(it, table)) {
+		pt_page_linked(mv->vm);
+	} else {
+		clear_page(table);
+		pt_cache_put(&mv->cache, table);
 	}
+}
+
+static void tdp_link(struct pt_iter *it, struct mmu_vcpu *mv)
+{
+	hpte_t *table = pt_cache_get(&mv->cache);
+
+	if (pt_try_change(it, hpte_make_table(it->be->fmt, virt_to_phys(table))))
+		pt_page_linked(mv->vm);
+	else
+		pt_cache_put(&mv->cache, table);
+}
+
+static bool tdp_allows(const struct pt_iter *it, const struct mmu_fault *fault)
+{
+	return !(fault->access & ~hpte_access(it->be->fmt, it->pte));
+}
+
+/*
+ * Goes down to the fault's level, or to a larger leaf that allows the access already.  Links the
+ * tables that are missing, and splits larger leaves that do not allow it.
+ */
+static void tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_vcpu *mv,
+			const struct mmu_fault *fault)
+{
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
+
+	pt_iter_start(it, be, fault->level, gfn, gfn + 1);
+	while (it->level > fault->level) {
+		if (pt_iter_enter(it))
+			continue;
+		if (!hpte_present(be->fmt, it->pte))
+			tdp_link(it, mv);
+		else if (!tdp_allows(it, fault))
+			tdp_split(it, mv);
+		else
+			break;
+	}
+}
+
+/* Which frame the leaf under the cursor maps @gfn to. */
+static hfn_t tdp_hfn(const struct pt_iter *it, gfn_t gfn)
+{
+	hpa_t base = hpte_addr(it->be->fmt, it->pte);
+
+	return (base >> PAGE_SHIFT) + (gfn & (pt_span(it->level) - 1));
+}
+
+/* What the entry under the cursor shall be: what it is, and the access to @frame. */
+static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct frame *frame)
+{
+	const struct pte_fmt *fmt = it->be->fmt;
+	u32 access = ACC_R | ACC_X | ACC_U | (frame->writable ? ACC_W : 0);
+	hfn_t hfn = frame->hfn & ~(pt_span(it->level) - 1);
+	hpte_t leaf;
+
+	if (it->level > 1 && it->be->mmu->caps.no_large_exec)
+		access &= ~ACC_X;
+	leaf = hpte_make_leaf(fmt, hfn, it->level, access | hpte_access(fmt, it->pte));
+	return hpte_keep_touched(fmt, hpte_touch(fmt, leaf, frame->writable), it->pte);
 }
 
 static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 				   const struct mmu_fault *fault, const struct frame *frame)
 {
-	u32 access = ACC_R | ACC_X | ACC_U | (frame->writable ? ACC_W : 0);
+	const struct pte_fmt *fmt = be->fmt;
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
 	struct pt_iter it;
-	bool opened;
-	hpte_t new;
+	bool write = fault->access & ACC_W, opened;
 
-	lockdep_assert_held_read(&be->mmu->lock);
-	tdp_descend(&it, be, mv, gpa_to_gfn(fault->gpa));
-	new = hpte_make_leaf(be->fmt, frame->hfn, 1, access);
+	lockdep_assert_held(&be->mmu->lock);
+	tdp_descend(&it, be, mv, fault);
 	do {
+		if (hpte_is_table(fmt, it.pte, it.level))
+			return MKVM_CAUSE_NONE;
 		/* Another vCPU was here first, and with no fewer permissions. */
-		if (!(fault->access & ~hpte_access(be->fmt, it.pte)))
+		if (tdp_allows(&it, fault))
 			return MKVM_CAUSE_SPURIOUS;
 		/*
 		 * A present entry with another frame cannot be: the notifier took the old one away
 		 * before the host replaced it, and the frame here is not stale.
 		 */
-		if (hpte_present(be->fmt, it.pte) &&
-		    hpte_addr(be->fmt, it.pte) != hfn_to_hpa(frame->hfn)) {
+		if (hpte_present(fmt, it.pte) && tdp_hfn(&it, gfn) != frame->hfn) {
 			be->mmu->up->kill(be->mmu);
 			return MKVM_CAUSE_HOST_ERROR;
 		}
-		opened = fault->logged && hpte_present(be->fmt, it.pte);
-	} while (!pt_try_change(&it, new));
-	return opened ? MKVM_CAUSE_DIRTY_LOG : MKVM_CAUSE_FILL;
+		opened = write && fault->logged && hpte_present(fmt, it.pte);
+	} while (!pt_try_change(&it, tdp_make_leaf(&it, frame)));
+	if (opened)
+		return MKVM_CAUSE_DIRTY_LOG;
+	if (it.level == 1)
+		around_fill(be, mv, fault);
+	return MKVM_CAUSE_FILL;
 }
 
 static void tdp_destroy(struct mmu_backend *be)

@@ -59,6 +59,7 @@ int svm_caps_setup(struct mmu_caps *caps)
 
 	caps->fmt = pte_fmt_npt();
 	caps->levels = pgtable_l5_enabled() ? 5 : 4;
+	caps->max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2;
 	return 0;
 }
 

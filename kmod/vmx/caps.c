@@ -136,6 +136,13 @@ static const char *caps_choose(struct caps *c)
 	return wrong;
 }
 
+static int caps_ept_max_level(u64 ept_vpid)
+{
+	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT))
+		return 1;
+	return ept_vpid & VMX_EPT_1GB_PAGE_BIT ? 3 : 2;
+}
+
 /* What EPT must be able to do; the name of what is missing, or NULL. */
 static const char *caps_check_ept(const struct caps *c)
 {
@@ -201,6 +208,8 @@ int vmx_caps_setup(struct mmu_caps *mmu)
 	caps_tell_lacks();
 	mmu->fmt = pte_fmt_ept(vmx_caps_ept_ad());
 	mmu->levels = caps.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT ? 4 : 5;
+	mmu->max_level = caps_ept_max_level(caps.ept_vpid);
+	mmu->no_large_exec = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT);
 	return 0;
 }
 

@@ -6,10 +6,13 @@
 #include "guest.h"
 
 #include <errno.h>
+#include <glob.h>
 #include <linux/mkvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "host.h"
 #include "lib/names.h"
@@ -48,6 +51,9 @@ void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus)
 	REQUIRE_OK(mem_create(&guest->mem, 0, GUEST_MEM_SIZE));
 	madvise(guest->mem.host, guest->mem.size, MADV_NOHUGEPAGE);
 	REQUIRE_OK(mem_attach(&guest->mem, &guest->vm, 0));
+	/* A fault a page. */
+	if (kvm_dev_is_mkvm(&guest->dev))
+		REQUIRE_OK(vm_enable_cap(&guest->vm, MKVM_CAP_FAULT_AROUND, 1));
 	for (; guest->nr_cpus < nr_cpus; guest->nr_cpus++) {
 		struct vcpu *vcpu = &guest->vcpu[guest->nr_cpus];
 
@@ -65,8 +71,31 @@ void guest_create(struct guest *guest, unsigned int nr_cpus)
 		REQUIRE_OK(vcpu_offer_host_cpuid(&guest->vcpu[i], &guest->dev));
 }
 
+/* What the module says of the tables of this process's VMs.  Of how many it says something. */
+unsigned int guest_audit(void)
+{
+	char pattern[64], verdict[256] = "";
+	glob_t found;
+	unsigned int i;
+
+	snprintf(pattern, sizeof(pattern), "/sys/kernel/debug/mkvm/%d-*/audit", getpid());
+	if (glob(pattern, 0, NULL, &found))
+		return 0;
+	for (i = 0; i < found.gl_pathc; i++) {
+		FILE *file = fopen(found.gl_pathv[i], "re");
+
+		EXPECT(file && fgets(verdict, sizeof(verdict), file) && !strcmp(verdict, "ok\n"),
+		       "%s: %s", found.gl_pathv[i], verdict);
+		if (file)
+			fclose(file);
+	}
+	globfree(&found);
+	return i;
+}
+
 void guest_destroy(struct guest *guest)
 {
+	guest_audit();
 	while (guest->nr_cpus)
 		vcpu_destroy(&guest->vcpu[--guest->nr_cpus]);
 	vm_close(&guest->vm);

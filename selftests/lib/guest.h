@@ -65,6 +65,8 @@ unsigned long device_vm_type(void);
 
 void guest_create(struct guest *guest, unsigned int nr_cpus);
 void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus);
+/* guest_destroy() does this too. */
+unsigned int guest_audit(void);
 void guest_destroy(struct guest *guest);
 void __guest_load(struct guest *guest, const void *code, size_t size);
 void guest_start(struct guest *guest, unsigned int cpu, enum cpu_mode mode);

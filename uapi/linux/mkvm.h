@@ -28,6 +28,14 @@
  */
 #define MKVM_CAP_MMU 0x4d000001
 
+/*
+ * Fault-around: how many pages of 4 KiB a fault may map at most, a power of two from 1 (only the
+ * one that was asked for) to 512.  KVM_CHECK_EXTENSION answers the largest value; KVM_ENABLE_CAP on
+ * a VM sets it to args[0] for the faults that follow.  A new VM has the module parameter
+ * fault_around.
+ */
+#define MKVM_CAP_FAULT_AROUND 0x4d000002
+
 /**
  * enum mkvm_mmu_cause - why memory virtualisation made the guest exit
  *

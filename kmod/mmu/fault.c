@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The fault sequence, once for every backend: note the notifier's sequence; find the slot; get the
+ * frame, which may sleep; take the lock; is the frame stale?  then once more; let the backend map
+ * it, in a leaf as large as the slot and the host's own mapping allow.
+ *
+ * Faults hold the lock for reading and run in parallel.  The one thing that they need it for
+ * writing for is to make room: where the host had small pages and now has a large one, a table
+ * may be left that has to go before the large leaf can come.
+ */
+#include <linux/sched/signal.h>
+#include "mmu/backend.h"
+#include "mmu/frame.h"
+#include "mmu/host_map.h"
+#include "mmu/mmu.h"
+#include "mmu/pt_page.h"
+#include "mmu/pt_range.h"
+
+#define CREATE_TRACE_POINTS
+#include "mmu/mmu_trace.h"
+
+/* After so many stale frames in a row the guest tries again itself, and others get their turn. */
+#define FAULT_MAX_TRIES 3
+
+/* Has the host taken back what is behind @hva since @seq was read? */
+static bool fault_is_stale(struct mmu_vm *mmu, unsigned long seq, hva_t hva)
+{
+	return mmu_is_invalidating(mmu, hva, hva + PAGE_SIZE) || mmu->invalidate_seq != seq;
+}
+
+static enum mmu_outcome fault_failed(struct mmu_fault *fault, int error)
+{
+	fault->cause = MKVM_CAUSE_HOST_ERROR;
+	fault->error = error;
+	return MMU_FAILED;
+}
+
+/* May the guest write to @frame from now on?  Then the host has to know. */
+static bool fault_opened(const struct mmu_fault *fault, const struct frame *frame)
+{
+	return frame->writable &&
+	       (fault->cause == MKVM_CAUSE_FILL || fault->cause == MKVM_CAUSE_DIRTY_LOG);
+}
+
+/* Can a leaf of @level map @gfn?  Nothing that it reaches may be under an invalidation. */
+static bool fault_fits(const struct mmu_vm *mmu, const struct memslot *slot, gfn_t gfn, int level)
+{
+	u64 span = pt_span(level);
+	hva_t start;
+
+	if (!memslot_fits(slot, gfn, span))
+		return false;
+	start = memslot_hva(slot, gfn & ~(span - 1));
+	return !mmu_is_invalidating(mmu, start, start + (span << PAGE_SHIFT));
+}
+
+/*
+ * The frame is not stale, so the host maps all of the leaf's frames as it maps the one that was
+ * asked for, with the same permissions.
+ */
+static int fault_level(const struct mmu_vm *mmu, const struct mmu_fault *fault)
+{
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
+	int level;
+
+	/* The log tells pages of 4 KiB. */
+	if (fault->logged)
+		return 1;
+	if (mmu->caps.no_large_exec && (fault->access & ACC_X))
+		return 1;
+	level = min(mmu->caps.max_level, host_map_level(memslot_hva(fault->slot, gfn)));
+	while (level > 1 && !fault_fits(mmu, fault->slot, gfn, level))
+		level--;
+	return level;
+}
+
+/* Lets the backend map @frame unless it is stale.  The MMU's lock is held. */
+static void fault_map(struct mmu_vcpu *mv, struct mmu_fault *fault, const struct frame *frame,
+		      unsigned long seq)
+{
+	struct mmu_backend *be = mmu_backend_of(mv);
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
+
+	if (fault_is_stale(mv->vm, seq, memslot_hva(fault->slot, gfn))) {
+		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
+		return;
+	}
+	fault->level = fault_level(mv->vm, fault);
+	/* Before the entry: another vCPU may write by it at once, and user space read the log. */
+	if (frame->writable)
+		memslot_mark_dirty(fault->slot, gfn);
+	fault->cause = be->ops->map(be, mv, fault, frame);
+}
+
+/* A table is in the way of the large leaf: takes it away, with all that it maps. */
+static void fault_make_room(struct mmu_vcpu *mv, struct mmu_fault *fault, const struct frame *frame,
+			    unsigned long seq)
+{
+	struct mmu_vm *mmu = mv->vm;
+	gfn_t base = gpa_to_gfn(fault->gpa) & ~(pt_span(fault->level) - 1);
+
+	write_lock(&mmu->lock);
+	pt_range_zap(mmu_backend_of(mv), base, base + pt_span(fault->level));
+	fault_map(mv, fault, frame, seq);
+	write_unlock(&mmu->lock);
+	mmu_settle(mmu);
+	/* Twice in a row: the host has changed its mind; so shall the guest. */
+	if (fault->cause == MKVM_CAUSE_NONE)
+		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
+}
+
+static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fault)
+{
+	struct mmu_vm *mmu = mv->vm;
+	bool write = fault->access & ACC_W;
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
+	struct memslot *slot;
+	struct frame frame;
+	unsigned long seq;
+	hva_t hva;
+	int r;
+
+	slot = memslot_find(memslots_get(mmu->slots), gfn);
+	if (!slot || (write && memslot_readonly(slot))) {
+		fault->cause = MKVM_CAUSE_MMIO;
+		return MMU_MMIO;
+	}
+	fault->slot = slot;
+	fault->logged = memslot_logged(slot);
+	r = pt_cache_fill(&mv->cache, mmu_backend_of(mv)->root_level - 1);
+	if (r)
+		return fault_failed(fault, r);
+
+	seq = READ_ONCE(mmu->invalidate_seq);
+	/* The sequence first, then the frame: pairs with the barrier of mmu_invalidate_end(). */
+	smp_rmb();
+
+	hva = memslot_hva(slot, gfn);
+	r = frame_get(&frame, hva, write);
+	if (r)
+		return fault_failed(fault, r);
+	/* A read of a logged page must leave the first write to be seen. */
+	if (!write && !fault->logged && !memslot_readonly(slot))
+		frame_try_writable(&frame, hva);
+
+	read_lock(&mmu->lock);
+	fault_map(mv, fault, &frame, seq);
+	read_unlock(&mmu->lock);
+	if (fault->cause == MKVM_CAUSE_NONE)
+		fault_make_room(mv, fault, &frame, seq);
+
+	frame_put(&frame, fault_opened(fault, &frame));
+	if (fault->cause == MKVM_CAUSE_HOST_ERROR)
+		return fault_failed(fault, -EIO);
+	return MMU_RESUME;
+}
+
+/*
+ * An access that the host's table did not allow.  The caller is the owner vCPU in the VM's process,
+ * and holds a read side of the slots.  May sleep.
+ */
+enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault)
+{
+	enum mmu_outcome outcome;
+	int tries = 0;
+
+	/* Often it is the fault itself that makes its frame stale: a page is copied for a write. */
+	do {
+		outcome = fault_resolve(mv, fault);
+	} while (outcome == MMU_RESUME && fault->cause == MKVM_CAUSE_NOTIFIER_RETRY &&
+		 ++tries < FAULT_MAX_TRIES && !signal_pending(current));
+	trace_mkvm_mmu_fault(fault->gpa, fault->access, fault->cause);
+	return outcome;
+}
