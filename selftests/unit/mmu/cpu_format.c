@@ -21,7 +21,8 @@ static struct cpu_entry ept_read(u64 entry, int level)
 	u64 type = (entry >> 3) & 7;
 
 	if (!e.present) {
-		e.wrong = entry; /* names nothing that could be speculated on */
+		/* Names nothing that could be speculated on. */
+		e.wrong = entry & ~BIT_ULL(52);
 		return e;
 	}
 	e.leaf = level == 1 || (entry & BIT_ULL(7));

@@ -16,6 +16,10 @@ static void perform(gfn_t gfn, u32 access, hfn_t hfn)
 	struct page *page = sim_pfn_to_page(hfn);
 	struct vpage *v = model_judge(gfn, page, access, true);
 
+	/* By an entry that is there, and not by what was cached before it was aged. */
+	if (!v->aging && world.flushed > v->forgotten &&
+	    world.mmu.flush_owed.counter == world.mmu.flush_done.counter)
+		v->touched = world.zaps + 1;
 	if (access & ACC_W)
 		host_written(v, ++world.value);
 	else if (*page_value(page) != v->value)

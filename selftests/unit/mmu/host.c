@@ -10,8 +10,9 @@
 #include "host.h"
 #include "shim.h"
 #include "watch.h"
+#include "world.h"
 
-#define MAX_DATA_PAGES 8000
+#define MAX_DATA_PAGES 13000
 
 #define CHUNK 512u
 
@@ -46,8 +47,10 @@ void host_stop(void)
 	unsigned int i;
 
 	for (i = 0; i < HVA_PAGES; i++)
-		if (touched[i / CHUNK] && vpages[i].page)
+		if (touched[i / CHUNK] && vpages[i].page) {
+			vpages[i].page->head = NULL;
 			host_leave(vpages[i].page);
+		}
 	memset(touched, 0, sizeof(touched));
 	check(!madvise(vpages, HVA_PAGES * sizeof(*vpages), MADV_DONTNEED));
 	check(pages_used(PAGE_DATA) == 1 && zero_page->refs == 1);
@@ -87,6 +90,52 @@ static void vpage_map(struct vpage *v, struct page *page, bool write)
 	v->dirty = write;
 }
 
+void host_map_huge(unsigned int first, struct page *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < HUGE_VPAGES; i++) {
+		vpage_map(&vpages[first + i], &page[i], true);
+		vpages[first + i].huge = true;
+	}
+}
+
+/* It is mapped by small entries from now on; each page has the huge one's state. */
+void host_unmap_huge(unsigned int first)
+{
+	bool dirty = vpages[first].page->head->dirty;
+	unsigned int i;
+
+	for (i = 0; i < HUGE_VPAGES; i++) {
+		vpages[first + i].huge = false;
+		vpages[first + i].page->head = NULL;
+		vpages[first + i].page->dirty = dirty;
+	}
+}
+
+/* A first write where nothing is yet: a huge page, if there is one. */
+static bool vpage_map_huge(struct vpage *v)
+{
+	unsigned int i, first = host_vpage_nr(v) / HUGE_VPAGES * HUGE_VPAGES;
+	struct page *page;
+
+	for (i = first; i < first + HUGE_VPAGES; i++)
+		if (host_vpage_at(i)->state != VPAGE_EMPTY || vpages[i].readonly ||
+		    vpages[i].blocked)
+			return false;
+	page = pages_get_huge();
+	if (!page)
+		return false;
+	host_map_huge(first, page);
+	count(HOST_HUGE);
+	return true;
+}
+
+int host_map_level(unsigned long hva)
+{
+	return host_vpage(hva)->huge ? 2 : 1;
+}
+
 /* A write to what is shared: a page of its own, with the same contents. */
 static void vpage_unshare(struct vpage *v)
 {
@@ -123,7 +172,8 @@ static int vpage_fault(struct vpage *v, bool write)
 	switch (v->state) {
 	case VPAGE_EMPTY:
 		if (write) {
-			vpage_map(v, page_get(PAGE_DATA), true);
+			if ((!world.large && draw(3)) || !vpage_map_huge(v))
+				vpage_map(v, page_get(PAGE_DATA), true);
 		} else {
 			zero_page->refs++;
 			vpage_map(v, zero_page, false);
@@ -191,8 +241,13 @@ long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct p
 
 long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, struct page **page)
 {
-	check(nr == 1);
-	return vpage_get(host_vpage(hva), flags & FOLL_WRITE, false, page);
+	int i;
+
+	for (i = 0; i < nr; i++)
+		if (vpage_get(host_vpage(hva + i * PAGE_SIZE), flags & FOLL_WRITE, false,
+			      &page[i]) <= 0)
+			break;
+	return i;
 }
 
 static bool is_hva(const void *user)
@@ -215,6 +270,12 @@ static int user_access(const void *user, bool write, struct vpage **v)
 	if (write)
 		(*v)->dirty = true;
 	return 0;
+}
+
+/* The process uses the page, so that it is there and writable; what is in it stays. */
+void host_touch(struct vpage *v)
+{
+	user_access((void *)(HVA_BASE + host_vpage_nr(v) * PAGE_SIZE), true, &v);
 }
 
 /* Of the process's memory a page's first eight bytes are known to the proof. */

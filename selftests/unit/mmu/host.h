@@ -20,24 +20,34 @@ enum vpage_state {
 	VPAGE_BAD,	/* broken memory */
 };
 
+#define HUGE_VPAGES 512u
+
 /**
  * struct vpage - one page of the process's address space
  * @state: see enum vpage_state
+ * @huge: mapped with all others of its 2 MiB by one entry of the host's table
  * @readonly: the process may not write
  * @writable: the host's page table allows writing
  * @dirty: the host's page table says that it was written
  * @blocked: invalidations that have begun and not ended: no guest may reach the page
  * @page: what is or was mapped
+ * @touched: world.zaps + 1 when the guest used it last; 0: not since the host last forgot that
+ * @aging: times that the host is asking just now
+ * @forgotten: number of flushes that had begun when the host last forgot without one
  * @value: what a read has to give
  * @stored: what is on disk
  */
 struct vpage {
 	uint8_t state;
+	bool huge;
 	bool readonly;
 	bool writable;
 	bool dirty;
 	int blocked;
 	struct page *page;
+	unsigned long touched;
+	int aging;
+	unsigned long forgotten;
 	uint64_t value;
 	uint64_t stored;
 };
@@ -47,6 +57,10 @@ void host_stop(void);
 void host_leave(struct page *page);
 struct vpage *host_vpage(unsigned long hva);
 void host_written(struct vpage *v, uint64_t value);
+void host_touch(struct vpage *v);
+/* All pages of the 2 MiB that begin with @first map those of one huge page. */
+void host_map_huge(unsigned int first, struct page *page);
+void host_unmap_huge(unsigned int first);
 
 /* host_ops.c: one thing that a host does. */
 void host_op(void);

@@ -36,6 +36,104 @@ void host_end(unsigned int first, unsigned int n)
 	point();
 }
 
+static bool is_huge(unsigned int group)
+{
+	return group < HVA_PAGES / HUGE_VPAGES && host_vpage_at(group * HUGE_VPAGES)->huge;
+}
+
+/* The host's table maps the 2 MiB by small entries from now on. */
+static void split(unsigned int group)
+{
+	host_begin(group * HUGE_VPAGES, HUGE_VPAGES);
+	if (is_huge(group)) {
+		host_unmap_huge(group * HUGE_VPAGES);
+		count(HOST_SPLIT);
+	}
+	host_end(group * HUGE_VPAGES, HUGE_VPAGES);
+}
+
+/* As host_begin(), of no huge page a part only; whole ones are small ones from now on. */
+static void begin_small(unsigned int first, unsigned int n)
+{
+	unsigned int head = first / HUGE_VPAGES, tail = (first + n - 1) / HUGE_VPAGES, group;
+
+	for (;;) {
+		bool head_cut = first % HUGE_VPAGES || first + n < (head + 1) * HUGE_VPAGES;
+		bool tail_cut = (first + n) % HUGE_VPAGES;
+
+		if (head_cut && is_huge(head))
+			split(head);
+		if (tail_cut && is_huge(tail))
+			split(tail);
+		host_begin(first, n);
+		if (!(head_cut && is_huge(head)) && !(tail_cut && is_huge(tail)))
+			break;
+		host_end(first, n);
+	}
+	for (group = head; group <= tail; group++)
+		if (is_huge(group))
+			host_unmap_huge(group * HUGE_VPAGES);
+}
+
+static unsigned long all_zaps(void)
+{
+	return world.zaps + world.small_zaps;
+}
+
+/* By a mapping that is still there. */
+static bool is_touched(const struct vpage *v)
+{
+	return v->touched == world.zaps + 1 && !v->blocked;
+}
+
+/*
+ * The host asks whether pages are in use.  What the guest has touched since it was last forgotten
+ * has to be known, unless that was without a flush and a processor may still go on with what it had
+ * cached.
+ */
+static void age(unsigned int first, unsigned int n, bool flush)
+{
+	/* A large leaf has one accessed bit: to forget one of its pages is to forget all. */
+	unsigned int from = first / HUGE_VPAGES * HUGE_VPAGES;
+	unsigned int to = min(DIV_ROUND_UP(first + n, HUGE_VPAGES) * HUGE_VPAGES, HVA_PAGES);
+	hva_t start = HVA_BASE + (hva_t)first * PAGE_SIZE;
+	unsigned long zaps = all_zaps(), ages = ++world.ages;
+	bool touched = false, young, alone;
+	unsigned int i;
+
+	for (i = from; i < to; i++) {
+		struct vpage *v = host_vpage_at(i);
+
+		touched |= i >= first && i < first + n && is_touched(v);
+		v->touched = 0;
+		v->aging++;
+	}
+	young = mmu_age(&world.mmu, start, start + n * PAGE_SIZE, flush);
+	/* Another one may take the bits from under it, or clear more after its flush. */
+	alone = world.ages == ages;
+	world.ages++;
+	for (i = from; i < to; i++) {
+		struct vpage *v = host_vpage_at(i);
+
+		v->aging--;
+		v->forgotten = alone && flush && young ? 0 : world.flushes_begun;
+	}
+	if (touched && !young && alone && zaps == all_zaps())
+		fail("page %u of %u is in use, and said to be idle", first, n);
+	count(flush ? HOST_AGE_FLUSH : HOST_AGE);
+}
+
+static void test_young(struct vpage *v)
+{
+	bool touched = is_touched(v) && !v->aging;
+	unsigned long then = all_zaps() + world.ages;
+	bool young = mmu_is_young(&world.mmu, HVA_BASE + host_vpage_nr(v) * PAGE_SIZE);
+
+	if (touched && !young && then == all_zaps() + world.ages)
+		fail("page %u is in use, and said to be idle", host_vpage_nr(v));
+	count(HOST_TEST_YOUNG);
+}
+
 /* An operation's step on one page, between begin and end. */
 typedef void (*vpage_fn)(struct vpage *v);
 
@@ -43,7 +141,7 @@ static void over_range(unsigned int first, unsigned int n, vpage_fn fn)
 {
 	unsigned int i;
 
-	host_begin(first, n);
+	begin_small(first, n);
 	for (i = first; i < first + n; i++) {
 		fn(host_vpage_at(i));
 		if (n < 32)
@@ -217,6 +315,56 @@ static void restore(struct vpage *v)
 	count(HOST_RESTORE);
 }
 
+/* Can @v become a part of a huge page, right now? */
+static bool can_collapse(const struct vpage *v)
+{
+	if (v->blocked != 1 || v->readonly || v->huge)
+		return false;
+	if (v->state == VPAGE_EMPTY)
+		return true;
+	return v->state == VPAGE_PRESENT &&
+	       (v->page->zero || (!v->page->sharers && v->page->refs == 1));
+}
+
+static void collapse_into(unsigned int first, struct page *huge)
+{
+	unsigned int i;
+
+	for (i = 0; i < HUGE_VPAGES; i++) {
+		struct vpage *v = host_vpage_at(first + i);
+
+		if (!v->page)
+			continue;
+		*page_value(&huge[i]) = *page_value(v->page);
+		huge->dirty |= v->page->dirty || v->dirty;
+		huge[i].written = v->page->written;
+		host_leave(v->page);
+	}
+	host_map_huge(first, huge);
+	count(HOST_COLLAPSE);
+}
+
+/* Small pages become a huge one. */
+static void collapse(unsigned int group)
+{
+	unsigned int first = group * HUGE_VPAGES, i;
+	struct page *huge = NULL;
+
+	for (i = first; world.large && i < first + HUGE_VPAGES; i++) {
+		restore(host_vpage_at(i));
+		host_touch(host_vpage_at(i));
+	}
+	host_begin(first, HUGE_VPAGES);
+	for (i = 0; i < HUGE_VPAGES; i++)
+		if (!can_collapse(host_vpage_at(first + i)))
+			break;
+	if (i == HUGE_VPAGES)
+		huge = pages_get_huge();
+	if (huge)
+		collapse_into(first, huge);
+	host_end(first, HUGE_VPAGES);
+}
+
 static unsigned int pick_length(unsigned int first)
 {
 	unsigned int n = draw_one_in(200) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
@@ -230,7 +378,19 @@ void host_op(void)
 	static const vpage_fn ranged[] = { discard, protect, clean, unmap, lazy_free, share };
 	unsigned int first = world_pick_vpage(), n = pick_length(first), i;
 
-	switch (draw(16)) {
+	if (is_huge(first / HUGE_VPAGES) && world.large && draw(16))
+		return age(first, n, draw(2));
+	switch (draw(22)) {
+	case 16:
+	case 17:
+	case 18:
+		return collapse(first / HUGE_VPAGES);
+	case 19:
+		return age(first, n, true);
+	case 20:
+		return age(first, n, false);
+	case 21:
+		return test_young(host_vpage_at(first));
 	case 0:
 	case 1:
 	case 2:

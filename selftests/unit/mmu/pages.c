@@ -11,14 +11,18 @@
 #include "cpu.h"
 #include "shim.h"
 
-#define NR_PAGES  16384u
-#define FIRST_PFN 0x12340ull
+#define NR_SMALL  16384u
+#define NR_HUGE	  12u
+#define HUGE	  512u /* pages in a huge one */
+#define NR_PAGES  (NR_SMALL + NR_HUGE * HUGE)
+#define FIRST_PFN 0x12200ull /* huge pages are aligned */
 
 unsigned int alloc_failing;
 
 static struct page pages[NR_PAGES];
 static char *memory;
 static unsigned int used[PAGE_DATA + 1];
+static unsigned int used_of_huge[NR_HUGE];
 static struct list_head free_pages = { &free_pages, &free_pages };
 
 void list_add(struct list_head *node, struct list_head *head)
@@ -89,7 +93,7 @@ void pages_init(void)
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	check(memory != MAP_FAILED);
 	__asan_poison_memory_region(memory, NR_PAGES * PAGE_SIZE);
-	for (i = 0; i < NR_PAGES; i++)
+	for (i = 0; i < NR_SMALL; i++)
 		list_add(&pages[i].lru, free_pages.prev);
 }
 
@@ -98,19 +102,41 @@ unsigned int pages_used(enum page_use use)
 	return used[use];
 }
 
-/* A page full of zeroes, with one reference. */
-struct page *page_get(enum page_use use)
+/* The page is full of zeroes, and has one reference. */
+static void page_take(struct page *page, enum page_use use)
 {
-	struct page *page = list_first_entry(&free_pages, struct page, lru);
 	void *address = page_address(page);
 
-	check(free_pages.next != &free_pages);
-	list_del(&page->lru);
 	__asan_unpoison_memory_region(address, PAGE_SIZE);
 	memset(address, 0, PAGE_SIZE);
 	*page = (struct page){ .use = use, .refs = 1 };
 	used[use]++;
+}
+
+struct page *page_get(enum page_use use)
+{
+	struct page *page = list_first_entry(&free_pages, struct page, lru);
+
+	check(free_pages.next != &free_pages);
+	list_del(&page->lru);
+	page_take(page, use);
 	return page;
+}
+
+struct page *pages_get_huge(void)
+{
+	struct page *first;
+	unsigned int i, n = draw(NR_HUGE);
+
+	if (used_of_huge[n])
+		return NULL;
+	first = &pages[NR_SMALL + n * HUGE];
+	for (i = 0; i < HUGE; i++) {
+		page_take(&first[i], PAGE_DATA);
+		first[i].head = first;
+	}
+	used_of_huge[n] = HUGE;
+	return first;
 }
 
 void put_page(struct page *page)
@@ -123,7 +149,10 @@ void put_page(struct page *page)
 	used[page->use]--;
 	page->use = PAGE_FREE;
 	__asan_poison_memory_region(page_address(page), PAGE_SIZE);
-	list_add(&page->lru, free_pages.prev);
+	if (page - pages < NR_SMALL)
+		list_add(&page->lru, free_pages.prev);
+	else
+		used_of_huge[(page - pages - NR_SMALL) / HUGE]--;
 }
 
 bool sim_alloc_fails(void)

@@ -33,6 +33,10 @@ void interval_tree_remove(struct interval_tree_node *node, struct rb_root_cached
 struct interval_tree_node *interval_tree_iter_next(struct interval_tree_node *node,
 						   unsigned long start, unsigned long last);
 
+struct xarray {
+	void *at[512];
+};
+
 enum page_use {
 	PAGE_FREE,
 	PAGE_TABLE, /* of the MMU's */
@@ -46,6 +50,7 @@ enum page_use {
  * @refs: references
  * @sharers: other processes that map it
  * @zero: the page of zeroes, which nobody may write
+ * @head: the first one of a huge page that is mapped as such, or NULL
  * @dirty: the host knows that its contents have to be kept
  * @young: it was used
  * @written: somebody has written to it since it was last clean
@@ -56,6 +61,7 @@ struct page {
 	int refs;
 	int sharers;
 	bool zero;
+	struct page *head;
 	bool dirty;
 	bool young;
 	bool written;
@@ -65,6 +71,7 @@ struct page {
 void pages_init(void);
 unsigned int pages_used(enum page_use use);
 struct page *page_get(enum page_use use);
+struct page *pages_get_huge(void); /* 512 in a row, or NULL */
 void put_page(struct page *page);
 struct page *alloc_page(int flags);
 void free_page(unsigned long address);

@@ -40,6 +40,7 @@ typedef __s64 s64;
 #define BIT_ULL(n)	   (1ULL << (n))
 #define GENMASK_ULL(h, l)  ((~0ULL << (l)) & (~0ULL >> (63 - (h))))
 #define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
+#define is_power_of_2(n)   ((n) && !((n) & ((n)-1)))
 #define ARRAY_SIZE(a)	   (sizeof(a) / sizeof((a)[0]))
 #define min(a, b)	   ((a) < (b) ? (a) : (b))
 #define max(a, b)	   ((a) > (b) ? (a) : (b))
@@ -80,11 +81,7 @@ typedef struct {
 #define try_cmpxchg64(p, old, new) \
 	(point(),                  \
 	 __atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-
-static inline long atomic_long_fetch_andnot(long n, atomic_long_t *a)
-{
-	return __atomic_fetch_and(&a->counter, ~n, __ATOMIC_SEQ_CST);
-}
+#define atomic_long_fetch_andnot(n, a) __atomic_fetch_and(&(a)->counter, ~(n), __ATOMIC_SEQ_CST)
 
 /* Locks. */
 typedef struct sim_lock rwlock_t;
@@ -146,10 +143,6 @@ static inline int xa_err(const void *p)
 	return IS_ERR(p) ? (int)PTR_ERR(p) : 0;
 }
 
-struct xarray {
-	void *at[512];
-};
-
 #define xa_init(xa)	(*(xa) = (struct xarray){ 0 })
 #define xa_destroy(xa)	((void)(xa))
 #define xa_load(xa, id) ((id) < ARRAY_SIZE((xa)->at) ? (xa)->at[id] : NULL)
@@ -176,7 +169,8 @@ struct xarray {
 #define virt_to_phys(p)		 (page_to_pfn(virt_to_page(p)) << PAGE_SHIFT)
 #define get_zeroed_page(gfp)	 ((unsigned long)page_address(alloc_page(gfp)))
 #define PageReserved(page)	 ((page)->zero)
-#define SetPageDirty(page)	 ((page)->dirty = true)
+#define SetPageDirty(page)	 (((page)->head ?: (page))->dirty = true)
+#define clear_page(p)		 memset(p, 0, PAGE_SIZE)
 #define mark_page_accessed(page) ((page)->young = true)
 
 /* The user's memory: host.c. */

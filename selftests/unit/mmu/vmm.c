@@ -115,8 +115,15 @@ static void slot_add(struct model_slot *old)
 	}
 	if (world.nr_slots > 20)
 		slot.base += draw(4000);
+	if (world.large && slot.npages < 1500)
+		slot.npages += 1024;
 	room = HVA_PAGES - slot.npages;
 	slot.hva = HVA_BASE + (draw(4) ? draw(min(room, 3000)) : draw(room)) * PAGE_SIZE;
+	/* So that large leaves can map it. */
+	if ((world.large || draw(2)) && slot.npages >= 512 &&
+	    (slot.hva & 0x1fffff) != (slot.base & 511) * PAGE_SIZE)
+		slot.hva = HVA_BASE +
+			   (draw(min(room - 512, 3000)) / 512 * 512 + slot.base % 512) * PAGE_SIZE;
 	slot.flags = draw(3) ? 0 : draw(4);
 	if (!change(&slot, overlaps(&slot) ? -EEXIST : 0))
 		count(SLOT_ADD);

@@ -67,6 +67,23 @@ void proof_mkvm_mmu_fault(u64 gpa, u32 access, u32 cause)
 	self->faults++;
 }
 
+/* What a guest has used by this entry is forgotten with it. */
+static void forget_touched(gfn_t gfn, int level)
+{
+	int before;
+
+	if (level > 1)
+		world.zaps++;
+	else
+		world.small_zaps++;
+	for (before = 0; level == 1 && before < 2; before++) {
+		const struct model_slot *slot = model_find(gfn, before);
+
+		if (slot)
+			model_vpage(slot, gfn)->touched = 0;
+	}
+}
+
 /* What became of an entry; changes that no table of the MMU has are found here. */
 void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new)
 {
@@ -77,8 +94,17 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new)
 	check(!is.wrong);
 	if (is.present && is.leaf && (!was.present || is.access & ~was.access))
 		self->installs++;
+	if (is.present && is.leaf && level > 1)
+		count(world.mmu.lock.writer == self ? ENTRY_ROOM : ENTRY_LARGE);
+	if (was.present && was.leaf && is.present && !is.leaf)
+		return count(ENTRY_LEAF_TABLE);
+	/* What was aged is forgotten. */
+	if (!was.present && !is.present)
+		return check(old && !new);
 	if (!was.present && is.present)
 		return count(is.leaf ? ENTRY_NONE_LEAF : ENTRY_NONE_TABLE);
+	if (was.present && !is.present)
+		forget_touched(gfn, level);
 	if (was.present && !is.present)
 		return count(was.leaf ? ENTRY_LEAF_NONE : ENTRY_TABLE_NONE);
 	check(was.present && was.leaf && is.leaf && was.address == is.address);

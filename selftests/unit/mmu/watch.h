@@ -15,6 +15,9 @@
 	x(ENTRY_NONE_TABLE, "entry: none to table")			\
 	x(ENTRY_LEAF_MORE, "entry: leaf allows more")			\
 	x(ENTRY_LEAF_LESS, "entry: leaf allows less")			\
+	x(ENTRY_LEAF_TABLE, "entry: leaf to table, a split")		\
+	x(ENTRY_LARGE, "entry: a large leaf comes")			\
+	x(ENTRY_ROOM, "entry: a large leaf comes for a table")		\
 	x(ENTRY_LEAF_NONE, "entry: leaf to none")			\
 	x(ENTRY_TABLE_NONE, "entry: table to none")			\
 	x(TABLE_FREED, "table page freed")				\
@@ -54,6 +57,12 @@
 	x(HOST_UNSHARE, "host: no longer shared")			\
 	x(HOST_MIGRATE, "host: migrated")				\
 	x(HOST_RESTORE, "host: restored")				\
+	x(HOST_HUGE, "host: a huge page from the start")		\
+	x(HOST_COLLAPSE, "host: small pages became a huge one")		\
+	x(HOST_SPLIT, "host: a huge page became small ones")		\
+	x(HOST_AGE_FLUSH, "host: in use? forgotten exactly")		\
+	x(HOST_AGE, "host: in use? forgotten")				\
+	x(HOST_TEST_YOUNG, "host: in use?")				\
 	x(AUDIT, "audit")
 /* clang-format on */
 

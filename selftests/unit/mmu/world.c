@@ -15,6 +15,7 @@ static struct fiber fibers[NR_CPUS + NR_HOSTS + 1]; /* in this order */
 
 static void up_flush(struct mmu_vm *mmu)
 {
+	unsigned long number = ++world.flushes_begun;
 	int i;
 
 	check(!self->spinning);
@@ -23,6 +24,7 @@ static void up_flush(struct mmu_vm *mmu)
 		point();
 		cpu_flush(&world.cpu[i]);
 	}
+	world.flushed = max(world.flushed, number);
 	point();
 }
 
@@ -154,6 +156,8 @@ static void world_start(void)
 	const struct mmu_caps caps = {
 		.fmt = world.format->fmt(),
 		.levels = world.format->levels,
+		.max_level = draw_one_in(5) ? 1 : 2 + draw(2),
+		.no_large_exec = draw_one_in(4),
 		.phys_bits = CPU_PHYS_BITS,
 	};
 	unsigned int i;
@@ -163,6 +167,7 @@ static void world_start(void)
 	check(!memslot_table_init(&world.slots));
 	mmu_vm_init(&world.mmu, &world.slots, &up, &caps);
 	check(!mmu_vm_enable(&world.mmu, MMU_TDP));
+	check(!mmu_set_around(&world.mmu, draw(3) ? 1 << draw(10) : 1));
 	alloc_failing = draw(2) ? 20 + draw(200) : 0;
 	for (i = 0; i < NR_SLOTS; i++)
 		world.slot[i].id = i;
@@ -200,6 +205,7 @@ void world_run(unsigned long ops)
 	memset(&world, 0, sizeof(world));
 	world.changing = -1;
 	world.format = &cpu_formats[draw(cpu_nr_formats)];
+	world.large = draw(2);
 	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);
 	world_start();
 	while (world.ops < ops && !draw_is_over()) {

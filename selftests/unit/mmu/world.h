@@ -53,6 +53,12 @@ struct model_slot {
  * @manual: mode of the log
  * @events: counts what can take a mapping away
  * @invalidating: invalidations under way
+ * @zaps: how many entries above level 1 were taken away
+ * @small_zaps: and how many of level 1
+ * @large: large pages are many, and the host seldom splits them
+ * @ages: how often an ageing has begun or ended
+ * @flushes_begun: how many
+ * @flushed: as many had begun when the last one that has ended began
  * @ops: how many operations have begun
  * @value: the last value that was written anywhere
  * @recent: guest frames that were accessed, and will be again
@@ -70,6 +76,12 @@ struct world {
 	u64 manual;
 	unsigned long events;
 	unsigned int invalidating;
+	unsigned long zaps;
+	unsigned long small_zaps;
+	bool large;
+	unsigned long ages;
+	unsigned long flushes_begun;
+	unsigned long flushed;
 	unsigned long ops;
 	u64 value;
 	gfn_t recent[16];
