@@ -21,9 +21,6 @@
 #define ROW_NO_MUTEX BIT(2)
 /* The vCPU has to be loaded. */
 #define ROW_LOADED BIT(3)
-/* The handler copies the argument itself: its number does not tell how much there is. */
-#define ROW_RAW BIT(4)
-
 /* Neither copy the argument in nor out, whatever the number says: the handler does what is due. */
 #define ROW_RAW BIT(4)
 

@@ -52,27 +52,23 @@ static void split(unsigned int group)
 	host_end(group * HUGE_VPAGES, HUGE_VPAGES);
 }
 
-/* As host_begin(), of no huge page a part only; whole ones are small ones from now on. */
+/*
+ * As host_begin().  A huge page that it has a part of is split then, while the invalidation of the
+ * part is active, and a whole one is mapped by small entries from now on.
+ */
 static void begin_small(unsigned int first, unsigned int n)
 {
-	unsigned int head = first / HUGE_VPAGES, tail = (first + n - 1) / HUGE_VPAGES, group;
+	unsigned int group = first / HUGE_VPAGES, last = (first + n - 1) / HUGE_VPAGES;
 
-	for (;;) {
-		bool head_cut = first % HUGE_VPAGES || first + n < (head + 1) * HUGE_VPAGES;
-		bool tail_cut = (first + n) % HUGE_VPAGES;
+	host_begin(first, n);
+	for (; group <= last; group++) {
+		bool whole = group * HUGE_VPAGES >= first && (group + 1) * HUGE_VPAGES <= first + n;
 
-		if (head_cut && is_huge(head))
-			split(head);
-		if (tail_cut && is_huge(tail))
-			split(tail);
-		host_begin(first, n);
-		if (!(head_cut && is_huge(head)) && !(tail_cut && is_huge(tail)))
-			break;
-		host_end(first, n);
-	}
-	for (group = head; group <= tail; group++)
-		if (is_huge(group))
+		if (is_huge(group) && !whole)
+			split(group);
+		else if (is_huge(group))
 			host_unmap_huge(group * HUGE_VPAGES);
+	}
 }
 
 static unsigned long all_zaps(void)
