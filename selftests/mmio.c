@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KVM_EXIT_MMIO: what leaves the guest, in which pieces, and when it is complete.
- *
- * The device is what lies behind the guest's memory: DEVICE is the first address without a slot, so
- * that an operand can begin in memory and end in the device.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -12,97 +9,8 @@
 #include <string.h>
 #include <sys/time.h>
 
-#include "lib/guest.h"
+#include "lib/mmio.h"
 #include "lib/trace.h"
-
-#define DEVICE	    GUEST_MEM_SIZE
-#define S_DEVICE    STRING(GUEST_MEM_SIZE)
-#define DEVICE_SIZE 0x3000
-#define MAX_LOG	    32
-
-/* One exit. */
-struct piece {
-	uint64_t offset;
-	uint32_t len;
-	bool write;
-};
-
-static struct guest guest;
-static uint8_t device[DEVICE_SIZE];
-static struct piece pieces[MAX_LOG];
-static unsigned int nr_pieces;
-
-static void __start(const unsigned char *code, size_t size, enum cpu_mode mode)
-{
-	unsigned int i;
-
-	guest_create(&guest, 1);
-	__guest_load(&guest, code, size);
-	guest_start(&guest, 0, mode);
-	for (i = 0; i < DEVICE_SIZE; i++)
-		device[i] = i * 7 + 1;
-	nr_pieces = 0;
-}
-
-#define start(code, mode) __start(code, code##_end - code, mode)
-
-/* The guest may use SSE. */
-static void enable_sse(void)
-{
-	struct kvm_sregs sregs = guest_sregs(&guest, 0);
-
-	sregs.cr4 |= X86_CR4_OSFXSR;
-	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &sregs));
-}
-
-static void set_rdi(uint64_t rdi)
-{
-	struct kvm_regs regs = guest_regs(&guest, 0);
-
-	regs.rdi = rdi;
-	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
-}
-
-/* The exit is the device's: does what it asks for, and notes it. */
-static void serve(void)
-{
-	struct kvm_run *run = guest.vcpu[0].run;
-	uint64_t offset = run->mmio.phys_addr - DEVICE;
-
-	guest_expect_exit(&guest, 0, KVM_EXIT_MMIO);
-	REQUIRE(offset < DEVICE_SIZE && run->mmio.len <= 8 && nr_pieces < MAX_LOG,
-		"%u bytes at 0x%llx", run->mmio.len, (unsigned long long)run->mmio.phys_addr);
-	pieces[nr_pieces++] = (struct piece){ offset, run->mmio.len, run->mmio.is_write };
-	if (run->mmio.is_write)
-		memcpy(device + offset, run->mmio.data, run->mmio.len);
-	else
-		memcpy(run->mmio.data, device + offset, run->mmio.len);
-}
-
-static void run_to_hlt(void)
-{
-	while (guest_run(&guest, 0) == KVM_EXIT_MMIO)
-		serve();
-	guest_expect_exit(&guest, 0, KVM_EXIT_HLT);
-}
-
-static void __expect_pieces(const struct piece *expected, unsigned int nr)
-{
-	unsigned int i;
-
-	EXPECT_EQ(nr, nr_pieces);
-	for (i = 0; i < nr && i < nr_pieces; i++)
-		EXPECT(expected[i].offset == pieces[i].offset && expected[i].len == pieces[i].len &&
-			       expected[i].write == pieces[i].write,
-		       "piece %u: %s of %u bytes at 0x%llx", i, pieces[i].write ? "write" : "read",
-		       pieces[i].len, (unsigned long long)pieces[i].offset);
-}
-
-#define expect_pieces(...)                                                            \
-	do {                                                                          \
-		const struct piece expected_[] = { __VA_ARGS__ };                     \
-		__expect_pieces(expected_, sizeof(expected_) / sizeof(expected_[0])); \
-	} while (0)
 
 guest_code(code_lengths, 64,
 	   "mov $0x1122334455667788, %rax\n"
@@ -262,216 +170,6 @@ static void write_is_done_when_it_leaves(void)
 	expect_pieces({ 0, 4, true });
 }
 
-guest_code(code_absent, 64,
-	   "lea 1f(%rip), %r15\n"
-	   "movq $0, (%rdi)\n"
-	   "1: hlt\n");
-
-/* The second page is not there: a page fault, and the device sees nothing. */
-static void fault_before_the_device(void)
-{
-	uint64_t *directory, second = DEVICE + 0x200000;
-	struct trap trap;
-
-	start(code_absent, MODE_LONG);
-	guest_enable_traps(&guest, 0);
-	directory = guest_at(&guest, GUEST_TABLES + 0x2000, 0x1000);
-	directory[second >> 21] = 0;
-	set_rdi(second - 3);
-	run_to_hlt();
-	EXPECT_EQ(0, nr_pieces);
-	EXPECT_EQ(1, guest_nr_traps(&guest));
-	trap = guest_trap(&guest, 0);
-	EXPECT_EQ(14, trap.vector);
-	EXPECT_EQ(2, trap.error);
-	EXPECT_EQ(second, trap.cr2);
-}
-
-guest_code(code_push, 64,
-	   "lea 1f(%rip), %r15\n"
-	   "push (%rdi)\n"
-	   "mov %rsp, %rbx\n"
-	   "mov $0x800100, %esp\n"
-	   "push (%rdi)\n"
-	   "1: hlt\n");
-
-/* The handler of page faults has a stack of its own: the first of the interrupt stack table. */
-static void use_own_stack_for_faults(void)
-{
-	uint64_t *idt = guest_at(&guest, GUEST_IDT, 32 * 16);
-	uint64_t stack = GUEST_STACKS - 0x200;
-
-	memcpy(guest_at(&guest, guest_sregs(&guest, 0).tr.base + 0x24, 8), &stack, 8);
-	idt[2 * 14] |= 1ULL << 32;
-}
-
-/* PUSH of the device's word, which is read; and once more, onto a stack that is not there. */
-static void push_and_its_stack(void)
-{
-	uint64_t *directory;
-	struct trap trap;
-
-	start(code_push, MODE_LONG);
-	guest_enable_traps(&guest, 0);
-	use_own_stack_for_faults();
-	directory = guest_at(&guest, GUEST_TABLES + 0x2000, 0x1000);
-	directory[0x800000 >> 21] = 0;
-	set_rdi(DEVICE + 8);
-	run_to_hlt();
-	EXPECT_EQ(8, pieces[0].offset);
-	EXPECT_EQ(8, pieces[0].len);
-	EXPECT_OR_DIFFERS(&guest.dev, "push_reads_before_its_fault", nr_pieces == 1, "%u pieces",
-			  nr_pieces);
-	EXPECT_EQ(GUEST_STACKS - 8, guest_regs(&guest, 0).rbx);
-	EXPECT_EQ(*(uint64_t *)(device + 8), *(uint64_t *)guest_at(&guest, GUEST_STACKS - 8, 8));
-	EXPECT_EQ(1, guest_nr_traps(&guest));
-	trap = guest_trap(&guest, 0);
-	EXPECT_EQ(14, trap.vector);
-	EXPECT_EQ(2, trap.error);
-	EXPECT_EQ(0x8000f8, trap.cr2);
-}
-
-guest_code(code_string, 64,
-	   "mov $5, %ecx\n"
-	   "mov $" S_SHARED ", %esi\n"
-	   "rep movsb\n"
-	   "mov $2, %ecx\n"
-	   "mov $0x01020304, %eax\n"
-	   "rep stosl\n"
-	   "mov $" S_DEVICE ", %esi\n"
-	   "mov $" S_SHARED " + 0x100, %edi\n"
-	   "mov $3, %ecx\n"
-	   "rep movsw\n"
-	   "hlt\n");
-
-/* An element a time, the counts and pointers as on memory. */
-static void strings(void)
-{
-	struct kvm_regs regs;
-
-	start(code_string, MODE_LONG);
-	memcpy(guest_at(&guest, GUEST_SHARED, 5), "hello", 5);
-	set_rdi(DEVICE);
-	run_to_hlt();
-	expect_pieces({ 0, 1, true }, { 1, 1, true }, { 2, 1, true }, { 3, 1, true },
-		      { 4, 1, true }, { 5, 4, true }, { 9, 4, true }, { 0, 2, false },
-		      { 2, 2, false }, { 4, 2, false });
-	EXPECT(!memcmp(device, "hello\x04\x03\x02\x01\x04\x03\x02\x01", 13), "the device's bytes");
-	EXPECT(!memcmp(guest_at(&guest, GUEST_SHARED + 0x100, 6), "hello\x04", 6), "the guest's");
-	regs = guest_regs(&guest, 0);
-	EXPECT_EQ(0, regs.rcx);
-	EXPECT_EQ(DEVICE + 6, regs.rsi);
-	EXPECT_EQ(GUEST_SHARED + 0x106, regs.rdi);
-}
-
-guest_code(code_locked, 64,
-	   "mov (%rdi), %eax\n"
-	   "mov $0x55, %ebx\n"
-	   "lock cmpxchg %ebx, (%rdi)\n"
-	   "setz %dl\n"
-	   "lock incl (%rdi)\n"
-	   "lock btsl $31, (%rdi)\n"
-	   "xchg %ebx, (%rdi)\n"
-	   "hlt\n");
-
-/* A device has no bus lock: a read and a write. */
-static void locked(void)
-{
-	struct kvm_regs regs;
-
-	start(code_locked, MODE_LONG);
-	set_rdi(DEVICE);
-	run_to_hlt();
-	regs = guest_regs(&guest, 0);
-	EXPECT_EQ(1, regs.rdx & 0xff);
-	EXPECT_EQ(0x80000056, regs.rbx);
-	EXPECT_EQ(0x55, *(uint32_t *)device);
-	EXPECT_EQ(9, nr_pieces);
-}
-
-guest_code(code_real, 16,
-	   "mov $0x1234, %ax\n"
-	   "mov %ax, (%bx)\n"
-	   "mov 1(%bx), %cl\n"
-	   "hlt\n");
-
-static void real_mode(void)
-{
-	struct kvm_sregs sregs;
-
-	start(code_real, MODE_REAL);
-	sregs = guest_sregs(&guest, 0);
-	sregs.ds.base = DEVICE + 0x40;
-	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &sregs));
-	run_to_hlt();
-	expect_pieces({ 0x40, 2, true }, { 0x41, 1, false });
-	EXPECT_EQ(0x12, guest_regs(&guest, 0).rcx & 0xff);
-}
-
-guest_code(code_32, 32,
-	   "movl $0xabcdef01, " S_DEVICE " + 0x80\n"
-	   "mov $" S_DEVICE ", %ebp\n"
-	   "addl $0x1000, 0x80(%ebp)\n"
-	   "mov %gs:0x80, %eax\n"
-	   "hlt\n");
-
-static void in_32_bits(enum cpu_mode mode)
-{
-	struct kvm_sregs sregs;
-
-	start(code_32, mode);
-	sregs = guest_sregs(&guest, 0);
-	sregs.gs.base = DEVICE;
-	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &sregs));
-	run_to_hlt();
-	expect_pieces({ 0x80, 4, true }, { 0x80, 4, false }, { 0x80, 4, true }, { 0x80, 4, false });
-	EXPECT_EQ(0xabcdff01, guest_regs(&guest, 0).rax);
-}
-
-static void protected_32(void)
-{
-	in_32_bits(MODE_PROT32);
-}
-
-static void paging_32(void)
-{
-	in_32_bits(MODE_PAGED32);
-}
-
-static void paging_pae(void)
-{
-	in_32_bits(MODE_PAE);
-}
-
-static void compatibility(void)
-{
-	in_32_bits(MODE_COMPAT);
-}
-
-guest_code(code_unknown, 64,
-	   "addps (%rdi), %xmm0\n"
-	   "hlt\n");
-
-/* What no one emulates: its bytes, and the guest stands where it stood. */
-static void unknown_instruction(void)
-{
-	struct kvm_run *run;
-
-	start(code_unknown, MODE_LONG);
-	enable_sse();
-	run = guest.vcpu[0].run;
-	set_rdi(DEVICE);
-	guest_run(&guest, 0);
-	guest_expect_exit(&guest, 0, KVM_EXIT_INTERNAL_ERROR);
-	EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, run->emulation_failure.suberror);
-	EXPECT_EQ(GUEST_CODE, guest_regs(&guest, 0).rip);
-	EXPECT(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES,
-	       "no bytes");
-	EXPECT(run->emulation_failure.insn_size >= 3 &&
-		       !memcmp(run->emulation_failure.insn_bytes, code_unknown, 3),
-	       "other bytes");
-}
-
 /* User space has sent the guest elsewhere meanwhile: the read is dropped. */
 static void moved_meanwhile(void)
 {
@@ -622,15 +320,6 @@ static void delivery_into_the_device(void)
 	EXPECT_EQ(GUEST_CODE, guest_regs(&guest, 0).rip);
 }
 
-static void exit_on_failure_can_be_asked_for(void)
-{
-	guest_create(&guest, 1);
-	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_EXIT_ON_EMULATION_FAILURE));
-	EXPECT_ERRNO(0, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 1));
-	EXPECT_ERRNO(0, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 0));
-	EXPECT_ERRNO(EINVAL, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 2));
-}
-
 static const struct ktap_test tests[] = {
 	KTAP_TEST(lengths),
 	KTAP_TEST(sixteen_bytes),
@@ -639,22 +328,11 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(immediate_exit_completes_a_read),
 	KTAP_TEST(immediate_exit_between_pieces),
 	KTAP_TEST(write_is_done_when_it_leaves),
-	KTAP_TEST(fault_before_the_device),
-	KTAP_TEST(push_and_its_stack),
-	KTAP_TEST(strings),
-	KTAP_TEST(locked),
-	KTAP_TEST(real_mode),
-	KTAP_TEST(protected_32),
-	KTAP_TEST(paging_32),
-	KTAP_TEST(paging_pae),
-	KTAP_TEST(compatibility),
-	KTAP_TEST(unknown_instruction),
 	KTAP_TEST(moved_meanwhile),
 	KTAP_TEST(signals),
 	KTAP_TEST(traced),
 	KTAP_TEST(single_step),
 	KTAP_TEST(delivery_into_the_device),
-	KTAP_TEST(exit_on_failure_can_be_asked_for),
 };
 
 KTAP_MAIN(tests)

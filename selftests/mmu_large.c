@@ -175,6 +175,15 @@ static void warm_up(struct fixture *f)
 	RUN(f, code_write, WARM, 1);
 }
 
+/* A slot of huge pages, of which nothing is mapped yet. */
+static void set_up_huge(struct fixture *f)
+{
+	set_up(f);
+	make_huge(f->host, NR);
+	set_slot(f, FAR, f->host, NR * HUGE, 0);
+	warm_up(f);
+}
+
 #define EXPECT_FAULTS(f, n) EXPECT_EQ(n, stats_value(&(f)->vcpu, "pf_taken") - (f)->faults)
 #define EXPECT_LARGE(f, n)  EXPECT_EQ(n, stats_value(&(f)->vm, "pages_2m"))
 
@@ -182,10 +191,7 @@ static void one_fault_each(void)
 {
 	struct fixture f;
 
-	set_up(&f);
-	make_huge(f.host, NR);
-	set_slot(&f, FAR, f.host, NR * HUGE, 0);
-	warm_up(&f);
+	set_up_huge(&f);
 	RUN(&f, code_write, FAR, NR * PAGES);
 	EXPECT_FAULTS(&f, NR);
 	EXPECT_LARGE(&f, NR);
@@ -199,10 +205,7 @@ static void read_first(void)
 {
 	struct fixture f;
 
-	set_up(&f);
-	make_huge(f.host, NR);
-	set_slot(&f, FAR, f.host, NR * HUGE, 0);
-	warm_up(&f);
+	set_up_huge(&f);
 	EXPECT_EQ(NR * PAGES, RUN(&f, code_read, FAR, NR * PAGES));
 	EXPECT_FAULTS(&f, NR);
 	RUN(&f, code_write, FAR, NR * PAGES);
@@ -270,10 +273,7 @@ static void split_for_the_log(void)
 {
 	struct fixture f;
 
-	set_up(&f);
-	make_huge(f.host, NR);
-	set_slot(&f, FAR, f.host, NR * HUGE, 0);
-	warm_up(&f);
+	set_up_huge(&f);
 	RUN(&f, code_write, FAR, NR * PAGES);
 	EXPECT_LARGE(&f, NR);
 	set_slot(&f, FAR, f.host, NR * HUGE, KVM_MEM_LOG_DIRTY_PAGES);
@@ -332,10 +332,7 @@ static void one_page_is_taken(void)
 {
 	struct fixture f;
 
-	set_up(&f);
-	make_huge(f.host, NR);
-	set_slot(&f, FAR, f.host, NR * HUGE, 0);
-	warm_up(&f);
+	set_up_huge(&f);
 	RUN(&f, code_write, FAR, NR * PAGES);
 	REQUIRE(madvise(f.host + HUGE + 5 * PAGE, PAGE, MADV_DONTNEED) == 0);
 	EXPECT_EQ(NR * PAGES * 2 - 2, RUN(&f, code_read, FAR, NR * PAGES));
