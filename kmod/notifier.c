@@ -15,7 +15,8 @@ static struct mkvm *notifier_vm(struct mmu_notifier *mn)
 
 static int notifier_begin(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
-	mmu_invalidate_begin(&notifier_vm(mn)->mmu, range->start, range->end);
+	mmu_invalidate_begin(&notifier_vm(mn)->mmu, range->start, range->end,
+			     mmu_notifier_range_blockable(range));
 	return 0;
 }
 
@@ -44,7 +45,7 @@ static int notifier_test_young(struct mmu_notifier *mn, struct mm_struct *mm, un
 /* The process's memory is going for good; no vCPU can enter any more. */
 static void notifier_release(struct mmu_notifier *mn, struct mm_struct *mm)
 {
-	mmu_invalidate_begin(&notifier_vm(mn)->mmu, 0, TASK_SIZE_MAX);
+	mmu_invalidate_begin(&notifier_vm(mn)->mmu, 0, TASK_SIZE_MAX, true);
 	mmu_invalidate_end(&notifier_vm(mn)->mmu);
 }
 

@@ -147,12 +147,45 @@ static void count_event(struct mmu_vm *mmu, enum mmu_host_event event)
 	atomic_long_inc(&mmu->host_events[event]);
 }
 
+/* Where the part of [@start, @end) ends that is done without a break: a table of the last level. */
+static hva_t part_end(hva_t start, hva_t end)
+{
+	return min(end, (start | ((pt_span(2) << PAGE_SHIFT) - 1)) + 1);
+}
+
+/*
+ * Takes away what is mapped of [start, end), a part at a time, and gives the lock to who waits for
+ * it in between.  Where nothing is mapped any more nothing comes back: the invalidation is active.
+ * The slots may be others after a break, so the place is kept as an address.
+ */
+static bool zap_slowly(struct mmu_vm *mmu, hva_t start, hva_t end)
+{
+	struct interval_tree_node *node;
+	bool found = false;
+	hva_t part;
+
+	lockdep_assert_held_write(&mmu->lock);
+	for (; start < end; start = part) {
+		node = interval_tree_iter_first(&mmu->slots->hva_tree, start, end - 1);
+		if (!node)
+			break;
+		start = max_t(hva_t, start, node->start);
+		part = part_end(start, end);
+		found |= each_range(mmu, start, part, pt_range_zap);
+		if (part < end)
+			cond_resched_rwlock_write(&mmu->lock);
+	}
+	return found;
+}
+
 /*
  * The host is about to change what is behind [start, end): takes the mappings away and keeps new
- * ones out until mmu_invalidate_end().  Does not sleep.
+ * ones out until mmu_invalidate_end().  Sleeps only if it @may_sleep.
  */
-void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end)
+void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_sleep)
 {
+	bool found;
+
 	write_lock(&mmu->lock);
 	if (!mmu->invalidate_active++) {
 		mmu->invalidate_start = start;
@@ -162,7 +195,8 @@ void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end)
 		mmu->invalidate_end = max(mmu->invalidate_end, end);
 	}
 	count_event(mmu, MMU_HOST_INVALIDATE);
-	if (each_range(mmu, start, end, pt_range_zap))
+	found = may_sleep ? zap_slowly(mmu, start, end) : each_range(mmu, start, end, pt_range_zap);
+	if (found)
 		count_event(mmu, MMU_HOST_INVALIDATE_HIT);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu);

@@ -225,7 +225,7 @@ int mmu_root_level(const struct mmu_vcpu *mv);
 enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault) __must_check;
 
 /* Events from outside; each returns with every flush done that it or an earlier one owed. */
-void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end);
+void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_sleep);
 void mmu_invalidate_end(struct mmu_vm *mmu);
 bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush);
 bool mmu_is_young(struct mmu_vm *mmu, hva_t hva);

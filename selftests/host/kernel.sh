@@ -77,3 +77,18 @@ kernel_module() {
 	fi
 	echo "$name.ko"
 }
+
+# kernel_modules IMAGE NAME DIR: as kernel_module, with all that it depends on, in the order in which
+# they are to be loaded. What the kernel has built in is left out.
+kernel_modules() {
+	local builtin name depends
+
+	builtin=$(kernel_tree "$1") || builtin=/lib/modules/$(kernel_release "$1")
+	if grep -qE "/${2//[-_]/[-_]}\.ko\$" "$builtin/modules.builtin"; then
+		return
+	fi
+	name=$(kernel_module "$1" "$2" "$3")
+	depends=$(modinfo -F depends "$3/$name")
+	for depends in ${depends//,/ }; do kernel_modules "$1" "$depends" "$3"; done
+	echo "$name"
+}

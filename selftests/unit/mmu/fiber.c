@@ -163,6 +163,18 @@ void write_unlock(struct sim_lock *lock)
 	unlock_alone(lock);
 }
 
+/* Gives up the lock, if chance has it that somebody waits for it, and takes it again.  Did it? */
+bool sim_break(struct sim_lock *lock)
+{
+	check(lock->writer == self && self->spinning == 1);
+	if (!draw_one_in(2))
+		return false;
+	write_unlock(lock);
+	write_lock(lock);
+	self->breaks++;
+	return true;
+}
+
 void sim_mutex_lock(struct sim_lock *lock)
 {
 	check(!self->spinning);

@@ -34,6 +34,7 @@ struct sim_lock {
  * @alloc_failed: an allocation of this job failed
  * @gup_error: the last error of get_user_pages_fast() in this job, or 0
  * @faults: faults that were traced in this job
+ * @breaks: how often a spinning lock was given up on the way, ever
  * @installs: leaves that were added, or allow more, in this job
  */
 struct fiber {
@@ -50,6 +51,7 @@ struct fiber {
 	bool alloc_failed;
 	int gup_error;
 	unsigned int faults;
+	unsigned long breaks;
 	unsigned int installs;
 };
 
@@ -70,6 +72,7 @@ void read_lock(struct sim_lock *lock);
 void read_unlock(struct sim_lock *lock);
 void write_lock(struct sim_lock *lock);
 void write_unlock(struct sim_lock *lock);
+bool sim_break(struct sim_lock *lock);
 void sim_mutex_lock(struct sim_lock *lock);
 void sim_mutex_unlock(struct sim_lock *lock);
 void sim_srcu_lock(void);

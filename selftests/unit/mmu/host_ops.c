@@ -11,13 +11,16 @@
 
 void host_begin(unsigned int first, unsigned int n)
 {
+	unsigned long breaks = self->breaks;
 	unsigned int i;
 
 	point();
 	world_event();
 	world.invalidating++;
 	mmu_invalidate_begin(&world.mmu, HVA_BASE + (hva_t)first * PAGE_SIZE,
-			     HVA_BASE + (hva_t)(first + n) * PAGE_SIZE);
+			     HVA_BASE + (hva_t)(first + n) * PAGE_SIZE, draw(4));
+	if (self->breaks != breaks)
+		count(HOST_BREAK);
 	for (i = first; i < first + n; i++)
 		host_vpage_at(i)->blocked++;
 	point();
@@ -363,7 +366,7 @@ static void collapse(unsigned int group)
 
 static unsigned int pick_length(unsigned int first)
 {
-	unsigned int n = draw_one_in(200) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
+	unsigned int n = draw_one_in(60) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
 
 	return min(n, HVA_PAGES - first);
 }

@@ -45,6 +45,7 @@ typedef __s64 s64;
 #define min(a, b)	   ((a) < (b) ? (a) : (b))
 #define max(a, b)	   ((a) > (b) ? (a) : (b))
 #define min_t(t, a, b)	   min((t)(a), (t)(b))
+#define max_t(t, a, b)	   max((t)(a), (t)(b))
 #define __ffs(x)	   ((unsigned long)__builtin_ctzl(x))
 #define __fls(x)	   (63 - (unsigned long)__builtin_clzl(x))
 #define test_bit(n, map)   ((map)[(n) / 64] >> ((n) % 64) & 1)
@@ -105,14 +106,7 @@ struct srcu_struct {
 	check(((const struct sim_lock *)(lock))->writer == self || self->reading == (void *)(lock))
 #define might_sleep() check(!self->spinning)
 
-static inline bool cond_resched_rwlock_write(rwlock_t *lock)
-{
-	if (!draw_one_in(4))
-		return false;
-	write_unlock(lock);
-	write_lock(lock);
-	return true;
-}
+#define cond_resched_rwlock_write(lock) sim_break(lock)
 
 #define init_srcu_struct(s)		(sim_alloc_fails() ? -ENOMEM : ((s)->alive = true, 0))
 #define cleanup_srcu_struct(s)		((s)->alive = false)
