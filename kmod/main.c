@@ -95,7 +95,8 @@ static int __init mkvm_init(void)
 	r = x86_host_init();
 	if (r)
 		goto kick_exit;
-	x86_cpuid_setup();
+	x86_cpuid_setup_xstates();
+	x86_cpuid_setup_features();
 	x86_spec_setup();
 	mkvm_debugfs_init();
 	r = devices_register();

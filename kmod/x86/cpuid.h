@@ -58,13 +58,26 @@ struct x86_cpuid {
 	u64 xcr0;
 };
 
-/* cpuid_offer.c: what mkvm can offer on this host */
-void x86_cpuid_setup(void);
+/* A feature's bit in its register; <asm/cpufeature.h> has the names. */
+#define CPUID_BIT(name) BIT((X86_FEATURE_##name) & 31)
+
+/* Extended states; those before are in the legacy area of XSAVE. */
+#define CPUID_XSTATE_FIRST 2
+#define CPUID_XSTATE_NR	   64
+
+/* cpuid_bits.c: features that mkvm can offer on this host */
+void x86_cpuid_setup_features(void);
 void x86_cpuid_lacks(enum x86_feature feature); /* at load: the vendor's room cannot give it */
 bool x86_cpuid_offers(enum x86_feature feature);
+bool x86_cpuid_entry_has(const struct kvm_cpuid_entry2 *entry, enum x86_feature feature);
+void x86_cpuid_host_entry(struct kvm_cpuid_entry2 *entry, u32 function, u32 index);
+
+/* cpuid_xstate.c: the extended states among them */
+void x86_cpuid_setup_xstates(void);
 u64 x86_cpuid_offered_xcr0(void);
 u32 x86_cpuid_xstate_size(u64 states, bool compacted);
-bool x86_cpuid_entry_has(const struct kvm_cpuid_entry2 *entry, enum x86_feature feature);
+
+/* cpuid_offer.c: the table that says so */
 long x86_cpuid_supported(struct kvm_cpuid2 *cpuid, struct kvm_cpuid_entry2 __user *user);
 long x86_cpuid_emulated(struct kvm_cpuid2 *cpuid, struct kvm_cpuid_entry2 __user *user);
 

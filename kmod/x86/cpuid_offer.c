@@ -1,283 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPUID that mkvm can offer: the host's, cut down to what guests really get.
+ * The table of CPUID that mkvm can offer: the host's, cut down to what guests really get.
  *
- * A leaf's words of feature bits are rows of offer_words: which bits guests may have if the host
- * has them, and which they always have.  What the kernel has switched off on this machine is off
- * for guests too.  What else a leaf holds is for its function in offer_leaves; a leaf that is not
- * there is all zeroes.
- *
- * Never offered, whatever the host has: nested guests, SMM, LA57, protection keys, CET, AMX, SGX,
- * processor trace, performance counters, user wait, and the speculation controls of SPEC_CTRL.
+ * cpuid_bits.c says which feature bits these are.  What else a leaf holds is for its function in
+ * offer_leaves; a leaf that is not there is all zeroes.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
-#include <asm/fpu/xcr.h>
 #include <asm/processor.h>
 #include "vm_type.h"
 #include "x86/cpuid.h"
-#include "x86/x86.h"
 
 #define CPUID_MAX_ENTRIES 256 /* as kvm */
 #define CPUID_BASIC_LAST  0x1f
 #define CPUID_EXT_LAST	  0x80000021
 #define CPUID_SIGNATURE	  0x40000000
 #define OFFER_LINEAR_BITS 48 /* guests have no LA57 */
-#define XSTATE_FIRST	  2  /* the states before it are in the legacy area */
-#define XSTATE_NR	  64
-#define XSAVE_BASIC_BYTES (512 + 64) /* legacy area and header */
-
-#define HAS(name) BIT((X86_FEATURE_##name) & 31)
-
-/* No word of the kernel's own tells of this one. */
-#define NO_WORD (-1)
-
-/**
- * struct offer_word - a register of a leaf that is feature bits
- * @function: the leaf
- * @index: the subleaf
- * @reg: which register
- * @word: the kernel's word of the same bits, or NO_WORD
- * @may: bits that guests have if processor and kernel have them
- * @always: bits that guests have
- */
-struct offer_word {
-	u32 function;
-	u32 index;
-	enum cpuid_regs_idx reg;
-	int word;
-	u32 may;
-	u32 always;
-};
-
-static const struct offer_word offer_words[] = {
-	{ 1, 0, CPUID_ECX, CPUID_1_ECX,
-	  HAS(XMM3) | HAS(PCLMULQDQ) | HAS(SSSE3) | HAS(FMA) | HAS(CX16) | HAS(PCID) | HAS(XMM4_1) |
-		  HAS(XMM4_2) | HAS(MOVBE) | HAS(POPCNT) | HAS(AES) | HAS(XSAVE) | HAS(AVX) |
-		  HAS(F16C) | HAS(RDRAND),
-	  HAS(X2APIC) },
-	{ 1, 0, CPUID_EDX, CPUID_1_EDX,
-	  HAS(FPU) | HAS(VME) | HAS(DE) | HAS(PSE) | HAS(TSC) | HAS(MSR) | HAS(PAE) | HAS(MCE) |
-		  HAS(CX8) | HAS(APIC) | HAS(SEP) | HAS(MTRR) | HAS(PGE) | HAS(MCA) | HAS(CMOV) |
-		  HAS(PAT) | HAS(PSE36) | HAS(CLFLUSH) | HAS(MMX) | HAS(FXSR) | HAS(XMM) |
-		  HAS(XMM2) | HAS(SELFSNOOP),
-	  0 },
-	{ 7, 0, CPUID_EBX, CPUID_7_0_EBX,
-	  HAS(FSGSBASE) | HAS(BMI1) | HAS(HLE) | HAS(AVX2) | HAS(FDP_EXCPTN_ONLY) | HAS(SMEP) |
-		  HAS(BMI2) | HAS(ERMS) | HAS(INVPCID) | HAS(RTM) | HAS(ZERO_FCS_FDS) |
-		  HAS(AVX512F) | HAS(AVX512DQ) | HAS(RDSEED) | HAS(ADX) | HAS(SMAP) |
-		  HAS(AVX512IFMA) | HAS(CLFLUSHOPT) | HAS(CLWB) | HAS(AVX512PF) | HAS(AVX512ER) |
-		  HAS(AVX512CD) | HAS(SHA_NI) | HAS(AVX512BW) | HAS(AVX512VL),
-	  HAS(TSC_ADJUST) },
-	{ 7, 0, CPUID_ECX, CPUID_7_ECX,
-	  HAS(AVX512VBMI) | HAS(RDPID) | HAS(AVX512_VPOPCNTDQ) | HAS(UMIP) | HAS(AVX512_VBMI2) |
-		  HAS(GFNI) | HAS(VAES) | HAS(VPCLMULQDQ) | HAS(AVX512_VNNI) | HAS(AVX512_BITALG) |
-		  HAS(CLDEMOTE) | HAS(MOVDIRI) | HAS(MOVDIR64B),
-	  0 },
-	{ 7, 0, CPUID_EDX, CPUID_7_EDX,
-	  HAS(AVX512_4VNNIW) | HAS(AVX512_4FMAPS) | HAS(MD_CLEAR) | HAS(AVX512_VP2INTERSECT) |
-		  HAS(FSRM) | HAS(SERIALIZE) | HAS(TSXLDTRK) | HAS(AVX512_FP16) | HAS(FLUSH_L1D),
-	  HAS(ARCH_CAPABILITIES) },
-	/* and CMPCCXADD, FZRM, FSRS, FSRC, AVX-IFMA */
-	{ 7, 1, CPUID_EAX, CPUID_7_1_EAX,
-	  HAS(AVX_VNNI) | HAS(AVX512_BF16) | BIT(7) | BIT(10) | BIT(11) | BIT(12) | BIT(23), 0 },
-	/* AVX-VNNI-INT8, AVX-NE-CONVERT, PREFETCHITI */
-	{ 7, 1, CPUID_EDX, NO_WORD, BIT(4) | BIT(5) | BIT(14), 0 },
-	/* MCDT_NO */
-	{ 7, 2, CPUID_EDX, NO_WORD, BIT(5), 0 },
-	{ 0xd, 1, CPUID_EAX, CPUID_D_1_EAX,
-	  HAS(XSAVEOPT) | HAS(XSAVEC) | HAS(XGETBV1) | HAS(XSAVES), 0 },
-	{ 0x80000001, 0, CPUID_ECX, CPUID_8000_0001_ECX,
-	  HAS(LAHF_LM) | HAS(CMP_LEGACY) | HAS(CR8_LEGACY) | HAS(ABM) | HAS(SSE4A) |
-		  HAS(MISALIGNSSE) | HAS(3DNOWPREFETCH) | HAS(OSVW) | HAS(XOP) | HAS(FMA4) |
-		  HAS(TBM) | HAS(TOPOEXT),
-	  0 },
-	{ 0x80000001, 0, CPUID_EDX, CPUID_8000_0001_EDX,
-	  HAS(FPU) | HAS(VME) | HAS(DE) | HAS(PSE) | HAS(TSC) | HAS(MSR) | HAS(PAE) | HAS(MCE) |
-		  HAS(CX8) | HAS(APIC) | HAS(SYSCALL) | HAS(MTRR) | HAS(PGE) | HAS(MCA) |
-		  HAS(CMOV) | HAS(PAT) | HAS(PSE36) | HAS(NX) | HAS(MMXEXT) | HAS(MMX) | HAS(FXSR) |
-		  HAS(FXSR_OPT) | HAS(GBPAGES) | HAS(RDTSCP) | HAS(LM) | HAS(3DNOWEXT) | HAS(3DNOW),
-	  0 },
-	{ 0x80000008, 0, CPUID_EBX, CPUID_8000_0008_EBX,
-	  HAS(CLZERO) | HAS(XSAVEERPTR) | HAS(WBNOINVD) | HAS(AMD_IBPB) | HAS(AMD_SSB_NO), 0 },
-	/*
-	 * no nested data breakpoints, FS and GS base writes that do not serialise, serialising
-	 * LFENCE, null selectors that clear the base, SRSO_NO, SRSO_USER_KERNEL_NO; always: no
-	 * SMM_CTL
-	 */
-	{ 0x80000021, 0, CPUID_EAX, NO_WORD, BIT(0) | BIT(1) | BIT(2) | BIT(6) | BIT(29) | BIT(30),
-	  BIT(9) },
-	/* TSA_SQ_NO, TSA_L1_NO */
-	{ 0x80000021, 0, CPUID_ECX, NO_WORD, BIT(1) | BIT(2), 0 },
-};
-
-/* Where the features that mkvm acts upon stand. */
-static const struct {
-	u32 function;
-	u32 index;
-	enum cpuid_regs_idx reg;
-	u32 bit;
-} offer_features[NR_FEATURES] = {
-	[FEAT_XSAVE] = { 1, 0, CPUID_ECX, HAS(XSAVE) },
-	[FEAT_PCID] = { 1, 0, CPUID_ECX, HAS(PCID) },
-	[FEAT_X2APIC] = { 1, 0, CPUID_ECX, HAS(X2APIC) },
-	[FEAT_FSGSBASE] = { 7, 0, CPUID_EBX, HAS(FSGSBASE) },
-	[FEAT_TSC_ADJUST] = { 7, 0, CPUID_EBX, HAS(TSC_ADJUST) },
-	[FEAT_SMEP] = { 7, 0, CPUID_EBX, HAS(SMEP) },
-	[FEAT_SMAP] = { 7, 0, CPUID_EBX, HAS(SMAP) },
-	[FEAT_INVPCID] = { 7, 0, CPUID_EBX, HAS(INVPCID) },
-	[FEAT_UMIP] = { 7, 0, CPUID_ECX, HAS(UMIP) },
-	[FEAT_RDPID] = { 7, 0, CPUID_ECX, HAS(RDPID) },
-	[FEAT_FLUSH_L1D] = { 7, 0, CPUID_EDX, HAS(FLUSH_L1D) },
-	[FEAT_ARCH_CAPABILITIES] = { 7, 0, CPUID_EDX, HAS(ARCH_CAPABILITIES) },
-	[FEAT_XSAVES] = { 0xd, 1, CPUID_EAX, HAS(XSAVES) },
-	[FEAT_OSVW] = { 0x80000001, 0, CPUID_ECX, HAS(OSVW) },
-	[FEAT_NX] = { 0x80000001, 0, CPUID_EDX, HAS(NX) },
-	[FEAT_FXSR_OPT] = { 0x80000001, 0, CPUID_EDX, HAS(FXSR_OPT) },
-	[FEAT_RDTSCP] = { 0x80000001, 0, CPUID_EDX, HAS(RDTSCP) },
-	[FEAT_LM] = { 0x80000001, 0, CPUID_EDX, HAS(LM) },
-	[FEAT_IBPB] = { 0x80000008, 0, CPUID_EBX, HAS(AMD_IBPB) },
-};
-
-/* An extended state in the XSAVE area: @offset in the standard format. */
-struct xstate {
-	u32 size;
-	u32 offset;
-	bool aligned; /* to 64 bytes, in the compacted format */
-};
-
-static struct xstate offer_xstates[XSTATE_NR] __ro_after_init;
-static u32 offer_lacking __ro_after_init; /* BIT(FEAT_*) */
-static u32 offer_has __ro_after_init;	  /* BIT(FEAT_*) */
-
-static u32 *entry_reg(struct kvm_cpuid_entry2 *entry, enum cpuid_regs_idx reg)
-{
-	switch (reg) {
-	case CPUID_EAX:
-		return &entry->eax;
-	case CPUID_EBX:
-		return &entry->ebx;
-	case CPUID_ECX:
-		return &entry->ecx;
-	default:
-		return &entry->edx;
-	}
-}
-
-/* An entry that does not care for the index stands for every subleaf. */
-bool x86_cpuid_entry_has(const struct kvm_cpuid_entry2 *entry, enum x86_feature feature)
-{
-	if (entry->function != offer_features[feature].function)
-		return false;
-	if ((entry->flags & KVM_CPUID_FLAG_SIGNIFCANT_INDEX) &&
-	    entry->index != offer_features[feature].index)
-		return false;
-	return *entry_reg((struct kvm_cpuid_entry2 *)entry, offer_features[feature].reg) &
-	       offer_features[feature].bit;
-}
-
-bool x86_cpuid_offers(enum x86_feature feature)
-{
-	return offer_has & BIT(feature);
-}
-
-void x86_cpuid_lacks(enum x86_feature feature)
-{
-	offer_lacking |= BIT(feature);
-}
-
-/* All of AVX-512's states or none: XCR0 takes them together only. */
-u64 x86_cpuid_offered_xcr0(void)
-{
-	u64 host = x86_host_xcr0();
-	u64 offered = host & (XFEATURE_MASK_FP | XFEATURE_MASK_SSE | XFEATURE_MASK_YMM);
-
-	if ((host & XFEATURE_MASK_AVX512) == XFEATURE_MASK_AVX512)
-		offered |= XFEATURE_MASK_AVX512;
-	return offered;
-}
-
-/* Bytes of an XSAVE area for @states. */
-u32 x86_cpuid_xstate_size(u64 states, bool compacted)
-{
-	u32 end, size = XSAVE_BASIC_BYTES;
-	int i;
-
-	for (i = XSTATE_FIRST; i < XSTATE_NR; i++) {
-		if (!(states & BIT_ULL(i)))
-			continue;
-		if (!compacted)
-			end = offer_xstates[i].offset;
-		else
-			end = offer_xstates[i].aligned ? ALIGN(size, 64) : size;
-		size = max(size, end + offer_xstates[i].size);
-	}
-	return size;
-}
-
-/* The entry of a subleaf as the processor has it, its feature bits as guests may have them. */
-static void offer_entry(struct kvm_cpuid_entry2 *entry, u32 function, u32 index)
-{
-	unsigned int i;
-	u32 *reg;
-
-	memset(entry, 0, sizeof(*entry));
-	entry->function = function;
-	entry->index = index;
-	/* The one leaf that guests may have where the processor has none. */
-	if (function < 0x80000000 || function <= boot_cpu_data.extended_cpuid_level)
-		cpuid_count(function, index, &entry->eax, &entry->ebx, &entry->ecx, &entry->edx);
-
-	for (i = 0; i < ARRAY_SIZE(offer_words); i++) {
-		const struct offer_word *word = &offer_words[i];
-
-		if (word->function != function || word->index != index)
-			continue;
-		reg = entry_reg(entry, word->reg);
-		*reg &= word->may;
-		if (word->word != NO_WORD)
-			*reg &= boot_cpu_data.x86_capability[word->word];
-		*reg |= word->always;
-	}
-	for (i = FEAT_NONE + 1; i < NR_FEATURES; i++)
-		if ((offer_lacking & BIT(i)) && offer_features[i].function == function &&
-		    offer_features[i].index == index)
-			*entry_reg(entry, offer_features[i].reg) &= ~offer_features[i].bit;
-}
-
-static void __init offer_setup_xstates(void)
-{
-	u32 eax, ebx, ecx, edx;
-	int i;
-
-	for (i = XSTATE_FIRST; i < XSTATE_NR; i++) {
-		if (!(x86_cpuid_offered_xcr0() & BIT_ULL(i)))
-			continue;
-		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
-		offer_xstates[i] = (struct xstate){
-			.size = eax,
-			.offset = ebx,
-			.aligned = ecx & BIT(1),
-		};
-	}
-}
-
-/* At load, after the vendor's room has said what it cannot give. */
-void __init x86_cpuid_setup(void)
-{
-	struct kvm_cpuid_entry2 entry;
-	unsigned int i;
-
-	offer_setup_xstates();
-	for (i = FEAT_NONE + 1; i < NR_FEATURES; i++) {
-		offer_entry(&entry, offer_features[i].function, offer_features[i].index);
-		if (x86_cpuid_entry_has(&entry, i))
-			offer_has |= BIT(i);
-	}
-}
 
 /**
  * struct offer_list - the table that is being made
@@ -299,7 +40,7 @@ static struct kvm_cpuid_entry2 *offer_add(struct offer_list *list, u32 function,
 	if (list->nr >= list->room)
 		return NULL;
 	entry = &list->entries[list->nr++];
-	offer_entry(entry, function, index);
+	x86_cpuid_host_entry(entry, function, index);
 	return entry;
 }
 
@@ -397,11 +138,12 @@ static int offer_xsave(struct offer_list *list, struct kvm_cpuid_entry2 *entry)
 	if (!entry)
 		return -E2BIG;
 	entry->flags = KVM_CPUID_FLAG_SIGNIFCANT_INDEX;
-	entry->ebx =
-		entry->eax & (HAS(XSAVEC) | HAS(XSAVES)) ? x86_cpuid_xstate_size(offered, true) : 0;
+	entry->ebx = entry->eax & (CPUID_BIT(XSAVEC) | CPUID_BIT(XSAVES))
+			     ? x86_cpuid_xstate_size(offered, true)
+			     : 0;
 	entry->ecx = 0;
 	entry->edx = 0;
-	for (i = XSTATE_FIRST; i < XSTATE_NR; i++) {
+	for (i = CPUID_XSTATE_FIRST; i < CPUID_XSTATE_NR; i++) {
 		if (!(offered & BIT_ULL(i)))
 			continue;
 		entry = offer_add(list, 0xd, i);
@@ -472,10 +214,10 @@ static int offer_addresses(struct offer_list *list, struct kvm_cpuid_entry2 *ent
 	entry->ecx &= ~(GENMASK(31, 16) | GENMASK(11, 8));
 	entry->edx = 0;
 	if (!boot_cpu_has_bug(X86_BUG_SPEC_STORE_BYPASS))
-		entry->ebx |= HAS(AMD_SSB_NO);
+		entry->ebx |= CPUID_BIT(AMD_SSB_NO);
 	/* Intel tells of it elsewhere, together with what is not offered. */
 	if (boot_cpu_has(X86_FEATURE_IBPB))
-		entry->ebx |= HAS(AMD_IBPB);
+		entry->ebx |= CPUID_BIT(AMD_IBPB);
 	return 0;
 }
 
