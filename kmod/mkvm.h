@@ -157,6 +157,7 @@ struct mkvm_vcpu {
 		u8 len;	   /* its length */
 		u8 size;   /* bytes of an element */
 		u16 count; /* elements of INS, to be stored at gpa */
+		u16 port;  /* of IN */
 		gpa_t gpa;
 	} pio;
 	struct {

@@ -198,8 +198,6 @@ int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 		r = vcpu_resume(vcpu);
 	/* Whoever steps learns from this exit where the guest is. */
 	vcpu->x86.debug.stepped = false;
-	if (!r && vcpu->run->exit_reason == KVM_EXIT_MMIO)
-		vcpu->counts.mmio_exits++;
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, false);
 	x86_run_end(vcpu);
 	mkvm_vcpu_put(vcpu);

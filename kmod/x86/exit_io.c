@@ -33,7 +33,7 @@ static int pio_complete_in(struct mkvm_vcpu *vcpu)
 		*rax = value;
 	else
 		*rax = (*rax & ~GENMASK_ULL(8 * vcpu->pio.size - 1, 0)) | value;
-	trace_mkvm_pio(vcpu->id, true, vcpu->run->io.port, vcpu->pio.size, value);
+	trace_mkvm_pio(vcpu->id, true, vcpu->pio.port, vcpu->pio.size, value);
 	return pio_skip(vcpu);
 }
 
@@ -51,6 +51,7 @@ int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, un
 	vcpu->pio.rip = vcpu->x86.rip;
 	vcpu->pio.len = len;
 	vcpu->pio.size = size;
+	vcpu->pio.port = port;
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
 	run->io.size = size;

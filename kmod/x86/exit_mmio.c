@@ -62,6 +62,7 @@ static int mmio_exit(struct mkvm_vcpu *vcpu, bool write)
 	const struct emu *emu = &vcpu->x86.emu;
 	struct kvm_run *run = vcpu->run;
 
+	vcpu->counts.mmio_exits++;
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = emu->io.gpa;
 	run->mmio.len = emu->io.len;
