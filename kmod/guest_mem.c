@@ -115,15 +115,43 @@ static int exchange_128(void __user *user, const void *old, const void *new)
 	return r ? r : !equal;
 }
 
+/* Would the processor trap the lock?  It must not be the kernel's that it traps. */
+static bool lock_is_split(const void __user *user, size_t len)
+{
+	unsigned long first = (unsigned long)user, last = first + len - 1;
+
+	return boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) &&
+	       first / L1_CACHE_BYTES != last / L1_CACHE_BYTES;
+}
+
+/*
+ * exchange() in two steps.  The VM's other exchanges of this kind are kept out, so that none of
+ * them is lost; what the guest, or the process, stores between the steps is.  A signal that kills
+ * ends the wait: as if memory had changed.
+ */
+static int exchange_split(struct memslot_table *slots, void __user *user, const void *old,
+			  const void *new, size_t len)
+{
+	u8 now[sizeof(struct pair)];
+	int r = -EFAULT;
+
+	if (len > sizeof(now))
+		return -EFAULT;
+	if (mutex_lock_killable(&slots->split_lock))
+		return 1;
+	if (copy_from_user(now, user, len))
+		goto unlock;
+	r = 1;
+	if (!memcmp(now, old, len))
+		r = copy_to_user(user, new, len) ? -EFAULT : 0;
+unlock:
+	mutex_unlock(&slots->split_lock);
+	return r;
+}
+
 /* guest_mem_exchange() in the process. */
 static int exchange(void __user *user, const void *old, const void *new, size_t len)
 {
-	unsigned long last = (unsigned long)user + len - 1;
-
-	/* Where the processor traps a lock across cache lines it must not be the kernel's. */
-	if (boot_cpu_has(X86_FEATURE_SPLIT_LOCK_DETECT) &&
-	    (unsigned long)user / L1_CACHE_BYTES != last / L1_CACHE_BYTES)
-		return copy_to_user(user, new, len) ? -EFAULT : 0;
 	switch (len) {
 	case 1:
 		return exchange_8(user, old, new);
@@ -141,9 +169,9 @@ static int exchange(void __user *user, const void *old, const void *new, size_t 
 }
 
 /*
- * Atomically: if the @len bytes at @gpa, within one page, are still @old, makes them @new and marks
- * the page dirty.  Context as guest_mem_read().  0; 1: they are not; -ENOENT and -EFAULT as
- * guest_mem_write().
+ * Atomically (but see exchange_split()): if the @len bytes at @gpa, within one page, are still
+ * @old, makes them @new and marks the page dirty.  Context as guest_mem_read().  0; 1: they are
+ * not; -ENOENT and -EFAULT as guest_mem_write().
  */
 int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, const void *new,
 		       size_t len)
@@ -154,7 +182,10 @@ int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, 
 
 	if (!user)
 		return -ENOENT;
-	r = exchange(user, old, new, len);
+	if (lock_is_split(user, len))
+		r = exchange_split(slots, user, old, new, len);
+	else
+		r = exchange(user, old, new, len);
 	if (!r)
 		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 	return r;

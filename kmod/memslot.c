@@ -29,6 +29,7 @@ int memslot_table_init(struct memslot_table *table)
 		return r;
 	}
 	mutex_init(&table->lock);
+	mutex_init(&table->split_lock);
 	xa_init(&table->by_id);
 	table->hva_tree = RB_ROOT_CACHED;
 	RCU_INIT_POINTER(table->active, none);

@@ -61,6 +61,7 @@ struct memslots_retired {
  * @nr_retired: how many there are; @lock
  * @by_id: the slots by the caller's number; @lock
  * @hva_tree: slots by host virtual address; the MMU's lock
+ * @split_lock: excludes emulated split locks from each other; inside @srcu
  * @manual_log: KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2; @lock
  */
 struct memslot_table {
@@ -71,6 +72,7 @@ struct memslot_table {
 	unsigned int nr_retired;
 	struct xarray by_id;
 	struct rb_root_cached hva_tree;
+	struct mutex split_lock;
 	u64 manual_log;
 };
 

@@ -98,6 +98,7 @@ struct srcu_struct {
 #define rwlock_init(lock)		(*(lock) = (rwlock_t){ 0 })
 #define mutex_init(m)			rwlock_init(&(m)->l)
 #define mutex_lock(m)			sim_mutex_lock(&(m)->l)
+#define mutex_lock_killable(m)		(sim_mutex_lock(&(m)->l), 0)
 #define mutex_unlock(m)			sim_mutex_unlock(&(m)->l)
 #define lockdep_is_held(m)		((m)->l.writer == self)
 #define lockdep_assert_held_write(lock) check((lock)->writer == self)
@@ -168,11 +169,13 @@ static inline int xa_err(const void *p)
 #define mark_page_accessed(page) ((page)->young = true)
 
 /* The user's memory: host.c. */
-#define access_ok(user, size)			  true
-#define user_access_begin(user, n)		  false
-#define user_access_end()			  ((void)0)
-#define _ASM_EXTABLE_TYPE_REG(...)		  ""
-#define boot_cpu_has(feature)			  false
+#define access_ok(user, size)	   true
+#define user_access_begin(user, n) false
+#define user_access_end()	   ((void)0)
+#define _ASM_EXTABLE_TYPE_REG(...) ""
+#ifndef boot_cpu_has
+#define boot_cpu_has(feature) false
+#endif
 #define current					  NULL
 #define signal_pending(task)			  false
 #define __try_cmpxchg_user(user, old, new, label) sim_exchange_user(user, old, &(new), sizeof(new))
