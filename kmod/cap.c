@@ -88,6 +88,9 @@ long mkvm_cap(unsigned long cap)
 		return KVM_SYNC_X86_VALID_FIELDS;
 	case KVM_CAP_XSAVE2:
 		return x86_xsave_size();
+	case KVM_CAP_TSC_CONTROL:
+	case KVM_CAP_VM_TSC_CONTROL:
+		return x86_tsc_scaling();
 	case KVM_CAP_XCRS:
 		return boot_cpu_has(X86_FEATURE_XSAVE);
 	case MKVM_CAP_MMU:

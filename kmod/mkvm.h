@@ -45,9 +45,10 @@
  *	atomic
  * @debugfs: its directory there; immutable
  * @notifier: tells of changes to the process's memory
- * @tsc_lock: guards @tsc_offset
- * @tsc_offset: guest TSC minus host TSC, without what later suspends took; @tsc_lock
- * @tsc_lost: what suspends had taken from the host's TSC by then; immutable
+ * @tsc_lock: guards @tsc_base and @tsc_value
+ * @tsc_base: when the host's TSC, with what suspends have taken, was this, the guest's was
+ *	@tsc_value; @tsc_lock
+ * @tsc_value: see @tsc_base
  * @msr_exit_reasons: KVM_MSR_EXIT_REASON_* that user space wants to see; atomic
  * @msr_filter: what the guest may do to MSRs; NULL: all.  Written under @lock, read under the
  *	slots' SRCU
@@ -77,8 +78,8 @@ struct mkvm {
 	struct dentry *debugfs;
 	struct mmu_notifier notifier;
 	struct mutex tsc_lock;
-	u64 tsc_offset;
-	u64 tsc_lost;
+	u64 tsc_base;
+	u64 tsc_value;
 	u32 msr_exit_reasons;
 	struct msr_filter __rcu *msr_filter;
 	bool no_platform_info;
@@ -156,8 +157,8 @@ struct mkvm_vcpu {
 		u64 rip;   /* of the instruction */
 		u8 len;	   /* its length */
 		u8 size;   /* bytes of an element */
-		u16 count; /* elements of INS, to be stored at gpa */
 		u16 port;  /* of IN */
+		u16 count; /* elements of INS, to be stored at gpa */
 		gpa_t gpa;
 	} pio;
 	struct {

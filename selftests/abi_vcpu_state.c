@@ -233,24 +233,58 @@ static void tsc_frequency(void)
 	REQUIRE(fd >= 0, "no second vCPU");
 	EXPECT_EQ(khz - khz / 10000, ioctl(fd, KVM_GET_TSC_KHZ, 0));
 	EXPECT_EQ(khz + khz / 10000, call(&guest, KVM_GET_TSC_KHZ, NULL));
-
-	if (!kvm_dev_extension(&guest.dev, KVM_CAP_TSC_CONTROL))
-		EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_TSC_KHZ, (void *)(long)(khz / 2)));
 }
 
-/* Nobody scales: kvm 6.12 takes more than the host's and lets the counter run after it. */
-static void faster_than_the_host(void)
+/* A processor that does not scale: kvm lets a counter that shall be faster catch up. */
+static void refuse_frequencies(const struct guest *guest, long khz)
+{
+	bool refused = call(guest, KVM_SET_TSC_KHZ, (void *)(khz * 2)) == -EINVAL;
+
+	EXPECT_OR_DIFFERS(&guest->dev, "faster_refused", refused, "twice the host's is taken");
+	refused = ioctl(guest->vm.fd, KVM_SET_TSC_KHZ, khz * 2) < 0;
+	EXPECT_OR_DIFFERS(&guest->dev, "vm_refused", refused, "the VM takes any frequency");
+	EXPECT_ERRNO(EINVAL, call(guest, KVM_SET_TSC_KHZ, (void *)(khz / 2)));
+	EXPECT_ERRNO(0, call(guest, KVM_SET_TSC_KHZ, NULL));
+	EXPECT_EQ(khz, call(guest, KVM_GET_TSC_KHZ, NULL));
+}
+
+/* guest_tsc.c looks at what comes of them. */
+static void take_frequencies(const struct guest *guest, long khz)
+{
+	long wanted;
+
+	for (wanted = khz / 8; wanted <= khz * 8; wanted *= 2) {
+		EXPECT_ERRNO(0, call(guest, KVM_SET_TSC_KHZ, (void *)wanted));
+		EXPECT_EQ(wanted, call(guest, KVM_GET_TSC_KHZ, NULL));
+		EXPECT_EQ(0, ioctl(guest->vm.fd, KVM_SET_TSC_KHZ, wanted));
+		EXPECT_EQ(wanted, ioctl(guest->vm.fd, KVM_GET_TSC_KHZ, 0));
+	}
+	wanted /= 2;
+	EXPECT_ERRNO(EINVAL, call(guest, KVM_SET_TSC_KHZ, (void *)0x7fffffffL));
+	EXPECT_ERRNO(EINVAL, call(guest, KVM_SET_TSC_KHZ, (void *)0xffffffffL));
+	EXPECT_EQ(-1, ioctl(guest->vm.fd, KVM_SET_TSC_KHZ, 0x7fffffffL));
+	EXPECT_EQ(wanted, call(guest, KVM_GET_TSC_KHZ, NULL));
+	EXPECT_EQ(wanted, ioctl(guest->vm.fd, KVM_GET_TSC_KHZ, 0));
+	/* 0 is the host's again, for both. */
+	EXPECT_ERRNO(0, call(guest, KVM_SET_TSC_KHZ, NULL));
+	EXPECT_EQ(khz, call(guest, KVM_GET_TSC_KHZ, NULL));
+	EXPECT_EQ(0, ioctl(guest->vm.fd, KVM_SET_TSC_KHZ, 0));
+	EXPECT_EQ(khz, ioctl(guest->vm.fd, KVM_GET_TSC_KHZ, 0));
+}
+
+static void other_frequencies(void)
 {
 	struct guest guest;
-	int khz;
+	long khz;
 
 	guest_create(&guest, 1);
 	khz = call(&guest, KVM_GET_TSC_KHZ, NULL);
-	if (!kvm_dev_is_mkvm(&guest.dev))
-		ktap_skip("kvm lets the guest's counter catch up");
-	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_TSC_KHZ, (void *)(long)(khz * 2)));
-	EXPECT_EQ(-1, ioctl(guest.vm.fd, KVM_SET_TSC_KHZ, khz * 2));
-	EXPECT_EQ(khz, call(&guest, KVM_GET_TSC_KHZ, NULL));
+	EXPECT_EQ(kvm_dev_extension(&guest.dev, KVM_CAP_TSC_CONTROL),
+		  kvm_dev_extension(&guest.dev, KVM_CAP_VM_TSC_CONTROL));
+	if (kvm_dev_extension(&guest.dev, KVM_CAP_TSC_CONTROL))
+		take_frequencies(&guest, khz);
+	else
+		refuse_frequencies(&guest, khz);
 }
 
 static struct kvm_translation translate(const struct guest *guest, uint64_t address)
@@ -300,7 +334,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(debug_registers_in_the_guest),
 	KTAP_TEST(mp_state),
 	KTAP_TEST(tsc_frequency),
-	KTAP_TEST(faster_than_the_host),
+	KTAP_TEST(other_frequencies),
 	KTAP_TEST(addresses),
 };
 

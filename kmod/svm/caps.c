@@ -57,6 +57,8 @@ int svm_caps_setup(struct mmu_caps *caps)
 	if (!(efer & EFER_NX))
 		return caps_missing("the kernel runs without no-execute pages (EFER.NXE)");
 
+	if (svm_caps_tsc_ratio())
+		x86_tsc_scales(32, BIT_ULL(40) - 1);
 	caps->fmt = pte_fmt_npt();
 	caps->levels = pgtable_l5_enabled() ? 5 : 4;
 	caps->max_level = boot_cpu_has(X86_FEATURE_GBPAGES) ? 3 : 2;

@@ -25,6 +25,7 @@
  * @asid_next: the identifier that is handed out next
  * @tsc_aux: the host's TSC_AUX
  * @tsc_aux_now: what the register holds
+ * @tsc_ratio: what guests' time-stamp counters are multiplied by
  */
 struct svm_cpu {
 	void *hsave;
@@ -33,7 +34,11 @@ struct svm_cpu {
 	u32 asid_next;
 	u64 tsc_aux;
 	u64 tsc_aux_now;
+	u64 tsc_ratio;
 };
+
+/* The multiplier of guests' time-stamp counters has a fraction of 32 bits. */
+#define CPU_TSC_RATIO_1 BIT_ULL(32)
 
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 
@@ -99,9 +104,9 @@ int svm_cpu_enable(void)
 		rdmsrl(MSR_TSC_AUX, this->tsc_aux);
 		this->tsc_aux_now = this->tsc_aux;
 	}
-	/* Whoever was here before may have left another ratio than 1 (32 bits are a fraction). */
-	if (svm_caps_tsc_ratio())
-		wrmsr(MSR_AMD64_TSC_RATIO, 0, 1);
+	/* Whoever was here before may have left another ratio than 1. */
+	this->tsc_ratio = 0;
+	svm_cpu_load_tsc_ratio(CPU_TSC_RATIO_1);
 	/* Counters that shall not count in guests can tell guests only while SVM is on. */
 	amd_pmu_enable_virt();
 	compat_srso_guests(true);
@@ -114,6 +119,7 @@ void svm_cpu_disable(void)
 	u64 efer;
 
 	svm_cpu_put_tsc_aux();
+	svm_cpu_load_tsc_ratio(CPU_TSC_RATIO_1);
 	compat_srso_guests(false);
 	amd_pmu_disable_virt();
 	wrmsrl(MSR_VM_HSAVE_PA, 0);
@@ -193,4 +199,15 @@ void svm_cpu_load_tsc_aux(u64 value)
 void svm_cpu_put_tsc_aux(void)
 {
 	svm_cpu_load_tsc_aux(this_cpu_read(svm_cpus.tsc_aux));
+}
+
+/* The guest's; the host's own counter is not multiplied.  Preemption off. */
+void svm_cpu_load_tsc_ratio(u64 ratio)
+{
+	struct svm_cpu *this = this_cpu_ptr(&svm_cpus);
+
+	if (!svm_caps_tsc_ratio() || this->tsc_ratio == ratio)
+		return;
+	wrmsrl(MSR_AMD64_TSC_RATIO, ratio);
+	this->tsc_ratio = ratio;
 }

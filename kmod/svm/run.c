@@ -175,6 +175,7 @@ static void run_store(struct svm_vcpu *svm)
 	run_set_windows(svm);
 	run_set_nmi_window(svm);
 	svm_cpu_load_tsc_aux(x86->tsc_aux);
+	svm_cpu_load_tsc_ratio(x86->tsc_ratio);
 	/* While MOV DR exits, DR6 tells of the next #DB alone. */
 	vmcb->save.dr6 = DR6_FIXED_1;
 	if (svm->drs_open)

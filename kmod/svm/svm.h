@@ -92,6 +92,7 @@ void svm_cpu_give_asid(struct svm_vcpu *svm);
 void svm_cpu_take_asid(struct svm_vcpu *svm);
 void svm_cpu_load_tsc_aux(u64 value);
 void svm_cpu_put_tsc_aux(void);
+void svm_cpu_load_tsc_ratio(u64 ratio);
 
 /* vmcb.c */
 int __must_check svm_vmcb_setup(void);

@@ -60,6 +60,7 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_VPID, "VPID" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_WBINVD_EXITING, "WBINVD exiting" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENCLS_EXITING, "ENCLS exiting" },
+	{ CAPS_CPU2, MAY, SECONDARY_EXEC_TSC_SCALING, "TSC scaling" },
 	/* Switched off again for guests that lack them: see vmx_vmcs_set_features(). */
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID" },
@@ -206,6 +207,8 @@ int vmx_caps_setup(struct mmu_caps *mmu)
 		return -EOPNOTSUPP;
 	}
 	caps_tell_lacks();
+	if (vmx_caps_tsc_scaling())
+		x86_tsc_scales(48, ~0ull);
 	mmu->fmt = pte_fmt_ept(vmx_caps_ept_ad());
 	mmu->levels = caps.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT ? 4 : 5;
 	mmu->max_level = caps_ept_max_level(caps.ept_vpid);
@@ -283,6 +286,11 @@ bool vmx_caps_rdtscp(void)
 bool vmx_caps_xsaves(void)
 {
 	return caps.controls[CAPS_CPU2] & VMX_EXEC2_XSAVES;
+}
+
+bool vmx_caps_tsc_scaling(void)
+{
+	return caps.controls[CAPS_CPU2] & SECONDARY_EXEC_TSC_SCALING;
 }
 
 bool vmx_caps_encls_exiting(void)

@@ -164,6 +164,13 @@ static void state_settle_shadow(void)
 	vmcs_write(GUEST_PENDING_DBG_EXCEPTIONS, pending);
 }
 
+static void state_store_tsc(const struct x86_vcpu *x)
+{
+	vmcs_write(TSC_OFFSET, x->tsc_offset);
+	if (vmx_caps_tsc_scaling())
+		vmcs_write(TSC_MULTIPLIER, x->tsc_ratio);
+}
+
 /* Being scheduled away in between would put the host's value there. */
 static void state_fetch_kernel_gs_base(struct vmx_vcpu *vmx)
 {
@@ -252,7 +259,7 @@ void vmx_state_store(struct vmx_vcpu *vmx)
 	if (dirty & X86_ST_DRS)
 		state_store_drs(x);
 	if (dirty & X86_ST_TSC)
-		vmcs_write(TSC_OFFSET, x->tsc_offset);
+		state_store_tsc(x);
 	if (dirty & X86_ST_CONTROLS)
 		vmx_vmcs_set_features(vmx);
 	if (dirty & X86_ST_SHADOW)

@@ -139,6 +139,7 @@ bool vmx_caps_invvpid_context(void);
 bool vmx_caps_invvpid_all(void);
 bool vmx_caps_rdtscp(void);
 bool vmx_caps_xsaves(void);
+bool vmx_caps_tsc_scaling(void);
 bool vmx_caps_encls_exiting(void);
 
 /* cpu.c */

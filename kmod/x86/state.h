@@ -32,7 +32,7 @@
 #define X86_ST_MSRS   BIT(7)  /* star ... pat */
 #define X86_ST_DRS    BIT(8)  /* dr[], dr6, dr7 */
 #define X86_ST_SHADOW BIT(9)  /* shadow, nmi_masked */
-#define X86_ST_TSC    BIT(10) /* tsc_offset */
+#define X86_ST_TSC    BIT(10) /* tsc_offset, tsc_ratio */
 /* What the guest may do without an exit, by its CPUID; derived, never fetched. */
 #define X86_ST_CONTROLS BIT(11)
 #define X86_ST_ALL	GENMASK(11, 0)
@@ -171,7 +171,8 @@ struct x86_debug {
  *	where the vendor cannot tell which
  * @nmi_masked: an NMI is being handled
  * @xcr0: extended control register 0
- * @tsc_offset: guest TSC minus host TSC
+ * @tsc_offset: guest TSC minus host TSC times @tsc_ratio
+ * @tsc_ratio: in the processor's format
  * @avail: groups (X86_ST_*) whose fields here are valid
  * @dirty: groups to store before the next entry; a subset of @avail
  * @exception: what waits for delivery
@@ -183,7 +184,10 @@ struct x86_debug {
  * @shutdown: a fault while a double fault was delivered: the processor has shut down
  * @debug: what user space has asked for by KVM_SET_GUEST_DEBUG
  * @tsc_khz: frequency of the time-stamp counter, as user space has set it
- * @tsc_lost: how much of x86_tsc's correction for suspends @tsc_offset holds already
+ * @tsc_lost: what suspends had taken from the host's TSC when @tsc_offset was made
+ * @tsc_base: when the host's TSC, with what suspends have taken, was this, the guest's was
+ *	@tsc_value
+ * @tsc_value: see @tsc_base
  * @cpuid: see there
  * @msrs: see there
  * @msrs_closed: no MSR is the guest's without an exit
@@ -207,6 +211,7 @@ struct x86_vcpu {
 	u64 apic_base;
 	u64 xcr0;
 	u64 tsc_offset;
+	u64 tsc_ratio;
 	u8 shadow;
 	bool nmi_masked;
 	u32 avail;
@@ -221,6 +226,8 @@ struct x86_vcpu {
 	struct x86_debug debug;
 	u32 tsc_khz;
 	u64 tsc_lost;
+	u64 tsc_base;
+	u64 tsc_value;
 	struct x86_cpuid cpuid;
 	struct x86_msrs msrs;
 	bool msrs_closed;

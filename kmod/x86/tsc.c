@@ -1,32 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The guest's time-stamp counter: the host's plus an offset that the processor adds.
+ * The guest's time-stamp counter: the host's, times a ratio if the processor can multiply, plus an
+ * offset that the processor adds.
  *
- * All vCPUs of a VM share the offset that makes the counter 0 when the VM is created, or the one
- * that user space has set last.  A suspended host may come back with its counter reset; what was
- * lost is added to each vCPU's offset when it is next loaded, so that a guest never sees time go
+ * It is told by a point that it went through: when the host's counter was @base the guest's was
+ * @value.  All vCPUs of a VM share the point at which the VM was created, with value 0, or the one
+ * that user space has set last; so those of one frequency agree.  The offset follows from it.
+ *
+ * A suspended host may come back with its counter reset.  Bases count what all suspends have taken,
+ * and each vCPU's offset is made anew when it is next loaded, so that a guest never sees time go
  * back.
  */
+#include <linux/math64.h>
 #include <asm/tsc.h>
 #include "x86/x86.h"
 
 /* As much as a well-kept clock goes wrong. */
 #define TSC_TOLERANCE_PPM 250
 
+/* What KVM_GET_TSC_KHZ can tell. */
+#define TSC_KHZ_END 0x7fffffffu
+
+/* The processor's multiplier: bits of its fraction, and the first that it cannot have. */
+static unsigned int tsc_fraction __ro_after_init;
+static u64 tsc_ratio_end __ro_after_init;
+
 static u64 tsc_at_suspend;
 static u64 tsc_lost; /* by all suspends so far; written with one processor running */
 
-void x86_tsc_start(struct mkvm_vcpu *vcpu)
+/* A vendor's room tells, at load, that its processors multiply. */
+void x86_tsc_scales(unsigned int fraction, u64 ratio_end)
 {
-	mutex_lock(&vcpu->vm->tsc_lock);
-	vcpu->x86.tsc_offset = vcpu->vm->tsc_offset + tsc_lost - vcpu->vm->tsc_lost;
-	mutex_unlock(&vcpu->vm->tsc_lock);
-	vcpu->x86.tsc_lost = tsc_lost;
-	vcpu->x86.tsc_khz = READ_ONCE(vcpu->vm->tsc_khz);
-	x86_dirty(vcpu, X86_ST_TSC);
+	tsc_fraction = fraction;
+	tsc_ratio_end = ratio_end;
 }
 
-/* Guests' counters are not scaled: the host's frequency, but for a difference that clocks have. */
+/* KVM_CAP_TSC_CONTROL */
+bool x86_tsc_scaling(void)
+{
+	return tsc_fraction;
+}
+
+/* @ticks of the host's counter on the guest's, as the processor rounds them. */
+static u64 tsc_scale(const struct mkvm_vcpu *vcpu, u64 ticks)
+{
+	return mul_u64_u64_shr(ticks, vcpu->x86.tsc_ratio, tsc_fraction);
+}
+
+/* The same for a count that may be negative. */
+static u64 tsc_scale_signed(const struct mkvm_vcpu *vcpu, s64 ticks)
+{
+	return ticks < 0 ? -tsc_scale(vcpu, -ticks) : tsc_scale(vcpu, ticks);
+}
+
+/* The offset that brings the counter through the vCPU's point; the caller marks it dirty. */
+static void tsc_place(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86->tsc_offset = x86->tsc_value - tsc_scale_signed(vcpu, x86->tsc_base - x86->tsc_lost);
+}
+
+/* The vCPU goes through the VM's point. */
+static void tsc_join(struct mkvm_vcpu *vcpu)
+{
+	lockdep_assert_held(&vcpu->vm->tsc_lock);
+	vcpu->x86.tsc_base = vcpu->vm->tsc_base;
+	vcpu->x86.tsc_value = vcpu->vm->tsc_value;
+	tsc_place(vcpu);
+}
+
+/* Guests need no multiplier for a difference that clocks have. */
 static bool tsc_khz_fits(u32 khz)
 {
 	u64 slack = div_u64((u64)tsc_khz * TSC_TOLERANCE_PPM, 1000000);
@@ -34,14 +78,47 @@ static bool tsc_khz_fits(u32 khz)
 	return khz >= tsc_khz - slack && khz <= tsc_khz + slack;
 }
 
-/* KVM_SET_TSC_KHZ; 0 stands for the host's frequency.  0 or -EINVAL. */
+/* The multiplier for @khz; 0: the processor has none for it. */
+static u64 tsc_ratio_for(u32 khz)
+{
+	u64 one = BIT_ULL(tsc_fraction), ratio;
+
+	if (tsc_khz_fits(khz))
+		return one;
+	if (!tsc_fraction || khz >= TSC_KHZ_END)
+		return 0;
+	ratio = mul_u64_u32_div(one, khz, tsc_khz);
+	return ratio < tsc_ratio_end ? ratio : 0;
+}
+
+void x86_tsc_start(struct mkvm_vcpu *vcpu)
+{
+	vcpu->x86.tsc_lost = READ_ONCE(tsc_lost);
+	vcpu->x86.tsc_khz = READ_ONCE(vcpu->vm->tsc_khz);
+	vcpu->x86.tsc_ratio = tsc_ratio_for(vcpu->x86.tsc_khz);
+	x86_dirty(vcpu, X86_ST_TSC);
+	mutex_lock(&vcpu->vm->tsc_lock);
+	tsc_join(vcpu);
+	mutex_unlock(&vcpu->vm->tsc_lock);
+}
+
+/*
+ * KVM_SET_TSC_KHZ; 0 stands for the host's frequency.  The counter becomes what it would be, had it
+ * always run so.  0 or -EINVAL.
+ */
 int x86_tsc_set_khz(struct mkvm_vcpu *vcpu, u32 khz)
 {
+	u64 ratio;
+
 	if (!khz)
 		khz = tsc_khz;
-	if (!tsc_khz_fits(khz))
+	ratio = tsc_ratio_for(khz);
+	if (!ratio)
 		return -EINVAL;
+	x86_dirty(vcpu, X86_ST_TSC);
 	vcpu->x86.tsc_khz = khz;
+	vcpu->x86.tsc_ratio = ratio;
+	tsc_place(vcpu);
 	return 0;
 }
 
@@ -50,7 +127,7 @@ int x86_tsc_set_vm_khz(struct mkvm *vm, u32 khz)
 {
 	if (!khz)
 		khz = tsc_khz;
-	if (!tsc_khz_fits(khz))
+	if (!tsc_ratio_for(khz))
 		return -EINVAL;
 	WRITE_ONCE(vm->tsc_khz, khz);
 	return 0;
@@ -63,22 +140,23 @@ void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu)
 
 	if (vcpu->x86.tsc_lost == lost)
 		return;
-	vcpu->x86.tsc_offset += lost - vcpu->x86.tsc_lost;
 	vcpu->x86.tsc_lost = lost;
+	tsc_place(vcpu);
 	vcpu->x86.dirty |= X86_ST_TSC;
 }
 
 u64 x86_tsc_read(struct mkvm_vcpu *vcpu)
 {
 	x86_fetch(vcpu, X86_ST_TSC);
-	return rdtsc() + vcpu->x86.tsc_offset;
+	return tsc_scale(vcpu, rdtsc()) + vcpu->x86.tsc_offset;
 }
 
 /* The guest moves its counter; TSC_ADJUST tells by how much. */
 void x86_tsc_move(struct mkvm_vcpu *vcpu, u64 by)
 {
 	x86_dirty(vcpu, X86_ST_TSC);
-	vcpu->x86.tsc_offset += by;
+	vcpu->x86.tsc_value += by;
+	tsc_place(vcpu);
 	vcpu->x86.msrs.tsc_adjust += by;
 }
 
@@ -89,16 +167,18 @@ void x86_tsc_move(struct mkvm_vcpu *vcpu, u64 by)
  */
 void x86_tsc_set(struct mkvm_vcpu *vcpu, u64 value)
 {
-	u64 second = tsc_khz * 1000ull, offset, apart;
+	u64 second = vcpu->x86.tsc_khz * 1000ull, now, apart;
 	struct mkvm *vm = vcpu->vm;
 
 	x86_dirty(vcpu, X86_ST_TSC);
 	mutex_lock(&vm->tsc_lock);
-	offset = value - rdtsc() - (vcpu->x86.tsc_lost - vm->tsc_lost);
-	apart = offset - vm->tsc_offset;
-	if (value && apart + second > 2 * second)
-		vm->tsc_offset = offset;
-	vcpu->x86.tsc_offset = vm->tsc_offset + vcpu->x86.tsc_lost - vm->tsc_lost;
+	now = rdtsc() + vcpu->x86.tsc_lost;
+	apart = value - vm->tsc_value - tsc_scale_signed(vcpu, now - vm->tsc_base);
+	if (value && apart + second > 2 * second) {
+		vm->tsc_base = now;
+		vm->tsc_value = value;
+	}
+	tsc_join(vcpu);
 	mutex_unlock(&vm->tsc_lock);
 }
 
@@ -106,8 +186,8 @@ void x86_tsc_set(struct mkvm_vcpu *vcpu, u64 value)
 void x86_tsc_vm_start(struct mkvm *vm)
 {
 	mutex_init(&vm->tsc_lock);
-	vm->tsc_offset = -rdtsc_ordered();
-	vm->tsc_lost = tsc_lost;
+	vm->tsc_base = rdtsc_ordered() + READ_ONCE(tsc_lost);
+	vm->tsc_value = 0;
 }
 
 /* One processor is left, interrupts are off. */

@@ -209,6 +209,8 @@ void x86_spec_before_entry(void); /* L1D flush, buffer clearing; right before th
 void x86_spec_after_exit(void);
 
 /* tsc.c: the guest's time-stamp counter */
+void x86_tsc_scales(unsigned int fraction, u64 ratio_end);
+bool x86_tsc_scaling(void);
 void x86_tsc_vm_start(struct mkvm *vm);
 void x86_tsc_start(struct mkvm_vcpu *vcpu);
 void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu);
