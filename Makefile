@@ -45,6 +45,10 @@ test-debug: ## the selftests on a kernel with KASAN, lockdep, fault injection, w
 fuzz-ioctl: ## random ioctls on that kernel: CALLS=N SEED=S
 	@scripts/fuzz-ioctl
 
+.PHONY: stress-mmu
+stress-mmu: ## swap, KSM, huge pages, logs and moves under 8 vCPUs on that kernel: PERCENT=N
+	@scripts/stress-mmu
+
 .PHONY: check
 check: ## both builds without a warning, sparse, checkpatch, formatting, layers, scripts
 	@scripts/check
@@ -107,5 +111,6 @@ help: ## this list
 	@echo '  ORACLE=1                              test on the stock kvm instead'
 	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
 	@echo '  OPS=, SEED=, FUZZ=                    for prove; arguments of libFuzzer, for fuzz-mmu'
+	@echo '  PERCENT=N                             for stress-mmu: so much of each kind of event (100)'
 	@echo '  CALLS=, SEED=, ROUND=, THREADS=       for fuzz-ioctl; KERNEL=6.12: not on the debug kernel'
 	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

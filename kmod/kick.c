@@ -21,15 +21,15 @@ static void kick_ack(void *unused)
 }
 
 /*
- * Interrupts each processor on which a vCPU of @vm executes guest code, and waits if @wait.  Was
- * there one?
+ * Interrupts each processor on which a vCPU of @vm executes guest code, and waits if @wait.  How
+ * many there were.
  */
-static bool kick_running(struct mkvm *vm, bool wait)
+static unsigned int kick_running(struct mkvm *vm, bool wait)
 {
 	struct mkvm_vcpu *vcpu;
 	struct cpumask *cpus;
 	unsigned long id;
-	bool any;
+	unsigned int nr;
 	int me;
 
 	rcu_read_lock();
@@ -42,19 +42,20 @@ static bool kick_running(struct mkvm *vm, bool wait)
 		if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != me)
 			__cpumask_set_cpu(cpu, cpus);
 	}
-	any = !cpumask_empty(cpus);
-	if (any)
+	nr = cpumask_weight(cpus);
+	if (nr)
 		smp_call_function_many(cpus, kick_ack, NULL, wait);
 	put_cpu();
 	rcu_read_unlock();
-	return any;
+	return nr;
 }
 
 /*
  * Makes every vCPU see @req before it next executes guest code; when this returns none executes
- * guest code that has not.  Does not sleep; interrupts are on.  Did one have to be interrupted?
+ * guest code that has not.  Does not sleep; interrupts are on.  How many processors had to be
+ * interrupted.
  */
-bool mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
+unsigned int mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
 {
 	struct mkvm_vcpu *vcpu;
 	unsigned long id;

@@ -41,8 +41,8 @@
  * @refs: open descriptors
  * @coalesced: stores that user space reads later; a lock of its own
  * @boot_cpu_id: the vCPU that is the bootstrap processor; @lock, and fixed from the first vCPU on
- * @flushes: how often all vCPUs had to drop their translations, and how often one was running then;
- *	atomic
+ * @flushes: how often all vCPUs had to drop their translations, how often one was running then, and
+ *	how many processors were interrupted for it; atomic
  * @debugfs: its directory there; immutable
  * @notifier: tells of changes to the process's memory
  * @tsc_lock: guards @tsc_base and @tsc_value
@@ -74,6 +74,7 @@ struct mkvm {
 	struct {
 		atomic64_t asked;
 		atomic64_t done;
+		atomic64_t interrupts;
 	} flushes;
 	struct dentry *debugfs;
 	struct mmu_notifier notifier;
@@ -195,7 +196,7 @@ void mkvm_signal_mask_enter(struct mkvm_vcpu *vcpu);
 void mkvm_signal_mask_leave(struct mkvm_vcpu *vcpu);
 
 /* kick.c */
-bool mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
+unsigned int mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
 void mkvm_kick_all(struct mkvm *vm);
 int mkvm_kick_init(void) __must_check;
 void mkvm_kick_exit(void);

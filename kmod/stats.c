@@ -78,6 +78,11 @@ static u64 vm_flushes_done(const struct stats_file *file, u32 arg)
 	return atomic64_read(&file->vm->flushes.done);
 }
 
+static u64 vm_flush_interrupts(const struct stats_file *file, u32 arg)
+{
+	return atomic64_read(&file->vm->flushes.interrupts);
+}
+
 static u64 vm_mapped(const struct stats_file *file, u32 level)
 {
 	return atomic_long_read(&file->vm->mmu.mapped[level]);
@@ -101,6 +106,7 @@ static u64 vm_table_pages(const struct stats_file *file, u32 arg)
 static const struct stats_row vm_rows[] = {
 	COUNT("remote_tlb_flush", vm_flushes_done, 0),
 	COUNT("remote_tlb_flush_requests", vm_flushes_asked, 0),
+	COUNT("mkvm_flush_interrupts", vm_flush_interrupts, 0),
 	LEVEL("pages_4k", vm_mapped, 1),
 	LEVEL("pages_2m", vm_mapped, 2),
 	LEVEL("pages_1g", vm_mapped, 3),

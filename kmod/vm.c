@@ -43,10 +43,13 @@ MODULE_PARM_DESC(fault_around,
 static void vm_flush_tlb(struct mmu_vm *mmu)
 {
 	struct mkvm *vm = container_of(mmu, struct mkvm, mmu);
+	unsigned int interrupted;
 
 	atomic64_inc(&vm->flushes.asked);
-	if (mkvm_request_all(vm, VCPU_REQ_FLUSH_TLB))
+	interrupted = mkvm_request_all(vm, VCPU_REQ_FLUSH_TLB);
+	if (interrupted)
 		atomic64_inc(&vm->flushes.done);
+	atomic64_add(interrupted, &vm->flushes.interrupts);
 }
 
 static void vm_kill_mmu(struct mmu_vm *mmu)

@@ -83,14 +83,21 @@ bool cgroup_enter(const char *name)
 	return write_text(path, "0");
 }
 
+/* Removes it, when no process is there any more; while it is charged for anything it goes on. */
+bool cgroup_remove(const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), ROOT "/%s", name);
+	return rmdir(path) == 0;
+}
+
 /* Removes it, when its processes have ended.  False: something that it was charged for is left. */
 bool cgroup_ends(const char *name)
 {
-	char path[128];
 	int tries;
 
-	snprintf(path, sizeof(path), ROOT "/%s", name);
-	if (rmdir(path))
+	if (!cgroup_remove(name))
 		return false;
 	for (tries = 0; nr_dying() > dying_before && tries < TRIES; tries++) {
 		write_text("/proc/sys/vm/drop_caches", "3");

@@ -12,6 +12,7 @@
 
 bool cgroup_make(const char *name);
 bool cgroup_enter(const char *name);
+bool cgroup_remove(const char *name);
 bool cgroup_ends(const char *name);
 
 #endif
