@@ -37,7 +37,7 @@
 
 #define PAGE	    0x1000UL
 #define BEHIND	    (1UL << 37)
-#define ROUND_LIMIT 300 /* seconds; only so that a round that cannot be ended is told as one */
+#define ROUND_LIMIT 900 /* seconds; only so that a round that cannot be ended is told as one */
 #define KICK	    SIGUSR1
 #define CGROUP	    "fuzz-ioctl"
 
@@ -57,19 +57,29 @@ static void wrong(const char *what)
 		snprintf(setup.tally->what, sizeof(setup.tally->what), "%s", what);
 }
 
+static void learn_whether_had(size_t row, int fd)
+{
+	if (ioctl_is_had(&ioctls[row], fd))
+		setup.had[setup.nr_had++] = row;
+}
+
+/* A vCPU that was asked may run or wait otherwise the next time; a VM is soon asked. */
 static void learn_what_is_had(void)
 {
-	struct guest guest;
+	struct guest guest, one;
 	size_t i;
 
+	guest_create_without_cpuid(&guest, 1);
 	for (i = 0; i < nr_ioctls; i++) {
-		guest_create_without_cpuid(&guest, 1);
-		if (ioctl_is_had(&ioctls[i], ioctls[i].kind == FD_SYSTEM ? guest.dev.fd
-					     : ioctls[i].kind == FD_VM	 ? guest.vm.fd
-									 : guest.vcpu[0].fd))
-			setup.had[setup.nr_had++] = i;
-		guest_destroy(&guest);
+		if (ioctls[i].kind != FD_VCPU) {
+			learn_whether_had(i, ioctls[i].kind == FD_VM ? guest.vm.fd : guest.dev.fd);
+			continue;
+		}
+		guest_create_without_cpuid(&one, 1);
+		learn_whether_had(i, one.vcpu[0].fd);
+		guest_destroy(&one);
 	}
+	guest_destroy(&guest);
 }
 
 /*

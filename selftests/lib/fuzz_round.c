@@ -115,12 +115,47 @@ static bool makes_fd(unsigned long cmd)
 	       cmd == KVM_CREATE_DEVICE;
 }
 
+struct fuzz_thread {
+	pthread_t thread;
+	struct rng rng;
+	atomic_int id;	      /* the kernel's; 0: has not begun */
+	atomic_bool in_guest; /* in a call that may last until it is kicked */
+};
+
+static struct fuzz_thread threads[FUZZ_MAX_THREADS];
+static __thread struct fuzz_thread *self;
+
+/* The thread's signal waits: the kernel gives up what takes longer than KICK_MS on a slow host. */
+static void hold_kicks(bool hold)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, setup->world.kick);
+	pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
+}
+
+/* The call itself, with kicks where it wants them. */
+static int call_kernel(const struct ioctl_info *info, int fd, unsigned long arg)
+{
+	int answer;
+
+	if (info->cmd == KVM_CREATE_VM)
+		hold_kicks(true);
+	atomic_store(&self->in_guest, info->cmd == KVM_RUN);
+	answer = ioctl(fd, info->cmd, arg);
+	atomic_store(&self->in_guest, false);
+	if (info->cmd == KVM_CREATE_VM)
+		hold_kicks(false);
+	return answer;
+}
+
 /* One ioctl of the table on @fd. */
 static void call(struct rng *rng, size_t row, int fd, void *buffer)
 {
 	const struct ioctl_info *info = &ioctls[row];
 	unsigned long arg = fuzz_argument(rng, &setup->world, info, fd, buffer);
-	int answer = ioctl(fd, info->cmd, arg);
+	int answer = call_kernel(info, fd, arg);
 
 	atomic_fetch_add(&setup->tally->calls[row], 1);
 	if (answer < 0 && errno > MAX_ERRNO)
@@ -147,16 +182,6 @@ static void call_any(struct rng *rng, void *buffer)
 	if (rng_chance(rng, 2))
 		kind = rng_below(rng, FD_KINDS);
 	call(rng, row, any_fd(rng, pools[kind].fds, pools[kind].nr), buffer);
-}
-
-/* The thread's signal waits: the kernel gives up what takes longer than KICK_MS on a slow host. */
-static void hold_kicks(bool hold)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, setup->world.kick);
-	pthread_sigmask(hold ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
 }
 
 /* A VM with its memory where the code is. */
@@ -268,34 +293,39 @@ static void scribble_run(struct rng *rng)
 	run->immediate_exit = 0;
 }
 
-/* The memory of slots changes, goes away and comes back under the guests. */
+/*
+ * The memory of slots changes, goes away and comes back under the guests.  What splits a mapping in
+ * two does so in pieces of some pages: a new VM takes a lock of each mapping, a fork copies it.
+ */
 static void shake_memory(struct rng *rng)
 {
-	char *at = setup->world.mem + SHAKY + rng_below(rng, 256) * PAGE;
-	size_t size = (1 + rng_below(rng, 64)) * PAGE;
+	size_t first = rng_below(rng, 256), pages = 1 + rng_below(rng, 64);
+	char *at = setup->world.mem + SHAKY + first * PAGE;
+	char *piece = setup->world.mem + SHAKY + first / 8 * 8 * PAGE;
+	size_t size = pages * PAGE, pieces = (pages + 7) / 8 * 8 * PAGE;
 
 	switch (rng_below(rng, 8)) {
 	case 0:
-		madvise(setup->world.mem, FUZZ_MEM_SIZE / 2, MADV_COLD);
+		madvise(at - SHAKY, size, MADV_COLD);
 		break;
 	case 1:
 		madvise(at, size, MADV_DONTNEED);
 		break;
 	case 2:
-		mprotect(at, size, PROT_READ);
+		mprotect(piece, pieces, PROT_READ);
 		break;
 	case 3:
-		mprotect(at, size, PROT_NONE);
+		mprotect(piece, pieces, PROT_NONE);
 		break;
 	case 4:
-		mprotect(at, size, PROT_READ | PROT_WRITE);
+		mprotect(piece, pieces, PROT_READ | PROT_WRITE);
 		break;
 	case 5:
-		mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
-		     0);
+		mmap(piece, pieces, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+		     -1, 0);
 		break;
 	case 6: /* the kernel writes, so that it does not matter whether the page is there */
-		syscall(SYS_getrandom, at, size, 0);
+		syscall(SYS_getrandom, at, size / 16, 0);
 		break;
 	default:
 		fuzz_code_one(rng, setup->world.mem + FUZZ_CODE +
@@ -379,37 +409,38 @@ static void one_step(struct rng *rng, void *buffer)
 		read_stats(rng, buffer);
 	else if (what < 999)
 		map_anywhere(rng);
-	else
+	else if (rng_chance(rng, 25)) /* as long as all the rest on a debug kernel */
 		use_in_child(rng);
 }
 
 static atomic_long round_left; /* calls that the round's threads have not yet begun */
 
-struct fuzz_thread {
-	pthread_t thread;
-	struct rng rng;
-};
-
-/* The calling thread gets the signal every KICK_MS, so that no guest keeps it. */
-static void kick_regularly(void)
+/*
+ * Sends the signal to who has been in a guest at a moment, so that no guest keeps a thread; and now
+ * and then to anybody, whatever it does.  A signal to each at each moment costs a slow host much.
+ */
+static void *kick(void *data)
 {
-	struct sigevent event = { .sigev_notify = SIGEV_THREAD_ID,
-				  .sigev_signo = setup->world.kick };
-	struct itimerspec spec = { .it_interval.tv_nsec = KICK_MS * 1000000,
-				   .it_value.tv_nsec = KICK_MS * 1000000 };
-	timer_t timer;
+	struct rng *rng = data;
+	unsigned int i;
 
-	event._sigev_un._tid = gettid();
-	if (timer_create(CLOCK_MONOTONIC, &event, &timer) || timer_settime(timer, 0, &spec, NULL))
-		wrong("no timer");
+	while (true) {
+		usleep(KICK_MS * 1000);
+		for (i = 0; i < setup->nr_threads; i++) {
+			if (atomic_load(&threads[i].in_guest) || rng_chance(rng, 2))
+				syscall(SYS_tgkill, getpid(), atomic_load(&threads[i].id),
+					setup->world.kick);
+		}
+	}
+	return NULL;
 }
 
 static void *fuzz(void *data)
 {
-	struct fuzz_thread *self = data;
 	void *buffer = malloc(IOCTL_MAX_SIZE);
 
-	kick_regularly();
+	self = data;
+	atomic_store(&self->id, gettid());
 	while (buffer && atomic_fetch_sub(&round_left, 1) > 0)
 		one_step(&self->rng, buffer);
 	free(buffer);
@@ -426,8 +457,9 @@ void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long numb
 		unsigned long calls)
 {
 	struct sigaction action = { .sa_handler = kicked };
-	struct fuzz_thread threads[FUZZ_MAX_THREADS];
-	struct rng rng = rng_seeded(seed, number << 8);
+	struct rng rng = rng_seeded(seed, number << 8),
+		   kicks = rng_seeded(seed, number << 8 | 0xff);
+	pthread_t kicker;
 	char name[16];
 	unsigned int i;
 
@@ -458,6 +490,8 @@ void fuzz_round(const struct fuzz_setup *with, uint64_t seed, unsigned long numb
 		threads[i].rng = rng_seeded(seed, number << 8 | (i + 1));
 		pthread_create(&threads[i].thread, NULL, fuzz, &threads[i]);
 	}
+	if (pthread_create(&kicker, NULL, kick, &kicks))
+		wrong("no thread to kick the others");
 	for (i = 0; i < setup->nr_threads; i++)
 		pthread_join(threads[i].thread, NULL);
 	_exit(0);
