@@ -179,32 +179,43 @@ static void interrupt_shadow(void)
 	shadow_and_window(&guest, KVM_X86_SHADOW_INT_MOV_SS);
 }
 
-static void shadow_and_nmi(struct guest *guest, uint8_t shadow)
-{
-	struct trap trap;
-
-	START(guest, code_nops);
-	run_to_nops(guest);
-	set_shadow(guest, shadow);
-	nmi(guest);
-	guest_run_to_hlt(guest, 0);
-	REQUIRE(guest_nr_traps(guest) == 1, "%llu exceptions",
-		(unsigned long long)guest_nr_traps(guest));
-	trap = guest_trap(guest, 0);
-	EXPECT_EQ(VECTOR_NMI, trap.vector);
-	EXPECT_EQ(guest_regs(guest, 0).r14, trap.rip);
-	EXPECT_EQ(0, trap.rflags & X86_RFLAGS_TF);
-	EXPECT_EQ(0, trap.dr6 & 0x400f);
-	guest_destroy(guest);
-}
-
-/* And an NMI as well. */
-static void nmi_shadow(void)
+/* False: the NMI came at once, and there are more @tries. */
+static bool shadow_and_nmi(uint8_t shadow, unsigned int tries)
 {
 	struct guest guest;
+	struct trap trap;
+	bool lost;
 
-	shadow_and_nmi(&guest, KVM_X86_SHADOW_INT_STI);
-	shadow_and_nmi(&guest, KVM_X86_SHADOW_INT_MOV_SS);
+	START(&guest, code_nops);
+	run_to_nops(&guest);
+	set_shadow(&guest, shadow);
+	nmi(&guest);
+	guest_run_to_hlt(&guest, 0);
+	REQUIRE(guest_nr_traps(&guest) == 1, "%llu exceptions",
+		(unsigned long long)guest_nr_traps(&guest));
+	trap = guest_trap(&guest, 0);
+	lost = tries && trap.rip < guest_regs(&guest, 0).r14;
+	if (!lost)
+		EXPECT_EQ(guest_regs(&guest, 0).r14, trap.rip);
+	EXPECT_EQ(VECTOR_NMI, trap.vector);
+	EXPECT_EQ(0, trap.rflags & X86_RFLAGS_TF);
+	EXPECT_EQ(0, trap.dr6 & 0x400f);
+	guest_destroy(&guest);
+	return !lost;
+}
+
+/*
+ * And an NMI as well.  QEMU's exit forgets a shadow that VMRUN found in the block: it is lost when
+ * the host is interrupted before the first instruction, which on a slow host often happens.
+ */
+static void nmi_shadow(void)
+{
+	unsigned int tries = host_is_qemu() ? 20 : 0;
+
+	while (!shadow_and_nmi(KVM_X86_SHADOW_INT_STI, tries))
+		tries--;
+	while (!shadow_and_nmi(KVM_X86_SHADOW_INT_MOV_SS, tries))
+		tries--;
 }
 
 /* The handler halts; what stands behind it is done by the test, so as to look in between. */
