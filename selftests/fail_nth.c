@@ -269,7 +269,7 @@ static void each_allocation_of_each_ioctl(void)
 
 static const struct ktap_test tests[] = {
 	KTAP_TEST_LIMIT(memory_of_each_ioctl_comes_back, 600),
-	KTAP_TEST_LIMIT(each_allocation_of_each_ioctl, 1800),
+	KTAP_TEST_LIMIT(each_allocation_of_each_ioctl, 600),
 };
 
 KTAP_MAIN(tests)

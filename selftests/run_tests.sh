@@ -36,12 +36,15 @@ programs()
 	sed -n 's/^mkvm://p' "$here/kselftest-list.txt"
 }
 
-# limit NAME: from settings: timeout.NAME=SECONDS, else timeout=SECONDS, else kselftest's 45.
+# limit NAME: from settings: timeout.NAME=SECONDS, else timeout=SECONDS, else kselftest's 45; four
+# times that on a debug kernel, as in lib/ktap.c.
 limit()
 {
 	value=$(sed -n "s/^timeout\.$1=//p" "$here/settings" 2>/dev/null | tail -n 1)
 	[ -n "$value" ] || value=$(sed -n 's/^timeout=//p' "$here/settings" 2>/dev/null | tail -n 1)
-	echo "${value:-45}"
+	value=${value:-45}
+	[ ! -e /proc/self/fail-nth ] || value=$((value * 4))
+	echo "$value"
 }
 
 # run_one NUMBER NAME

@@ -16,8 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A limit only so that a hang is told as one: emulated hosts are slow. */
-#define KTAP_LIMIT 120
+#include "host.h"
+
+/* Only so that a hang is told as one: emulated hosts are slow, with a debug kernel more so. */
+#define KTAP_LIMIT	 120
+#define KTAP_DEBUG_TIMES 4
 
 static volatile bool ktap_failed; /* in a test's own process */
 
@@ -127,11 +130,17 @@ int ktap_success(const char *file, int line, const char *what, int answer)
 	return answer;
 }
 
+static unsigned int ktap_limit(const struct ktap_test *test)
+{
+	return (test->limit ? test->limit : KTAP_LIMIT) *
+	       (host_kernel_is_debug() ? KTAP_DEBUG_TIMES : 1);
+}
+
 static void ktap_child(const struct ktap_test *test, int skip_pipe)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	ktap_skip_pipe = skip_pipe;
-	alarm(test->limit ? test->limit : KTAP_LIMIT);
+	alarm(ktap_limit(test));
 	test->run();
 	ktap_end(ktap_failed ? KTAP_FAIL : KTAP_PASS);
 }
@@ -160,7 +169,6 @@ static int ktap_wait(const struct ktap_test *test, int skip_pipe)
 /* Runs a test and prints its line; false if it failed. */
 static bool ktap_run(const struct ktap_test *test, size_t number)
 {
-	unsigned int limit = test->limit ? test->limit : KTAP_LIMIT;
 	int status, code, skip_pipe[2];
 	char reason[256] = "";
 
@@ -176,7 +184,7 @@ static bool ktap_run(const struct ktap_test *test, size_t number)
 
 	code = WIFEXITED(status) ? WEXITSTATUS(status) : KTAP_FAIL;
 	if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
-		printf("# hung: no end within %u s\n", limit);
+		printf("# hung: no end within %u s\n", ktap_limit(test));
 	else if (WIFSIGNALED(status))
 		printf("# died by signal %d (%s)\n", WTERMSIG(status), strsignal(WTERMSIG(status)));
 	printf("%s %zu %s", code == KTAP_PASS || code == KTAP_SKIP ? "ok" : "not ok", number,
