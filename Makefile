@@ -108,6 +108,7 @@ help: ## this list
 	@echo '  HOST=native                           run on the real processor'
 	@echo '  RUN=NAME                              only this run of scripts/test-runs'
 	@echo '  TEST="NAME..."                        only these test programs'
+	@echo '  ALL=1                                 each program in each run, see scripts/test-runs'
 	@echo '  ORACLE=1                              test on the stock kvm instead'
 	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
 	@echo '  OPS=, SEED=, FUZZ=                    for prove; arguments of libFuzzer, for fuzz-mmu'

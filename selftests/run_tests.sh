@@ -47,11 +47,18 @@ limit()
 	echo "$value"
 }
 
+# now: hundredths of a second on this machine's clock.
+now()
+{
+	sed 's/ .*//; s/\.//; s/^0*//' /proc/uptime
+}
+
 # run_one NUMBER NAME
 run_one()
 {
 	seconds=$(limit "$2")
 	name="selftests: mkvm: $2"
+	began=$(now)
 	echo "# timeout set to $seconds"
 	echo "# $name"
 	{
@@ -61,6 +68,7 @@ run_one()
 		printf '# %s\n' "$line"
 	done
 	status=$(cat "$status_file")
+	echo "# took $(($(now) - began))0 ms"
 	case $status in
 	0) echo "ok $1 $name" ;;
 	4) echo "ok $1 $name # SKIP" ;;

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +44,20 @@ bool host_is_bochs(void)
 bool host_kernel_is_debug(void)
 {
 	return access("/proc/self/fail-nth", F_OK) == 0;
+}
+
+/*
+ * How many events to make where @count prove the point: fewer by MKVM_FEWER_EVENTS, which a run on
+ * a slow emulator may have where another one makes them all.
+ */
+unsigned int host_events(unsigned int count)
+{
+	const char *text = getenv("MKVM_FEWER_EVENTS");
+	char *end = NULL;
+	unsigned long divisor = text ? strtoul(text, &end, 10) : 1;
+
+	REQUIRE(divisor && (!end || !*end), "MKVM_FEWER_EVENTS=%s: expected a number", text);
+	return divisor < count ? count / divisor : 1;
 }
 
 /* A thread of ours runs on this CPU only; 0: the calling one. */

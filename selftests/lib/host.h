@@ -8,6 +8,7 @@
 bool host_is_qemu(void);
 bool host_is_bochs(void);
 bool host_kernel_is_debug(void);
+unsigned int host_events(unsigned int count);
 void host_pin(int cpu);
 void host_pin_thread(pid_t tid, int cpu);
 
