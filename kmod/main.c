@@ -82,7 +82,7 @@ static int __init mkvm_init(void)
 
 	mkvm_vendor = find_vendor();
 	if (!mkvm_vendor) {
-		pr_err("mkvm: this processor has neither VT-x nor SVM\n");
+		pr_err("mkvm: this processor has neither VT-x (VMX) nor AMD-V (SVM); if it is a virtual one, its hypervisor has to offer it\n");
 		return -EOPNOTSUPP;
 	}
 	r = mkvm_vendor->setup(&mkvm_mmu_caps);
