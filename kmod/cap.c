@@ -97,6 +97,8 @@ long mkvm_cap(unsigned long cap)
 		return vm_type_kinds();
 	case MKVM_CAP_FAULT_AROUND:
 		return MMU_AROUND_MAX;
+	case MKVM_CAP_DIRTY_LOG_MODE:
+		return mmu_log_modes(&mkvm_mmu_caps) | MKVM_DIRTY_LOG_EAGER_SPLIT;
 	default:
 		return cap_is_plain(cap);
 	}
@@ -131,6 +133,11 @@ static int cap_fault_around(struct mkvm *vm, u64 arg)
 	return mmu_set_around(&vm->mmu, arg);
 }
 
+static int cap_dirty_log_mode(struct mkvm *vm, u64 arg)
+{
+	return dirty_log_set_mode(&vm->slots, &vm->mmu, arg);
+}
+
 /**
  * struct cap_row - a capability that a VM has only once it was asked for
  * @cap: its number
@@ -151,6 +158,7 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
 	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
 	{ MKVM_CAP_FAULT_AROUND, ~0ull, cap_fault_around },
+	{ MKVM_CAP_DIRTY_LOG_MODE, ~0ull, cap_dirty_log_mode },
 };
 
 /* KVM_ENABLE_CAP on a VM: 0; -EINVAL: unknown, a flag, an unknown bit; or the row's own. */

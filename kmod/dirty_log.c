@@ -2,12 +2,11 @@
 /*
  * The dirty log: which frames of a slot were written since user space last asked.
  *
- * It works by write protection.  An entry of a logged slot allows writing only while the frame's
- * bit is set: a first write faults, and the fault sets the bit and gives the permission, both under
- * the MMU's lock held for reading.  A harvest clears bits and takes the permissions back under the
- * lock held for writing, then flushes, and only then are the bits told.  So a write either came
- * before the flush, and is in memory when user space learns of the bit; or it faults, and sets the
- * bit anew.
+ * How writes come to be known is the MMU's business (mmu/mmu_log.c): by faults that set the bit and
+ * open the entry, or by the processor's dirty bits, which are collected.  A harvest collects, then
+ * clears bits and makes the next write to those frames be seen, under the MMU's lock held for
+ * writing; it flushes, and only then are the bits told.  So a write either came before the flush,
+ * and is in memory when user space learns of the bit; or it is seen anew.
  *
  * With KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE reading the log clears nothing: KVM_CLEAR_DIRTY_LOG
  * does, the bits it is given.  With KVM_DIRTY_LOG_INITIALLY_SET a log begins with all bits set.
@@ -55,6 +54,12 @@ static int log_tell(const struct kvm_dirty_log *log, const unsigned long *bits, 
 	return copy_to_user(log->dirty_bitmap, bits, words * sizeof(*bits)) ? -EFAULT : 0;
 }
 
+static int log_peek(struct mmu_vm *mmu, struct memslot *slot, const struct kvm_dirty_log *log)
+{
+	mmu_slot_collect(mmu, slot, 0, slot->npages);
+	return log_tell(log, slot->dirty, log_words(slot->npages));
+}
+
 static int log_harvest(struct mmu_vm *mmu, struct memslot *slot, const struct kvm_dirty_log *log)
 {
 	u64 i, words = log_words(slot->npages);
@@ -62,6 +67,7 @@ static int log_harvest(struct mmu_vm *mmu, struct memslot *slot, const struct kv
 	int r;
 
 	memset(copy, 0xff, words * sizeof(*copy));
+	mmu_slot_collect(mmu, slot, 0, slot->npages);
 	mmu_slot_harvest(mmu, slot, 0, words, copy);
 	r = log_tell(log, copy, words);
 	if (!r)
@@ -92,7 +98,7 @@ int dirty_log_get(struct memslot_table *table, struct mmu_vm *mmu, const struct 
 	if (IS_ERR(slot))
 		r = PTR_ERR(slot);
 	else if (table->manual_log & KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE)
-		r = log_tell(log, slot->dirty, log_words(slot->npages));
+		r = log_peek(mmu, slot, log);
 	else
 		r = log_harvest(mmu, slot, log);
 	mutex_unlock(&table->lock);
@@ -118,6 +124,7 @@ static int log_clear(struct memslot_table *table, struct mmu_vm *mmu,
 	wanted = log_copy(slot);
 	if (copy_from_user(wanted, log->dirty_bitmap, words * sizeof(*wanted)))
 		return -EFAULT;
+	mmu_slot_collect(mmu, slot, log->first_page, log->num_pages);
 	mmu_slot_harvest(mmu, slot, log->first_page / BITS_PER_LONG, words, wanted);
 	return 0;
 }
@@ -139,6 +146,38 @@ int dirty_log_clear(struct memslot_table *table, struct mmu_vm *mmu,
 
 	mutex_lock(&table->lock);
 	r = log_clear(table, mmu, log);
+	mutex_unlock(&table->lock);
+	return r;
+}
+
+/*
+ * A processor of the VM's has written to the frames at @gpa, @nr of them, and listed them.  The
+ * caller holds a read side of the slots.  A slot that has gone meanwhile got the bits of its frames
+ * when its mappings went.
+ */
+void dirty_log_record(struct memslot_table *table, const u64 *gpa, unsigned int nr)
+{
+	struct memslots *slots = memslots_get(table);
+	struct memslot *slot = NULL;
+	unsigned int i;
+
+	for (i = 0; i < nr; i++) {
+		gfn_t gfn = gpa_to_gfn(gpa[i]);
+
+		if (!slot || gfn - slot->base_gfn >= slot->npages)
+			slot = memslot_find(slots, gfn);
+		if (slot)
+			memslot_mark_dirty(slot, gfn);
+	}
+}
+
+/* MKVM_CAP_DIRTY_LOG_MODE: 0, or -EINVAL as mmu_set_log(). */
+int dirty_log_set_mode(struct memslot_table *table, struct mmu_vm *mmu, u64 mode)
+{
+	int r;
+
+	mutex_lock(&table->lock);
+	r = mmu_set_log(mmu, mode);
 	mutex_unlock(&table->lock);
 	return r;
 }

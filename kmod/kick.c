@@ -69,6 +69,17 @@ unsigned int mkvm_request_all(struct mkvm *vm, enum vcpu_request req)
 	return kick_running(vm, true);
 }
 
+/*
+ * Gets every vCPU out of guest mode that is in it; when this returns each has been outside, and
+ * sees when it enters again what the caller has set before.  Does not sleep; interrupts are on.
+ */
+void mkvm_exit_all(struct mkvm *vm)
+{
+	/* Pairs with the barrier between mode and requests in vcpu_enter(). */
+	smp_mb();
+	kick_running(vm, true);
+}
+
 /* Gets every vCPU out of guest mode, without waiting for it. */
 void mkvm_kick_all(struct mkvm *vm)
 {

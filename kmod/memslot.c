@@ -124,8 +124,8 @@ static int slot_move(struct memslot_table *table, struct mmu_vm *mmu, struct mem
 
 /*
  * The log goes on or off.  When it goes on, vCPUs that still see the old slot may map pages for
- * writing; these entries lose that permission after the wait, like all that were there before.
- * Unless all pages count as dirty from the start: then each is protected when its bit is cleared.
+ * writing; these entries are watched after the wait, like all that were there before.  Unless all
+ * pages count as dirty from the start: then each is watched when its bit is cleared.
  */
 static int slot_change_flags(struct memslot_table *table, struct mmu_vm *mmu, struct memslot *old,
 			     struct memslot *slot)
@@ -141,7 +141,7 @@ static int slot_change_flags(struct memslot_table *table, struct mmu_vm *mmu, st
 	mmu_slot_replaced(mmu, old, slot);
 	xa_store(&table->by_id, slot->id, slot, 0); /* in a place that is there: cannot fail */
 	if (memslot_logged(slot) && !(table->manual_log & KVM_DIRTY_LOG_INITIALLY_SET))
-		mmu_slot_protect(mmu, slot);
+		mmu_slot_watch(mmu, slot);
 	if (!memslot_logged(slot))
 		mmu_slot_unlogged(mmu, slot);
 	slot_succeed(slot, old);

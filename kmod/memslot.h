@@ -95,6 +95,8 @@ int dirty_log_get(struct memslot_table *table, struct mmu_vm *mmu,
 int dirty_log_clear(struct memslot_table *table, struct mmu_vm *mmu,
 		    const struct kvm_clear_dirty_log *log) __must_check;
 int dirty_log_set_manual(struct memslot_table *table, u64 mode) __must_check;
+int dirty_log_set_mode(struct memslot_table *table, struct mmu_vm *mmu, u64 mode) __must_check;
+void dirty_log_record(struct memslot_table *table, const u64 *gpa, unsigned int nr);
 
 /* The published slots; the caller holds a read side of @table's SRCU, or its lock. */
 static inline struct memslots *memslots_get(struct memslot_table *table)
@@ -121,7 +123,7 @@ static inline bool memslot_readonly(const struct memslot *slot)
 	return slot->flags & KVM_MEM_READONLY;
 }
 
-/* Are writes to the slot recorded?  Then an entry allows writing only once its bit is set. */
+/* Are writes to the slot recorded? */
 static inline bool memslot_logged(const struct memslot *slot)
 {
 	return slot->dirty;

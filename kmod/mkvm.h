@@ -197,6 +197,7 @@ void mkvm_signal_mask_leave(struct mkvm_vcpu *vcpu);
 
 /* kick.c */
 unsigned int mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
+void mkvm_exit_all(struct mkvm *vm);
 void mkvm_kick_all(struct mkvm *vm);
 int mkvm_kick_init(void) __must_check;
 void mkvm_kick_exit(void);

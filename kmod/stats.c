@@ -209,6 +209,7 @@ static const struct stats_row vcpu_rows[] = {
 	CAUSE("notifier_retry", MKVM_CAUSE_NOTIFIER_RETRY),
 	CAUSE("spurious", MKVM_CAUSE_SPURIOUS),
 	CAUSE("host_error", MKVM_CAUSE_HOST_ERROR),
+	CAUSE("log_full", MKVM_CAUSE_LOG_FULL),
 };
 
 /**

@@ -52,6 +52,12 @@ static void vm_flush_tlb(struct mmu_vm *mmu)
 	atomic64_add(interrupted, &vm->flushes.interrupts);
 }
 
+/* What a vCPU's processor has listed goes into the log before the vCPU counts as outside. */
+static void vm_drain_log(struct mmu_vm *mmu)
+{
+	mkvm_exit_all(container_of(mmu, struct mkvm, mmu));
+}
+
 static void vm_kill_mmu(struct mmu_vm *mmu)
 {
 	mkvm_vm_kill(container_of(mmu, struct mkvm, mmu), "the MMU contradicts itself");
@@ -59,6 +65,7 @@ static void vm_kill_mmu(struct mmu_vm *mmu)
 
 static const struct mmu_up vm_mmu_up = {
 	.flush_tlb = vm_flush_tlb,
+	.drain_log = vm_drain_log,
 	.kill = vm_kill_mmu,
 };
 
@@ -100,6 +107,8 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	x86_tsc_vm_start(vm);
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
 	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
+	if (!r)
+		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
 	if (!r)
 		r = mmu_vm_enable(&vm->mmu, kind);
 	if (r)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which MMU a VM gets: the type of KVM_CREATE_VM, or for type 0 the module parameter "mmu".
+ * Which MMU a VM gets: the type of KVM_CREATE_VM, or for type 0 the module parameter "mmu"; and how
+ * its dirty log learns of writes, until MKVM_CAP_DIRTY_LOG_MODE says otherwise.
  */
 #include <linux/mkvm.h>
 #include <linux/module.h>
@@ -43,6 +44,50 @@ static const struct kernel_param_ops choice_ops = {
 
 module_param_cb(mmu, &choice_ops, NULL, 0644);
 MODULE_PARM_DESC(mmu, "MMU of VMs created with type 0: auto (TDP where there is one), tdp, shadow");
+
+static const char *const log_names[] = { "auto", "protect", "bits", "pml" };
+static const u32 log_modes[] = { 0, MKVM_DIRTY_LOG_PROTECT, MKVM_DIRTY_LOG_BITS,
+				 MKVM_DIRTY_LOG_PML };
+static int log_choice; /* into both */
+static bool eager_split;
+
+static int log_set(const char *value, const struct kernel_param *kp)
+{
+	int i = sysfs_match_string(log_names, value);
+
+	if (i < 0) {
+		pr_err("mkvm: dirty_log=%s: expected auto, protect, bits or pml\n", value);
+		return i;
+	}
+	WRITE_ONCE(log_choice, i);
+	return 0;
+}
+
+static int log_get(char *buffer, const struct kernel_param *kp)
+{
+	return sysfs_emit(buffer, "%s\n", log_names[READ_ONCE(log_choice)]);
+}
+
+static const struct kernel_param_ops log_ops = {
+	.set = log_set,
+	.get = log_get,
+};
+
+module_param_cb(dirty_log, &log_ops, NULL, 0644);
+MODULE_PARM_DESC(
+	dirty_log,
+	"how dirty logs of new VMs learn of writes: auto (what is cheapest here), protect, bits, pml");
+module_param(eager_split, bool, 0644);
+MODULE_PARM_DESC(eager_split, "new VMs split large pages when a dirty log goes on");
+
+/* MKVM_DIRTY_LOG_* of a new VM; a mode that the processor lacks is as auto. */
+u32 vm_type_log_mode(void)
+{
+	u32 mode = log_modes[READ_ONCE(log_choice)] & mmu_log_modes(&mkvm_mmu_caps);
+
+	return (mode ?: mmu_log_best(&mkvm_mmu_caps)) |
+	       (READ_ONCE(eager_split) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
+}
 
 /* Bits 1 << enum mmu_kind of what a VM can be created with: MKVM_CAP_MMU. */
 u32 vm_type_kinds(void)

@@ -9,5 +9,6 @@ extern struct mmu_caps mkvm_mmu_caps; /* of this processor; set at load */
 
 int vm_type_kind(unsigned long type, enum mmu_kind *kind) __must_check;
 u32 vm_type_kinds(void);
+u32 vm_type_log_mode(void);
 
 #endif /* MKVM_VM_TYPE_H */

@@ -3,7 +3,8 @@
  * The dirty log: which bits are set, what a first write costs, and what each call refuses.
  *
  * kvm may report more than was written, and does for pages that were only read; mkvm does not.  The
- * exits are counted on mkvm only: a processor may spare kvm some.
+ * exits are counted on mkvm only: a processor may spare kvm some.  What is told is the same in each
+ * mode that the processor has (MKVM_CAP_DIRTY_LOG_MODE); kvm chooses its own.
  */
 #include <errno.h>
 #include <linux/mkvm.h>
@@ -32,6 +33,8 @@ guest_code(code_read, 64,
 	   "jnz 1b\n"
 	   "hlt\n");
 
+static uint32_t mode; /* MKVM_DIRTY_LOG_*; 0: the device's own choice */
+
 struct fixture {
 	struct guest guest;
 	bool is_mkvm;
@@ -50,6 +53,8 @@ static void set_up(struct fixture *f)
 	memset(f, 0, sizeof(*f));
 	guest_create(&f->guest, 1);
 	f->is_mkvm = kvm_dev_is_mkvm(&f->guest.dev);
+	if (mode)
+		REQUIRE_OK(vm_enable_cap(&f->guest.vm, MKVM_CAP_DIRTY_LOG_MODE, mode));
 	f->host = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 		       0);
 	REQUIRE(f->host != MAP_FAILED);
@@ -86,11 +91,17 @@ static void read_pages(struct fixture *f, uint64_t first, uint64_t stride, uint6
 	run(f, code_read, code_read_end - code_read, first, stride, pages);
 }
 
-/* What the last run cost.  The code's own page is mapped since the first one. */
+/*
+ * What the last run cost.  The code's own page is mapped since the first one.  Where dirty bits
+ * tell a write to a page that is mapped costs nothing.
+ */
 static void expect_exits(struct fixture *f, uint64_t fills, uint64_t logged)
 {
 	static struct counts after;
 	int i;
+
+	if (mode != MKVM_DIRTY_LOG_PROTECT)
+		logged = 0;
 
 	if (!f->is_mkvm)
 		return;
@@ -240,7 +251,7 @@ static void off_and_on_again(void)
 	EXPECT_ERRNO(ENOENT, vm_get_dirty_log(&f.guest.vm, SLOT, f.bits));
 	/* Without a log an entry that one had protected is mended by a fill. */
 	write_pages(&f, 20, 1, 10);
-	expect_exits(&f, 10, 0);
+	expect_exits(&f, mode == MKVM_DIRTY_LOG_PROTECT ? 10 : 0, 0);
 	REQUIRE_OK(set_flags(&f, KVM_MEM_LOG_DIRTY_PAGES));
 	get(&f);
 	expect_none(&f);
@@ -380,6 +391,34 @@ static void manual_protect_refusals(void)
 	EXPECT_ERRNO(0, vm_enable_cap(&f.guest.vm, KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2, 0));
 }
 
+/* Another mode: only one that there is, and while nothing is logged. */
+static void mode_refusals(void)
+{
+	uint64_t none[] = { 0, 3, 5, 6, 7, 8, 16, 17, 1ULL << 32 };
+	struct fixture f;
+	unsigned int i;
+	int modes;
+
+	set_up(&f);
+	modes = REQUIRE_OK(kvm_dev_extension(&f.guest.dev, MKVM_CAP_DIRTY_LOG_MODE));
+	EXPECT_EQ(MKVM_DIRTY_LOG_PROTECT | MKVM_DIRTY_LOG_BITS | MKVM_DIRTY_LOG_EAGER_SPLIT,
+		  modes & ~MKVM_DIRTY_LOG_PML);
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+		EXPECT_ERRNO(EINVAL, vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, none[i]));
+	EXPECT_ERRNO(modes & MKVM_DIRTY_LOG_PML ? 0 : EINVAL,
+		     vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, MKVM_DIRTY_LOG_PML));
+	EXPECT_ERRNO(0, vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE,
+				      MKVM_DIRTY_LOG_BITS | MKVM_DIRTY_LOG_EAGER_SPLIT));
+	REQUIRE_OK(set_flags(&f, KVM_MEM_LOG_DIRTY_PAGES));
+	EXPECT_ERRNO(EINVAL,
+		     vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, MKVM_DIRTY_LOG_PROTECT));
+	EXPECT_ERRNO(EINVAL,
+		     vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, MKVM_DIRTY_LOG_BITS));
+	REQUIRE_OK(set_flags(&f, 0));
+	EXPECT_ERRNO(0,
+		     vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, MKVM_DIRTY_LOG_PROTECT));
+}
+
 static void get_refusals(void)
 {
 	struct fixture f;
@@ -445,20 +484,86 @@ static void failed_read_loses_nothing(void)
 	expect_pages(&f, 0, 1, PAGES);
 }
 
-static const struct ktap_test tests[] = {
-	KTAP_TEST(bits_and_exits),
-	KTAP_TEST(fresh_pages),
-	KTAP_TEST(new_slot_with_a_log),
-	KTAP_TEST(read_pages_are_clean),
-	KTAP_TEST(off_and_on_again),
-	KTAP_TEST(log_moves_with_the_slot),
-	KTAP_TEST(host_takes_pages_back),
-	KTAP_TEST(manual_protect),
-	KTAP_TEST(initially_set),
+/* Tests of what is told and what it costs: one of each in each mode. */
+/* clang-format off */
+#define IN_EACH_MODE(x)			\
+	x(bits_and_exits)		\
+	x(fresh_pages)			\
+	x(new_slot_with_a_log)		\
+	x(read_pages_are_clean)		\
+	x(off_and_on_again)		\
+	x(log_moves_with_the_slot)	\
+	x(host_takes_pages_back)	\
+	x(manual_protect)		\
+	x(initially_set)		\
+	x(failed_read_loses_nothing)
+
+#define IN_MODE(test, name, value)				\
+	static void test##_by_##name(void)			\
+	{							\
+		mode = value;					\
+		test();						\
+	}
+#define DEFINE_IN_EACH(test)				\
+	IN_MODE(test, protection, MKVM_DIRTY_LOG_PROTECT)	\
+	IN_MODE(test, bits, MKVM_DIRTY_LOG_BITS)		\
+	IN_MODE(test, list, MKVM_DIRTY_LOG_PML)
+IN_EACH_MODE(DEFINE_IN_EACH)
+
+#define OWN_CHOICE(test) KTAP_TEST(test),
+#define BY_PROTECTION(test) KTAP_TEST(test##_by_protection),
+#define BY_BITS(test) KTAP_TEST(test##_by_bits),
+#define BY_LIST(test) KTAP_TEST(test##_by_list),
+/* clang-format on */
+
+static const struct ktap_test any_mode[] = {
 	KTAP_TEST(manual_protect_refusals),
 	KTAP_TEST(get_refusals),
 	KTAP_TEST(clear_refusals),
-	KTAP_TEST(failed_read_loses_nothing),
 };
 
-KTAP_MAIN(tests)
+static const struct ktap_test own_choice[] = { IN_EACH_MODE(OWN_CHOICE) };
+static const struct ktap_test by_protection[] = { IN_EACH_MODE(BY_PROTECTION) };
+static const struct ktap_test by_bits[] = { KTAP_TEST(mode_refusals), IN_EACH_MODE(BY_BITS) };
+static const struct ktap_test by_list[] = { IN_EACH_MODE(BY_LIST) };
+
+static struct ktap_test tests[64];
+static size_t nr_tests;
+
+static void add(const struct ktap_test *some, size_t nr)
+{
+	memcpy(tests + nr_tests, some, nr * sizeof(*some));
+	nr_tests += nr;
+}
+
+#define ADD(some) add(some, sizeof(some) / sizeof((some)[0]))
+
+/* What the device cannot do is no test of it. */
+static uint32_t modes_there(void)
+{
+	struct kvm_dev dev;
+	int modes = 0;
+
+	if (kvm_dev_open(&dev, kvm_dev_default()))
+		return 0;
+	if (kvm_dev_is_mkvm(&dev))
+		modes = kvm_dev_extension(&dev, MKVM_CAP_DIRTY_LOG_MODE);
+	kvm_dev_close(&dev);
+	return modes > 0 ? modes : 0;
+}
+
+int main(int argc, char **argv)
+{
+	uint32_t modes = modes_there();
+
+	ADD(any_mode);
+	if (!modes)
+		ADD(own_choice);
+	if (modes & MKVM_DIRTY_LOG_PROTECT)
+		ADD(by_protection);
+	if (modes & MKVM_DIRTY_LOG_BITS)
+		ADD(by_bits);
+	if (modes & MKVM_DIRTY_LOG_PML)
+		ADD(by_list);
+	return ktap_main(tests, nr_tests, argc, argv);
+}

@@ -201,17 +201,18 @@ static uint64_t dirty_pages(struct fixture *f)
 }
 
 /* A logged page is written only under the log's eyes; to read it costs nothing. */
-static void the_log_sees_all(void)
+static void log_sees_all(uint64_t mode, uint64_t first_writes)
 {
 	struct fixture f;
 
 	set_up(&f, 16);
+	REQUIRE_OK(vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, mode));
 	set_slot(&f, KVM_MEM_LOG_DIRTY_PAGES);
 	RUN(&f, code_read, 0, 1, 16);
 	EXPECT_FAULTS(&f, 1);
 	EXPECT_EQ(0, dirty_pages(&f));
 	RUN(&f, code_write, 3, 2, 4);
-	EXPECT_FAULTS(&f, 4);
+	EXPECT_FAULTS(&f, first_writes);
 	EXPECT_EQ(4, dirty_pages(&f));
 	RUN(&f, code_write, 32, 1, 1);
 	EXPECT_EQ(1, dirty_pages(&f));
@@ -219,6 +220,25 @@ static void the_log_sees_all(void)
 	EXPECT_FAULTS(&f, 0);
 	EXPECT_EQ(0, dirty_pages(&f));
 	clean_up(&f);
+}
+
+static void the_log_sees_all(void)
+{
+	log_sees_all(MKVM_DIRTY_LOG_PROTECT, 4);
+}
+
+/* By dirty bits, if the processor has them: the neighbours may be written. */
+static void dirty_bits_see_all(void)
+{
+	struct kvm_dev dev;
+	int modes;
+
+	device_open(&dev);
+	modes = kvm_dev_extension(&dev, MKVM_CAP_DIRTY_LOG_MODE);
+	kvm_dev_close(&dev);
+	if (!(modes & MKVM_DIRTY_LOG_BITS))
+		ktap_skip("dirty bits are not there");
+	log_sees_all(MKVM_DIRTY_LOG_BITS, 0);
 }
 
 /* The slot's ends cut the window. */
@@ -279,6 +299,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(only_what_is_there),
 	KTAP_TEST(no_more_than_we_may),
 	KTAP_TEST(the_log_sees_all),
+	KTAP_TEST(dirty_bits_see_all),
 	KTAP_TEST(within_the_slot),
 	KTAP_TEST(neighbours_go_too),
 };

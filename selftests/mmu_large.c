@@ -268,12 +268,17 @@ static uint64_t dirty_pages(struct fixture *f)
 	return n;
 }
 
-/* While writes are logged each page is seen by itself; afterwards the large leaves come back. */
-static void split_for_the_log(void)
+/*
+ * While writes are logged each page is seen by itself; afterwards the large leaves come back.  In
+ * @mode (0: the device's own) that costs @faults for ten first writes.
+ */
+static void split_in_mode(uint64_t mode, uint64_t faults)
 {
 	struct fixture f;
 
 	set_up_huge(&f);
+	if (mode)
+		REQUIRE_OK(vm_enable_cap(&f.guest.vm, MKVM_CAP_DIRTY_LOG_MODE, mode));
 	RUN(&f, code_write, FAR, NR * PAGES);
 	EXPECT_LARGE(&f, NR);
 	set_slot(&f, FAR, f.host, NR * HUGE, KVM_MEM_LOG_DIRTY_PAGES);
@@ -284,9 +289,11 @@ static void split_for_the_log(void)
 		EXPECT_FAULTS(&f, 0);
 		EXPECT_EQ(0, dirty_pages(&f));
 	}
+	if (mode & MKVM_DIRTY_LOG_EAGER_SPLIT)
+		EXPECT_LARGE(&f, 0);
 	RUN(&f, code_write, FAR + HUGE, 10);
-	if (kvm_dev_is_mkvm(&f.guest.dev))
-		EXPECT_FAULTS(&f, 10);
+	if (mode)
+		EXPECT_FAULTS(&f, faults);
 	EXPECT(stats_value(&f.vm, "pages_2m") < NR);
 	EXPECT_EQ(10, dirty_pages(&f));
 	EXPECT_EQ(NR * PAGES * 2 + 10, RUN(&f, code_read, FAR, NR * PAGES));
@@ -297,6 +304,42 @@ static void split_for_the_log(void)
 	EXPECT_LARGE(&f, NR);
 	EXPECT_EQ(NR * PAGES * 3 + 10, RUN(&f, code_read, FAR, NR * PAGES));
 	clean_up(&f);
+}
+
+static void split_for_the_log(void)
+{
+	split_in_mode(0, 0);
+}
+
+static uint32_t log_modes(void)
+{
+	struct kvm_dev dev;
+	int modes = 0;
+
+	device_open(&dev);
+	if (kvm_dev_is_mkvm(&dev))
+		modes = kvm_dev_extension(&dev, MKVM_CAP_DIRTY_LOG_MODE);
+	kvm_dev_close(&dev);
+	return modes;
+}
+
+/* In each mode that the processor has, by a write and eagerly. */
+static void split_in_each_mode(void)
+{
+	uint32_t modes = log_modes();
+
+	if (!modes)
+		ktap_skip("modes of the dirty log are mkvm's own");
+	split_in_mode(MKVM_DIRTY_LOG_PROTECT, 10);
+	split_in_mode(MKVM_DIRTY_LOG_PROTECT | MKVM_DIRTY_LOG_EAGER_SPLIT, 10);
+	if (modes & MKVM_DIRTY_LOG_BITS) {
+		split_in_mode(MKVM_DIRTY_LOG_BITS, 1);
+		split_in_mode(MKVM_DIRTY_LOG_BITS | MKVM_DIRTY_LOG_EAGER_SPLIT, 0);
+	}
+	if (modes & MKVM_DIRTY_LOG_PML) {
+		split_in_mode(MKVM_DIRTY_LOG_PML, 1);
+		split_in_mode(MKVM_DIRTY_LOG_PML | MKVM_DIRTY_LOG_EAGER_SPLIT, 0);
+	}
 }
 
 /* All pages begin as dirty: a large leaf stays until one of its bits is cleared. */
@@ -431,8 +474,8 @@ static void hugetlb(void)
 static const struct ktap_test tests[] = {
 	KTAP_TEST(one_fault_each),	 KTAP_TEST(read_first),	       KTAP_TEST(slot_lies_askew),
 	KTAP_TEST(slot_has_ragged_ends), KTAP_TEST(read_only_slot),    KTAP_TEST(split_for_the_log),
-	KTAP_TEST(initially_all_set),	 KTAP_TEST(one_page_is_taken), KTAP_TEST(host_collapses),
-	KTAP_TEST(table_gives_way),	 KTAP_TEST(hugetlb),
+	KTAP_TEST(split_in_each_mode),	 KTAP_TEST(initially_all_set), KTAP_TEST(one_page_is_taken),
+	KTAP_TEST(host_collapses),	 KTAP_TEST(table_gives_way),   KTAP_TEST(hugetlb),
 };
 
 KTAP_MAIN(tests)

@@ -5,7 +5,7 @@
  *
  * The neighbours are those in the aligned window around the fault, a power of two of frames in one
  * table of the last level, within the slot.  A neighbour gets no right that the process has not,
- * none to write where a dirty log wants to see the write, and no accessed or dirty bit: both stay
+ * none to write where a dirty log sees writes by faults, and no accessed or dirty bit: both stay
  * true.  The host is not asked to bring anything in.
  *
  * The window adapts to its use, by the accessed bits: if at the next fault half of the last window
@@ -67,7 +67,8 @@ static void around_install(struct pt_iter *it, struct page *page, bool writable)
 /* Maps what is present of the frames from @start to @end and not mapped yet. */
 static void around_map(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
 {
-	bool write = !memslot_readonly(slot) && !memslot_logged(slot);
+	bool write =
+		!memslot_readonly(slot) && (!memslot_logged(slot) || mmu_logs_by_bits(be->mmu));
 	struct frame_run run = {};
 	gfn_t first = start;
 	struct pt_iter it;

@@ -20,6 +20,12 @@ static void audit_found(struct mmu_audit *audit, const char *what, gfn_t gfn, in
 	audit->entry = pte.v;
 }
 
+/* Does the dirty bit of a leaf tell of a write to its one page? */
+static bool leaf_is_seen(const struct mmu_vm *mmu, int level)
+{
+	return level == 1 && mmu_logs_by_bits(mmu);
+}
+
 /* A write through an entry of a logged slot would not be seen: each page's bit has to be set. */
 static bool leaf_is_logged(const struct memslot *slot, gfn_t gfn, int level)
 {
@@ -50,7 +56,8 @@ static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_aud
 		return "a large leaf allows fetches";
 	if ((access & ACC_W) && memslot_readonly(slot))
 		return "a leaf of a read-only slot allows writing";
-	if ((access & ACC_W) && memslot_logged(slot) && !leaf_is_logged(slot, gfn, level))
+	if ((access & ACC_W) && memslot_logged(slot) && !leaf_is_seen(be->mmu, level) &&
+	    !leaf_is_logged(slot, gfn, level))
 		return "a leaf allows writing that the dirty log will not see";
 	for (i = 0; audit->is_frame && i < pt_span(level); i++)
 		if (!audit->is_frame(audit->data, memslot_hva(slot, gfn + i), hfn + i,

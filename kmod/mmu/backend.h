@@ -56,9 +56,21 @@ static inline bool mmu_is_invalidating(const struct mmu_vm *mmu, hva_t start, hv
 	return mmu->invalidate_active && start < mmu->invalidate_end && end > mmu->invalidate_start;
 }
 
+/*
+ * Does the processor's dirty bit tell of writes to logged slots?  Then a small leaf there may allow
+ * writing at any time; else only once its frame's bit in the log is set.
+ */
+static inline bool mmu_logs_by_bits(const struct mmu_vm *mmu)
+{
+	return READ_ONCE(mmu->log_mode) != MKVM_DIRTY_LOG_PROTECT;
+}
+
 struct mmu_backend *tdp_create(struct mmu_vm *mmu);
 
 /* mmu.c */
 void mmu_settle(struct mmu_vm *mmu);
+
+/* mmu_log.c */
+void mmu_log_update(struct mmu_vm *mmu);
 
 #endif /* MKVM_MMU_BACKEND_H */

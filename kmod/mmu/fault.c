@@ -58,20 +58,24 @@ static bool fault_fits(const struct mmu_vm *mmu, const struct memslot *slot, gfn
  * The frame is not stale, so the host maps all of the leaf's frames as it maps the one that was
  * asked for, with the same permissions.
  */
-static int fault_level(const struct mmu_vm *mmu, const struct mmu_fault *fault)
+static int fault_host_level(const struct mmu_vm *mmu, const struct mmu_fault *fault)
 {
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
-	int level;
+	int level = min(mmu->caps.max_level, host_map_level(memslot_hva(fault->slot, gfn)));
 
+	while (level > 1 && !fault_fits(mmu, fault->slot, gfn, level))
+		level--;
+	return level;
+}
+
+static int fault_level(const struct mmu_vm *mmu, const struct mmu_fault *fault)
+{
 	/* The log tells pages of 4 KiB. */
 	if (fault->logged)
 		return 1;
 	if (mmu->caps.no_large_exec && (fault->access & ACC_X))
 		return 1;
-	level = min(mmu->caps.max_level, host_map_level(memslot_hva(fault->slot, gfn)));
-	while (level > 1 && !fault_fits(mmu, fault->slot, gfn, level))
-		level--;
-	return level;
+	return fault->host_level;
 }
 
 /* Lets the backend map @frame unless it is stale.  The MMU's lock is held. */
@@ -85,9 +89,10 @@ static void fault_map(struct mmu_vcpu *mv, struct mmu_fault *fault, const struct
 		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
 		return;
 	}
+	fault->host_level = fault_host_level(mv->vm, fault);
 	fault->level = fault_level(mv->vm, fault);
 	/* Before the entry: another vCPU may write by it at once, and user space read the log. */
-	if (frame->writable)
+	if (fault->access & ACC_W)
 		memslot_mark_dirty(fault->slot, gfn);
 	fault->cause = be->ops->map(be, mv, fault, frame);
 }
@@ -100,7 +105,7 @@ static void fault_make_room(struct mmu_vcpu *mv, struct mmu_fault *fault, const 
 	gfn_t base = gpa_to_gfn(fault->gpa) & ~(pt_span(fault->level) - 1);
 
 	write_lock(&mmu->lock);
-	pt_range_zap(mmu_backend_of(mv), base, base + pt_span(fault->level));
+	pt_range_zap(mmu_backend_of(mv), fault->slot, base, base + pt_span(fault->level));
 	fault_map(mv, fault, frame, seq);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu);
@@ -139,8 +144,8 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	r = frame_get(&frame, hva, write);
 	if (r)
 		return fault_failed(fault, r);
-	/* A read of a logged page must leave the first write to be seen. */
-	if (!write && !fault->logged && !memslot_readonly(slot))
+	/* A read of a logged page must leave the first write to be seen, by a bit or a fault. */
+	if (!write && (!fault->logged || mmu_logs_by_bits(mmu)) && !memslot_readonly(slot))
 		frame_try_writable(&frame, hva);
 
 	read_lock(&mmu->lock);

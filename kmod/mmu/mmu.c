@@ -22,6 +22,7 @@ void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct m
 	mmu->up = up;
 	mmu->caps = *caps;
 	mmu->around = 1;
+	mmu->log_mode = mmu_log_best(caps);
 	INIT_LIST_HEAD(&mmu->retired);
 }
 
@@ -117,7 +118,8 @@ void mmu_settle(struct mmu_vm *mmu)
 }
 
 /* What a range operation returns: it has found something. */
-typedef bool (*range_fn)(struct mmu_backend *be, gfn_t start, gfn_t end);
+typedef bool (*range_fn)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			 gfn_t end);
 
 /* Does @fn with every backend and all guest frames that are host addresses [start, end). */
 static bool each_range(struct mmu_vm *mmu, hva_t start, hva_t end, range_fn fn)
@@ -137,7 +139,7 @@ static bool each_range(struct mmu_vm *mmu, hva_t start, hva_t end, range_fn fn)
 
 		for (i = 0; i < MMU_NR_KINDS; i++)
 			if (mmu->backend[i])
-				found |= fn(mmu->backend[i], first, last + 1);
+				found |= fn(mmu->backend[i], slot, first, last + 1);
 	}
 	return found;
 }

@@ -34,6 +34,7 @@ enum mmu_kind {
  * @levels: depth that the processor walks
  * @max_level: level of the largest leaf: 1 (4 KiB), 2 (2 MiB) or 3 (1 GiB)
  * @no_large_exec: code in large leaves can bring the processor down (iTLB multihit)
+ * @pml: it can list the frames that it sets a dirty bit of
  * @phys_bits: width of a physical address
  */
 struct mmu_caps {
@@ -41,6 +42,7 @@ struct mmu_caps {
 	int levels;
 	int max_level;
 	bool no_large_exec;
+	bool pml;
 	int phys_bits;
 };
 
@@ -49,10 +51,14 @@ struct mmu_caps {
  * @flush_tlb: make every vCPU drop all translations of its guest before it next executes guest
  *	code, and return when none executes guest code with an older one.  Called without the MMU's
  *	lock; must not sleep.
+ * @drain_log: MKVM_DIRTY_LOG_PML: return when what the processors have listed so far is in the logs
+ *	of the slots, and when all list or none does, as mmu_vm.listing says.  Called without the
+ *	MMU's lock; must not sleep.
  * @kill: the VM contradicts itself: it may never run again
  */
 struct mmu_up {
 	void (*flush_tlb)(struct mmu_vm *mmu);
+	void (*drain_log)(struct mmu_vm *mmu);
 	void (*kill)(struct mmu_vm *mmu);
 };
 
@@ -82,6 +88,11 @@ enum mmu_host_event {
  * @flush_done: number of the last change that every processor has seen; atomic
  * @retired: table pages that no entry names any more, and that some processor may still walk
  * @around: frames that a fault may map at most, a power of two; 1: only its own; atomic
+ * @log_mode: MKVM_DIRTY_LOG_PROTECT, _BITS or _PML; constant while a slot is logged; lock of the
+ *	slots
+ * @log_eager: large leaves are split when a log goes on; lock of the slots
+ * @nr_logged: slots that are logged
+ * @listing: processors list what they set a dirty bit of; read by vCPUs before each entry
  * @host_events: how often the host has come; atomic
  * @mapped_around: leaves that fault-around has added; atomic
  * @table_pages: table pages that exist, retired ones included; atomic
@@ -101,6 +112,10 @@ struct mmu_vm {
 	atomic64_t flush_done;
 	struct list_head retired;
 	unsigned int around;
+	u32 log_mode;
+	bool log_eager;
+	unsigned int nr_logged;
+	bool listing;
 	atomic_long_t host_events[MMU_NR_HOST_EVENTS];
 	atomic_long_t mapped_around;
 	atomic_long_t table_pages;
@@ -158,6 +173,7 @@ enum mmu_outcome {
  * @slot: for the backend: where the address lies
  * @logged: for the backend: a dirty log records writes there
  * @level: for the backend: the level of the largest leaf that may map the frame
+ * @host_level: for the backend: and how large it could be by the host's mapping and the slot alone
  * @cause: out: the one cause
  * @error: out: with MMU_FAILED, a negative errno
  */
@@ -167,6 +183,7 @@ struct mmu_fault {
 	struct memslot *slot;
 	bool logged;
 	int level;
+	int host_level;
 	enum mkvm_mmu_cause cause;
 	int error;
 };
@@ -215,6 +232,11 @@ gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
 bool mmu_around_is_valid(u64 pages);
 int mmu_set_around(struct mmu_vm *mmu, u64 pages) __must_check;
 
+/* The dirty log's modes: what a processor has, and a VM's own. */
+u32 mmu_log_modes(const struct mmu_caps *caps);
+u32 mmu_log_best(const struct mmu_caps *caps);
+int mmu_set_log(struct mmu_vm *mmu, u64 mode) __must_check;
+
 void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind);
 void mmu_vcpu_destroy(struct mmu_vcpu *mv);
 
@@ -233,7 +255,8 @@ void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot);
 void mmu_slot_replaced(struct mmu_vm *mmu, struct memslot *old, struct memslot *slot);
 void mmu_slot_unlogged(struct mmu_vm *mmu, struct memslot *slot);
-void mmu_slot_protect(struct mmu_vm *mmu, struct memslot *slot);
+void mmu_slot_watch(struct mmu_vm *mmu, struct memslot *slot);
+void mmu_slot_collect(struct mmu_vm *mmu, struct memslot *slot, u64 first, u64 npages);
 void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 words,
 		      unsigned long *bits);
 

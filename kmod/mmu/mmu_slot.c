@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What a change of slots and a dirty log ask of the MMU.
+ * What a change of slots asks of the MMU.
  *
  * The caller is a thread of the VM's process that holds the lock of the slots, so there is one such
  * event at a time.  Faults and the notifier go on meanwhile: work on a whole slot gives the lock to
@@ -18,6 +18,14 @@ static void slot_insert(struct mmu_vm *mmu, struct memslot *slot)
 	slot->hva_node.start = slot->hva;
 	slot->hva_node.last = slot->hva + (slot->npages << PAGE_SHIFT) - 1;
 	interval_tree_insert(&slot->hva_node, &mmu->slots->hva_tree);
+	mmu->nr_logged += memslot_logged(slot);
+}
+
+static void slot_erase(struct mmu_vm *mmu, struct memslot *slot)
+{
+	lockdep_assert_held_write(&mmu->lock);
+	interval_tree_remove(&slot->hva_node, &mmu->slots->hva_tree);
+	mmu->nr_logged -= memslot_logged(slot);
 }
 
 /* @slot is about to be published: the notifier shall find it. */
@@ -26,6 +34,7 @@ void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot)
 	write_lock(&mmu->lock);
 	slot_insert(mmu, slot);
 	write_unlock(&mmu->lock);
+	mmu_log_update(mmu);
 }
 
 /* No reader can find @slot any more: nothing maps its memory when this returns.  May sleep. */
@@ -36,10 +45,10 @@ void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot)
 	write_lock(&mmu->lock);
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			pt_range_zap_slowly(mmu->backend[i], slot->base_gfn,
-					    slot->base_gfn + slot->npages);
-	interval_tree_remove(&slot->hva_node, &mmu->slots->hva_tree);
+			pt_range_zap_slowly(mmu->backend[i], slot);
+	slot_erase(mmu, slot);
 	write_unlock(&mmu->lock);
+	mmu_log_update(mmu);
 	mmu_settle(mmu);
 }
 
@@ -47,23 +56,10 @@ void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot)
 void mmu_slot_replaced(struct mmu_vm *mmu, struct memslot *old, struct memslot *slot)
 {
 	write_lock(&mmu->lock);
-	interval_tree_remove(&old->hva_node, &mmu->slots->hva_tree);
+	slot_erase(mmu, old);
 	slot_insert(mmu, slot);
 	write_unlock(&mmu->lock);
-}
-
-/* When this returns no entry of @slot allows writing, unless its bit is set.  May sleep. */
-void mmu_slot_protect(struct mmu_vm *mmu, struct memslot *slot)
-{
-	int i;
-
-	write_lock(&mmu->lock);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			pt_range_protect_slowly(mmu->backend[i], slot->base_gfn,
-						slot->base_gfn + slot->npages);
-	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
+	mmu_log_update(mmu);
 }
 
 /* For slot_is_large(). */
@@ -90,46 +86,7 @@ void mmu_slot_unlogged(struct mmu_vm *mmu, struct memslot *slot)
 	write_lock(&mmu->lock);
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			pt_range_collapse_slowly(mmu->backend[i], slot->base_gfn,
-						 slot->base_gfn + slot->npages, slot_is_large,
-						 &limits);
-	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
-}
-
-/* Clears @wanted in the word of the log that begins with the slot's @first frame.  What was set. */
-static unsigned long harvest_word(struct mmu_vm *mmu, struct memslot *slot, u64 first,
-				  unsigned long wanted)
-{
-	unsigned long *word = slot->dirty + first / BITS_PER_LONG;
-	unsigned long was;
-	int i;
-
-	lockdep_assert_held_write(&mmu->lock);
-	if (!(READ_ONCE(*word) & wanted))
-		return 0;
-	was = atomic_long_fetch_andnot(wanted, (atomic_long_t *)word) & wanted;
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			pt_range_protect(mmu->backend[i], slot->base_gfn + first, was);
-	return was;
-}
-
-/*
- * Takes bits out of the log of @slot: @words words from @word on, in each those that @bits has.
- * @bits has what was set when this returns, and the next write to those frames will be recorded.
- * May sleep.
- */
-void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 words,
-		      unsigned long *bits)
-{
-	u64 i;
-
-	write_lock(&mmu->lock);
-	for (i = 0; i < words; i++) {
-		bits[i] = harvest_word(mmu, slot, (word + i) * BITS_PER_LONG, bits[i]);
-		cond_resched_rwlock_write(&mmu->lock);
-	}
+			pt_range_collapse_slowly(mmu->backend[i], slot, slot_is_large, &limits);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu);
 }

@@ -14,14 +14,17 @@
  * processor holds of the large leaf goes with the first flush that one of the pieces owes.
  *
  * A dirty bit that the processor set is not needed for the host: a frame counts as dirty from the
- * moment it is mapped for writing.
+ * moment it is mapped for writing.  A dirty log may live by it: to clear one takes something away,
+ * since a processor that holds a dirty translation does not set it again.
  *
  *	old		new		by			owes a flush
  *	none		leaf, table	try, read lock		no
  *	leaf		leaf, same frame,
  *			more allowed	try, read lock		no
- *	leaf		table, the same	try, read lock		no
+ *	leaf		table, the same
+ *			or more allowed	try, read lock		no
  *	leaf		leaf, otherwise	write lock		yes
+ *	leaf		leaf, not dirty	write lock		yes
  *	leaf, table	none		write lock		yes
  */
 #include "mmu/mmu_trace.h"
@@ -34,6 +37,8 @@ static bool change_takes_away(const struct pte_fmt *fmt, hpte_t old, hpte_t new,
 	if (!hpte_present(fmt, new) || hpte_addr(fmt, old) != hpte_addr(fmt, new))
 		return true;
 	if (hpte_is_leaf(fmt, old, level) != hpte_is_leaf(fmt, new, level))
+		return true;
+	if (hpte_dirty(fmt, old) && !hpte_dirty(fmt, new) && hpte_is_leaf(fmt, old, level))
 		return true;
 	return hpte_access(fmt, old) & ~hpte_access(fmt, new);
 }
@@ -80,9 +85,11 @@ bool pt_try_change(struct pt_iter *it, hpte_t new)
 
 /*
  * As pt_try_change(): replaces the large leaf it->pte by @table, a page that is not linked yet,
- * with leaves of the next level that map the same.
+ * with leaves of the next level that map the same, allow that and @more, and are dirty if it is: a
+ * processor may hold it as a dirty translation, and the flush that makes it set dirty bits again is
+ * owed by who clears one.
  */
-bool pt_try_split(struct pt_iter *it, hpte_t *table)
+bool pt_try_split(struct pt_iter *it, hpte_t *table, u32 more)
 {
 	const struct pte_fmt *fmt = it->be->fmt;
 	struct mmu_vm *mmu = it->be->mmu;
@@ -91,7 +98,7 @@ bool pt_try_split(struct pt_iter *it, hpte_t *table)
 
 	lockdep_assert_held(&mmu->lock);
 	for (i = 0; i < PT_ENTRIES; i++)
-		table[i] = hpte_split(fmt, it->pte, level, i);
+		table[i] = hpte_split(fmt, it->pte, level, i, hpte_access(fmt, it->pte) | more);
 	if (!change_try(it, hpte_make_table(fmt, virt_to_phys(table))))
 		return false;
 	atomic_long_add(PT_ENTRIES, &mmu->mapped[level - 1]);
@@ -131,6 +138,16 @@ hpte_t pt_change(struct pt_iter *it, hpte_t new)
 	change_account(it, old, new, change_takes_away(fmt, old, new, it->level));
 	it->pte = new;
 	return old;
+}
+
+/*
+ * Under the write lock: as pt_change() to nothing, of an entry whose table is no longer reachable,
+ * but that a processor may still be walking.  The flush is owed already.
+ */
+hpte_t pt_take(struct mmu_backend *be, hpte_t *ptep)
+{
+	lockdep_assert_held_write(&be->mmu->lock);
+	return (hpte_t){ xchg(&ptep->v, HPTE_NONE.v) };
 }
 
 /* The table that held @pte is no longer reachable: it maps nothing any more. */

@@ -6,9 +6,10 @@
 #include "mmu/pt_iter.h"
 
 bool pt_try_change(struct pt_iter *it, hpte_t new) __must_check;
-bool pt_try_split(struct pt_iter *it, hpte_t *table) __must_check;
+bool pt_try_split(struct pt_iter *it, hpte_t *table, u32 more) __must_check;
 bool pt_test_and_clear_accessed(struct pt_iter *it);
 hpte_t pt_change(struct pt_iter *it, hpte_t new);
+hpte_t pt_take(struct mmu_backend *be, hpte_t *ptep);
 void pt_forget(struct mmu_backend *be, hpte_t pte, int level);
 
 #endif /* MKVM_MMU_PT_CHANGE_H */

@@ -9,31 +9,78 @@
 #include "mmu/pt_page.h"
 #include "mmu/pt_range.h"
 
+/*
+ * Under the lock, read or write: splits the large leaf under the cursor with a page of @cache,
+ * unless another vCPU was first.  The pieces allow what it does and @more.
+ */
+void pt_split(struct pt_iter *it, struct pt_cache *cache, u32 more)
+{
+	hpte_t *table = pt_cache_get(cache);
+
+	lockdep_assert_held(&it->be->mmu->lock);
+	if (pt_try_split(it, table, more)) {
+		pt_page_linked(it->be->mmu);
+	} else {
+		clear_page(table);
+		pt_cache_put(cache, table);
+	}
+}
+
 /* What to do with the pages of a tree that nothing names any more. */
 typedef void (*page_fn)(struct mmu_vm *mmu, hpte_t *table);
 
-/* Forgets all that the tree under @table (of @level) maps; hands its pages to @fn, leaves first. */
-static void range_dispose(struct mmu_backend *be, hpte_t *table, int level, page_fn fn)
+/**
+ * struct range_disposal - what becomes of a tree that nothing names any more
+ * @fn: of its pages
+ * @log: the slot in whose log writes go that only dirty bits tell of; NULL: there are none
+ */
+struct range_disposal {
+	page_fn fn;
+	const struct memslot *log;
+};
+
+/* A small leaf has been taken away: what the processor has told of it goes into the log. */
+static void range_drain(const struct mmu_backend *be, const struct memslot *log, gfn_t gfn,
+			hpte_t old)
 {
-	unsigned int i;
-
-	for (i = 0; i < PT_ENTRIES; i++) {
-		hpte_t pte = { READ_ONCE(table[i].v) };
-
-		if (hpte_is_table(be->fmt, pte, level))
-			range_dispose(be, hpte_table(be->fmt, pte), level - 1, fn);
-		else
-			pt_forget(be, pte, level);
-	}
-	fn(be->mmu, table);
+	if (log && hpte_dirty(be->fmt, old))
+		memslot_mark_dirty(log, gfn);
 }
 
 /*
- * Takes away every mapping of [start, end), whole tables where the range covers them.  The flush is
- * owed; pages of tables wait for it.  True: there was one.
+ * Forgets all that the tree under @table (of @level, from @gfn on) maps; disposes of its pages,
+ * leaves first.  Until the flush a processor may walk them and set dirty bits there: if a log has
+ * to know of those the entries go first, so that it finds none and faults.
  */
-bool pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end)
+static void range_dispose(struct mmu_backend *be, hpte_t *table, int level, gfn_t gfn,
+			  const struct range_disposal *disposal)
 {
+	unsigned int i;
+
+	for (i = 0; i < PT_ENTRIES; i++, gfn += pt_span(level)) {
+		hpte_t pte = { READ_ONCE(table[i].v) };
+
+		if (hpte_is_table(be->fmt, pte, level)) {
+			range_dispose(be, hpte_table(be->fmt, pte), level - 1, gfn, disposal);
+			continue;
+		}
+		pt_forget(be, pte, level);
+		if (disposal->log && level == 1 && pte.v)
+			range_drain(be, disposal->log, gfn, pt_take(be, &table[i]));
+	}
+	disposal->fn(be->mmu, table);
+}
+
+/*
+ * Takes away every mapping of [start, end), frames of @slot, whole tables where the range covers
+ * them.  The flush is owed; pages of tables wait for it.  True: there was one.
+ */
+bool pt_range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
+{
+	const struct range_disposal disposal = {
+		.fn = pt_page_retire,
+		.log = memslot_logged(slot) && mmu_logs_by_bits(be->mmu) ? slot : NULL,
+	};
 	bool found = false;
 	struct pt_iter it;
 
@@ -50,7 +97,10 @@ bool pt_range_zap(struct mmu_backend *be, gfn_t start, gfn_t end)
 		old = pt_change(&it, HPTE_NONE);
 		found |= hpte_present(be->fmt, old);
 		if (table)
-			range_dispose(be, hpte_table(be->fmt, old), it.level - 1, pt_page_retire);
+			range_dispose(be, hpte_table(be->fmt, old), it.level - 1, pt_iter_base(&it),
+				      &disposal);
+		else if (it.level == 1)
+			range_drain(be, disposal.log, it.gfn, old);
 	}
 	return found;
 }
@@ -72,7 +122,8 @@ static void range_next_slowly(struct pt_iter *it)
  * As pt_range_zap(), a table of @level's at most at a time.  Of what lies deeper only tables that
  * reach beyond the range are visited.
  */
-static void range_zap_level(struct mmu_backend *be, int level, gfn_t start, gfn_t end)
+static void range_zap_level(struct mmu_backend *be, const struct memslot *slot, int level,
+			    gfn_t start, gfn_t end)
 {
 	struct pt_iter it;
 
@@ -81,35 +132,48 @@ static void range_zap_level(struct mmu_backend *be, int level, gfn_t start, gfn_
 		gfn_t base = pt_iter_base(&it);
 
 		if (it.level == level && it.pte.v && base >= start && base + pt_span(level) <= end)
-			pt_range_zap(be, base, base + pt_span(level));
+			pt_range_zap(be, slot, base, base + pt_span(level));
 	}
 }
 
 /*
- * Takes away every mapping of [start, end), with breaks.  Tables of the last level go first, one at
- * a time; then the rest at both ends; then the tables above, which are empty by now.
+ * Takes away every mapping of @slot, with breaks.  Tables of the last level go first, one at a
+ * time; then the rest at both ends; then the tables above, which are empty by now.
  */
-void pt_range_zap_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
+void pt_range_zap_slowly(struct mmu_backend *be, const struct memslot *slot)
 {
+	gfn_t start = slot->base_gfn, end = start + slot->npages;
 	int level;
 
 	lockdep_assert_held_write(&be->mmu->lock);
-	range_zap_level(be, 2, start, end);
-	range_zap_level(be, 1, start, end);
+	range_zap_level(be, slot, 2, start, end);
+	range_zap_level(be, slot, 1, start, end);
 	for (level = 3; level <= be->root_level; level++)
-		range_zap_level(be, level, start, end);
+		range_zap_level(be, slot, level, start, end);
 }
 
-static void range_protect_entry(struct pt_iter *it)
+/*
+ * Makes the next write by the entry be seen: by a dirty bit where those tell and it maps one frame;
+ * else by a fault.  A large leaf's dirty bit, which tells not which frame, goes with the right.
+ */
+static void range_watch_entry(struct pt_iter *it)
 {
 	const struct pte_fmt *fmt = it->be->fmt;
+	bool bits = mmu_logs_by_bits(it->be->mmu);
+	hpte_t new = it->pte;
 
-	if (hpte_is_leaf(fmt, it->pte, it->level) && (hpte_access(fmt, it->pte) & ACC_W))
-		pt_change(it, hpte_deny_write(fmt, it->pte));
+	if (!hpte_is_leaf(fmt, it->pte, it->level))
+		return;
+	if (bits)
+		new = hpte_clean(fmt, new);
+	if (!bits || it->level > 1)
+		new = hpte_deny_write(fmt, new);
+	if (new.v != it->pte.v)
+		pt_change(it, new);
 }
 
-/* Takes the permission to write from the frames @start + n for each bit n of @mask. */
-void pt_range_protect(struct mmu_backend *be, gfn_t start, unsigned long mask)
+/* Makes the next write be seen to each frame @start + n of which bit n of @mask is set. */
+void pt_range_watch(struct mmu_backend *be, gfn_t start, unsigned long mask)
 {
 	struct pt_iter it;
 
@@ -118,17 +182,52 @@ void pt_range_protect(struct mmu_backend *be, gfn_t start, unsigned long mask)
 		return;
 	pt_for_each(&it, be, 1, start + __ffs(mask), start + __fls(mask) + 1)
 		if (it.level > 1 || (mask & BIT(it.gfn - start)))
-			range_protect_entry(&it);
+			range_watch_entry(&it);
 }
 
-/* Takes the permission to write from all of [start, end), with breaks. */
-void pt_range_protect_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
+/* Makes the next write be seen to each frame of [start, end), with breaks. */
+void pt_range_watch_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
 {
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
 	for (pt_iter_start(&it, be, 1, start, end); pt_iter_valid(&it); range_next_slowly(&it))
-		range_protect_entry(&it);
+		range_watch_entry(&it);
+}
+
+/*
+ * Puts into the log of @slot which of [start, end) have been written by what dirty bits tell, and
+ * leaves those set.  With breaks.
+ */
+void pt_range_collect_slowly(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			     gfn_t end)
+{
+	struct pt_iter it;
+
+	lockdep_assert_held_write(&be->mmu->lock);
+	for (pt_iter_start(&it, be, 1, start, end); pt_iter_valid(&it); range_next_slowly(&it))
+		if (it.level == 1)
+			range_drain(be, slot, it.gfn, it.pte);
+}
+
+/*
+ * Splits the large leaves of [start, end) that allow writing, as long as there are pages in @cache.
+ * Returns where it stopped.
+ */
+gfn_t pt_range_split(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end)
+{
+	struct pt_iter it;
+
+	lockdep_assert_held_write(&be->mmu->lock);
+	pt_for_each(&it, be, 2, start, end) {
+		while (hpte_is_leaf(be->fmt, it.pte, it.level) &&
+		       (hpte_access(be->fmt, it.pte) & ACC_W)) {
+			if (!cache->nr)
+				return it.gfn;
+			pt_split(&it, cache, 0);
+		}
+	}
+	return end;
 }
 
 /* Where the processor does not tell: what it uses after this faults. */
@@ -143,7 +242,7 @@ static bool age_by_fault(struct pt_iter *it)
  * Forgets that the processor has used what is mapped of [start, end).  True: it had.  Called with
  * the lock for reading, or for writing where the format has no accessed bits.
  */
-bool pt_range_age(struct mmu_backend *be, gfn_t start, gfn_t end)
+bool pt_range_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
 {
 	bool young = false;
 	struct pt_iter it;
@@ -157,7 +256,7 @@ bool pt_range_age(struct mmu_backend *be, gfn_t start, gfn_t end)
 }
 
 /* Has the processor used any of [start, end) since that was last forgotten? */
-bool pt_range_is_young(struct mmu_backend *be, gfn_t start, gfn_t end)
+bool pt_range_is_young(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
 {
 	struct pt_iter it;
 
@@ -169,12 +268,13 @@ bool pt_range_is_young(struct mmu_backend *be, gfn_t start, gfn_t end)
 }
 
 /*
- * Takes away the tables in [start, end) in whose place there could be a large leaf: the next faults
- * will map those.  With breaks.
+ * Takes away the tables of @slot in whose place there could be a large leaf: the next faults will
+ * map those.  With breaks.
  */
-void pt_range_collapse_slowly(struct mmu_backend *be, gfn_t start, gfn_t end, pt_large_fn large,
+void pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot, pt_large_fn large,
 			      const void *data)
 {
+	gfn_t start = slot->base_gfn, end = start + slot->npages;
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
@@ -182,13 +282,15 @@ void pt_range_collapse_slowly(struct mmu_backend *be, gfn_t start, gfn_t end, pt
 		gfn_t base = pt_iter_base(&it);
 
 		if (hpte_is_table(be->fmt, it.pte, it.level) && large(data, it.gfn, it.level))
-			pt_range_zap(be, base, base + pt_span(it.level));
+			pt_range_zap(be, slot, base, base + pt_span(it.level));
 	}
 }
 
 /* Frees all tables, the root included.  No vCPU is left and no processor holds a translation. */
 void pt_range_free_all(struct mmu_backend *be)
 {
-	range_dispose(be, be->root, be->root_level, pt_page_free);
+	const struct range_disposal disposal = { .fn = pt_page_free };
+
+	range_dispose(be, be->root, be->root_level, 0, &disposal);
 	be->root = NULL;
 }

@@ -145,17 +145,29 @@ static inline bool hpte_accessed(const struct pte_fmt *fmt, hpte_t pte)
 	return hpte_present(fmt, pte) && (pte.v & fmt->accessed);
 }
 
+static inline bool hpte_dirty(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return hpte_present(fmt, pte) && (pte.v & fmt->dirty);
+}
+
+/* The same entry as if nothing had been written by it. */
+static inline hpte_t hpte_clean(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return (hpte_t){ pte.v & ~fmt->dirty };
+}
+
 /* @new with what the processor has told of @old, which maps the same frame. */
 static inline hpte_t hpte_keep_touched(const struct pte_fmt *fmt, hpte_t new, hpte_t old)
 {
 	return (hpte_t){ new.v | (old.v & (fmt->accessed | fmt->dirty)) };
 }
 
-/* The leaf number @i of the table that maps what the leaf @pte of @level maps, and as it does. */
-static inline hpte_t hpte_split(const struct pte_fmt *fmt, hpte_t pte, int level, unsigned int i)
+/* The leaf number @i of the table that maps what the leaf @pte of @level maps; allows @access. */
+static inline hpte_t hpte_split(const struct pte_fmt *fmt, hpte_t pte, int level, unsigned int i,
+				u32 access)
 {
 	hfn_t hfn = (hpte_addr(fmt, pte) >> PAGE_SHIFT) + i * pt_span(level - 1);
-	hpte_t piece = hpte_make_leaf(fmt, hfn, level - 1, hpte_access(fmt, pte));
+	hpte_t piece = hpte_make_leaf(fmt, hfn, level - 1, access);
 
 	return hpte_keep_touched(fmt, piece, pte);
 }

@@ -19,17 +19,18 @@
 #include "mmu/pt_page.h"
 #include "mmu/pt_range.h"
 
-/* Puts tables where the large leaf under the cursor is, which goes on mapping the same. */
-static void tdp_split(struct pt_iter *it, struct mmu_vcpu *mv)
+/*
+ * Splits the large leaf under the cursor, which does not allow the access.  If dirty bits tell of
+ * each write from now on, and the host lets all of it be written as it does @frame, all small
+ * pieces may be.
+ */
+static void tdp_split(struct pt_iter *it, struct mmu_vcpu *mv, const struct mmu_fault *fault,
+		      const struct frame *frame)
 {
-	hpte_t *table = pt_cache_get(&mv->cache);
+	bool open = frame->writable && mmu_logs_by_bits(mv->vm) && it->level == 2 &&
+		    fault->host_level >= 2;
 
-	if (pt_try_split(it, table)) {
-		pt_page_linked(mv->vm);
-	} else {
-		clear_page(table);
-		pt_cache_put(&mv->cache, table);
-	}
+	pt_split(it, &mv->cache, open ? ACC_W : 0);
 }
 
 static void tdp_link(struct pt_iter *it, struct mmu_vcpu *mv)
@@ -52,7 +53,7 @@ static bool tdp_allows(const struct pt_iter *it, const struct mmu_fault *fault)
  * tables that are missing, and splits larger leaves that do not allow it.
  */
 static void tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_vcpu *mv,
-			const struct mmu_fault *fault)
+			const struct mmu_fault *fault, const struct frame *frame)
 {
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
 
@@ -63,7 +64,7 @@ static void tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_v
 		if (!hpte_present(be->fmt, it->pte))
 			tdp_link(it, mv);
 		else if (!tdp_allows(it, fault))
-			tdp_split(it, mv);
+			tdp_split(it, mv, fault, frame);
 		else
 			break;
 	}
@@ -78,8 +79,11 @@ static hfn_t tdp_hfn(const struct pt_iter *it, gfn_t gfn)
 }
 
 /* What the entry under the cursor shall be: what it is, and the access to @frame. */
-static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct frame *frame)
+static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct mmu_fault *fault,
+			    const struct frame *frame)
 {
+	/* The log has to tell a read from a write. */
+	bool dirty = frame->writable && (!fault->logged || (fault->access & ACC_W));
 	const struct pte_fmt *fmt = it->be->fmt;
 	u32 access = ACC_R | ACC_X | ACC_U | (frame->writable ? ACC_W : 0);
 	hfn_t hfn = frame->hfn & ~(pt_span(it->level) - 1);
@@ -88,7 +92,7 @@ static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct frame *frame)
 	if (it->level > 1 && it->be->mmu->caps.no_large_exec)
 		access &= ~ACC_X;
 	leaf = hpte_make_leaf(fmt, hfn, it->level, access | hpte_access(fmt, it->pte));
-	return hpte_keep_touched(fmt, hpte_touch(fmt, leaf, frame->writable), it->pte);
+	return hpte_keep_touched(fmt, hpte_touch(fmt, leaf, dirty), it->pte);
 }
 
 static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
@@ -100,7 +104,7 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 	bool write = fault->access & ACC_W, opened;
 
 	lockdep_assert_held(&be->mmu->lock);
-	tdp_descend(&it, be, mv, fault);
+	tdp_descend(&it, be, mv, fault, frame);
 	do {
 		if (hpte_is_table(fmt, it.pte, it.level))
 			return MKVM_CAUSE_NONE;
@@ -116,7 +120,7 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 			return MKVM_CAUSE_HOST_ERROR;
 		}
 		opened = write && fault->logged && hpte_present(fmt, it.pte);
-	} while (!pt_try_change(&it, tdp_make_leaf(&it, frame)));
+	} while (!pt_try_change(&it, tdp_make_leaf(&it, fault, frame)));
 	if (opened)
 		return MKVM_CAUSE_DIRTY_LOG;
 	if (it.level == 1)

@@ -65,7 +65,7 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID" },
 	{ CAPS_CPU2, MAY, VMX_EXEC2_XSAVES, "XSAVES" },
-	/* What stays clear raises #UD: UMWAIT, VMFUNC. */
+	/* What stays clear raises #UD: UMWAIT, VMFUNC.  Page-modification logging: see run.c. */
 
 	{ CAPS_EXIT, MUST, VM_EXIT_SAVE_DEBUG_CONTROLS, "save debug controls at exit" },
 	{ CAPS_EXIT, MUST, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit host" },
@@ -91,6 +91,7 @@ static const u32 caps_msrs[CAPS_NR_WORDS][2] = {
  * @basic: revision of the VMCS, and more
  * @controls: the words as mkvm uses them
  * @ept_vpid: what EPT and VPID can do
+ * @pml: page-modification logging
  * @cr0_fixed: bits that must be 1 in CR0, bits that may be
  * @cr4_fixed: the same for CR4
  */
@@ -98,6 +99,7 @@ struct caps {
 	u64 basic;
 	u32 controls[CAPS_NR_WORDS];
 	u64 ept_vpid;
+	bool pml;
 	u64 cr0_fixed[2];
 	u64 cr4_fixed[2];
 };
@@ -167,6 +169,8 @@ static const char *caps_read(struct caps *c)
 	c->cr4_fixed[0] = caps_rdmsr(MSR_IA32_VMX_CR4_FIXED0);
 	c->cr4_fixed[1] = caps_rdmsr(MSR_IA32_VMX_CR4_FIXED1);
 	c->ept_vpid = caps_rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
+	c->pml = (c->ept_vpid & VMX_EPT_AD_BIT) &&
+		 (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & SECONDARY_EXEC_ENABLE_PML);
 	wrong = caps_choose(c);
 	if (!wrong)
 		wrong = caps_check_ept(c);
@@ -212,6 +216,7 @@ int vmx_caps_setup(struct mmu_caps *mmu)
 	mmu->fmt = pte_fmt_ept(vmx_caps_ept_ad());
 	mmu->levels = caps.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT ? 4 : 5;
 	mmu->max_level = caps_ept_max_level(caps.ept_vpid);
+	mmu->pml = vmx_caps_pml();
 	mmu->no_large_exec = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT);
 	return 0;
 }
@@ -260,6 +265,12 @@ bool vmx_caps_vpid(void)
 bool vmx_caps_ept_ad(void)
 {
 	return caps.ept_vpid & VMX_EPT_AD_BIT;
+}
+
+/* Page-modification logging. */
+bool vmx_caps_pml(void)
+{
+	return caps.pml;
 }
 
 bool vmx_caps_invept_context(void)

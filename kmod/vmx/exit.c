@@ -31,7 +31,7 @@ enum cr_access {
 #define IO_STRING  BIT(4)
 #define IO_PORT(q) ((u16)((q) >> 16))
 
-/* EPT violations */
+/* EPT violations, and a full log */
 #define EPT_UNBLOCKED_NMI BIT(12)
 
 static unsigned int exit_len(void)
@@ -209,6 +209,15 @@ static int exit_ept_misconfig(struct mkvm_vcpu *vcpu)
 	return -EIO;
 }
 
+/* The write that found no room will be done again; the log has been drained at the exit. */
+static int exit_log_full(struct mkvm_vcpu *vcpu)
+{
+	if (vcpu->x86.exit.info1 & EPT_UNBLOCKED_NMI)
+		exit_block_nmi_again(vcpu);
+	vcpu->cause = MKVM_CAUSE_LOG_FULL;
+	return 1;
+}
+
 static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_EXCEPTION_NMI] = exit_exception,
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = x86_exit_host,
@@ -245,6 +254,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_WBINVD] = exit_nop,
 	[EXIT_REASON_XSETBV] = exit_xsetbv,
 	[EXIT_REASON_ENCLS] = x86_exit_ud,
+	[EXIT_REASON_PML_FULL] = exit_log_full,
 };
 
 int vmx_handle_exit(struct mkvm_vcpu *vcpu)

@@ -180,6 +180,40 @@ static void run_set_tdp(struct vmx_vcpu *vmx)
 }
 
 /*
+ * The processor lists the frames that it sets a dirty bit of while a slot of the VM is logged.  Who
+ * changes that waits for vCPUs in guest mode, as this one is by now, to leave it.
+ */
+static void run_set_log(struct vmx_vcpu *vmx)
+{
+	bool listing = vmx->log && READ_ONCE(vmx->vcpu.vm->mmu.listing);
+
+	if (listing == vmx->listing)
+		return;
+	vmx->cpu2_controls ^= SECONDARY_EXEC_ENABLE_PML;
+	vmcs_write(SECONDARY_VM_EXEC_CONTROL, vmx->cpu2_controls);
+	vmx->listing = listing;
+}
+
+/*
+ * What has been listed goes into the dirty log, before the vCPU counts as outside.  The index is of
+ * the entry that the processor would fill next: it counts down, from the last one to below zero.
+ */
+static void run_drain_log(struct vmx_vcpu *vmx)
+{
+	struct memslot_table *slots = &vmx->vcpu.vm->slots;
+	unsigned int first;
+	int idx;
+
+	first = (u16)(vmcs_read(GUEST_PML_INDEX) + 1);
+	if (first >= VMX_LOG_ENTRIES)
+		return;
+	idx = srcu_read_lock(&slots->srcu);
+	dirty_log_record(slots, vmx->log + first, VMX_LOG_ENTRIES - first);
+	srcu_read_unlock(&slots->srcu, idx);
+	vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);
+}
+
+/*
  * NMI-window exiting does not wait for the end of an interrupt shadow by STI.  Interrupts are
  * enabled there, so the interrupt window does.
  */
@@ -330,6 +364,7 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 	run_set_host(vmx);
 	run_set_perf(vmx);
 	run_set_windows(vmx);
+	run_set_log(vmx);
 	if (vcpu->x86.event.pending)
 		run_inject(&vcpu->x86);
 
@@ -340,6 +375,8 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 	if (debugctl)
 		update_debugctlmsr(debugctl);
 
+	if (vmx->listing && result == VMENTER_EXIT)
+		run_drain_log(vmx);
 	reason = result == VMENTER_EXIT ? vmcs_read32(VM_EXIT_REASON) : VMX_REASON_VMFAIL;
 	if (unlikely(result != VMENTER_EXIT || (reason & VMX_EXIT_REASONS_FAILED_VMENTRY)))
 		run_failed(vmx, result, reason);

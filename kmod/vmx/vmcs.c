@@ -79,9 +79,13 @@ int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 
 	BUILD_BUG_ON(sizeof(*vmx->lists) > PAGE_SIZE);
 	vmx->lists = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-	if (!vmx->lists) {
-		free_page((unsigned long)vmx->vmcs.region);
-		return -ENOMEM;
+	if (!vmx->lists)
+		goto free_region;
+
+	if (vmx_caps_pml()) {
+		vmx->log = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!vmx->log)
+			goto free_lists;
 	}
 
 	/* Without a tag a vCPU's translations do not outlive an exit: slow, but right. */
@@ -91,6 +95,12 @@ int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 	vmx->vmcs.vcpu = &vmx->vcpu;
 	vmx->vmcs.cpu = -1;
 	return 0;
+
+free_lists:
+	free_page((unsigned long)vmx->lists);
+free_region:
+	free_page((unsigned long)vmx->vmcs.region);
+	return -ENOMEM;
 }
 
 /* The VMCS is loaded nowhere. */
@@ -98,6 +108,7 @@ void vmx_vmcs_free(struct vmx_vcpu *vmx)
 {
 	if (vmx->vpid)
 		ida_free(&vmcs_vpids, vmx->vpid);
+	free_page((unsigned long)vmx->log);
 	free_page((unsigned long)vmx->lists);
 	free_page((unsigned long)vmx->vmcs.region);
 }
@@ -116,7 +127,10 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_INVPCID;
 	if (!x86_has(vcpu, FEAT_XSAVES))
 		cpu2 &= ~VMX_EXEC2_XSAVES;
+	if (vmx->listing)
+		cpu2 |= SECONDARY_EXEC_ENABLE_PML;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
+	vmx->cpu2_controls = cpu2;
 	vmcs_write(MSR_BITMAP, __pa(vcpu->x86.msrs_closed ? vmcs_msr_closed : vmcs_msr_bitmap));
 }
 
@@ -146,6 +160,10 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_HOST_OWNED);
 	vmcs_write(CR4_GUEST_HOST_MASK, VMX_CR4_HOST_OWNED);
 
+	if (vmx->log) {
+		vmcs_write(PML_ADDRESS, __pa(vmx->log));
+		vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);
+	}
 	vmcs_write(VM_EXIT_MSR_STORE_COUNT, 0);
 	vmcs_write(VM_EXIT_MSR_LOAD_COUNT, 0);
 	vmcs_write(VM_EXIT_MSR_LOAD_ADDR, __pa(vmx->lists->host));

@@ -31,6 +31,9 @@
 /* MSRs that VM entry and VM exit switch for the host's performance counters. */
 #define VMX_NR_SWITCHED_MSRS 16
 
+/* Entries of a page-modification log. */
+#define VMX_LOG_ENTRIES 512u
+
 struct vmx_msr_lists {
 	struct vmx_msr_entry guest[VMX_NR_SWITCHED_MSRS]; /* loaded by VM entry */
 	struct vmx_msr_entry host[VMX_NR_SWITCHED_MSRS];  /* loaded by VM exit */
@@ -75,6 +78,9 @@ struct vmx_host {
  * @vmcs: see there
  * @lists: MSRs switched by entry and exit; a page of its own, immutable pointer
  * @nr_switched: entries in both of @lists
+ * @log: page-modification log: the processor fills it from the last entry down; a page of its own,
+ *	immutable pointer; NULL: the processor has none
+ * @listing: the VMCS has it on
  * @vpid: tag of its translations; 0: it has none.  Immutable
  * @configured: the VMCS has got its controls
  * @reset: bring fields that no group of state holds to their start
@@ -83,6 +89,7 @@ struct vmx_host {
  * @eptp: the VMCS's EPT pointer
  * @entry_controls: the VMCS's VM-entry controls
  * @cpu_controls: the VMCS's primary processor-based controls
+ * @cpu2_controls: and the secondary ones
  * @host_cr3: the VMCS's host CR3
  * @host_cr4: the VMCS's host CR4
  * @host_rsp: the VMCS's host RSP; kept by vmenter.S
@@ -95,6 +102,8 @@ struct vmx_vcpu {
 	struct vmcs vmcs;
 	struct vmx_msr_lists *lists;
 	unsigned int nr_switched;
+	u64 *log;
+	bool listing;
 	u16 vpid;
 	bool configured;
 	bool reset;
@@ -103,6 +112,7 @@ struct vmx_vcpu {
 	u64 eptp;
 	u32 entry_controls;
 	u32 cpu_controls;
+	u32 cpu2_controls;
 	unsigned long host_cr3;
 	unsigned long host_cr4;
 	unsigned long host_rsp;
@@ -134,6 +144,7 @@ u64 vmx_caps_cr0(u64 cr0); /* with the bits that VMX operation forces, guest mod
 u64 vmx_caps_cr4(u64 cr4);
 bool vmx_caps_vpid(void);
 bool vmx_caps_ept_ad(void);
+bool vmx_caps_pml(void);
 bool vmx_caps_invept_context(void);
 bool vmx_caps_invvpid_context(void);
 bool vmx_caps_invvpid_all(void);

@@ -36,6 +36,35 @@
  */
 #define MKVM_CAP_FAULT_AROUND 0x4d000002
 
+/*
+ * How the dirty log learns of writes.  KVM_CHECK_EXTENSION answers the modes that this processor
+ * has, and MKVM_DIRTY_LOG_EAGER_SPLIT; KVM_ENABLE_CAP on a VM sets it to args[0]: one mode, and
+ * MKVM_DIRTY_LOG_EAGER_SPLIT or not.  -EINVAL: no mode or two, one that the processor lacks, an
+ * unknown bit, or a slot of the VM is logged right now.  What the log tells is the same in all
+ * modes; they differ in exits.  A new VM has the cheapest one that the processor has, or what the
+ * module parameters dirty_log and eager_split say.
+ */
+#define MKVM_CAP_DIRTY_LOG_MODE 0x4d000003
+
+/**
+ * enum mkvm_dirty_log_mode - args[0] of MKVM_CAP_DIRTY_LOG_MODE
+ *
+ * @MKVM_DIRTY_LOG_PROTECT: each first write since the log was read is an exit; every processor has
+ *	it
+ * @MKVM_DIRTY_LOG_BITS: the processor sets dirty bits, and each read of the log looks at all that
+ *	is mapped
+ * @MKVM_DIRTY_LOG_PML: the processor also lists what it sets a dirty bit of, and exits when 512
+ *	pages are listed (VMX's page-modification logging)
+ * @MKVM_DIRTY_LOG_EAGER_SPLIT: large pages are split when a log goes on, and not by the first write
+ *	to each
+ */
+enum mkvm_dirty_log_mode {
+	MKVM_DIRTY_LOG_PROTECT = 1,
+	MKVM_DIRTY_LOG_BITS = 2,
+	MKVM_DIRTY_LOG_PML = 4,
+	MKVM_DIRTY_LOG_EAGER_SPLIT = 8,
+};
+
 /**
  * enum mkvm_mmu_cause - why memory virtualisation made the guest exit
  *
@@ -59,6 +88,7 @@
  * @MKVM_CAUSE_NOTIFIER_RETRY: the host took the frame away meanwhile; the access is repeated
  * @MKVM_CAUSE_SPURIOUS: the table allowed the access already (another vCPU was first)
  * @MKVM_CAUSE_HOST_ERROR: the host could not supply the frame; KVM_RUN returns the error
+ * @MKVM_CAUSE_LOG_FULL: the processor's list of written pages was full (MKVM_DIRTY_LOG_PML)
  * @MKVM_NR_CAUSES: how many there are
  */
 enum mkvm_mmu_cause {
@@ -79,6 +109,7 @@ enum mkvm_mmu_cause {
 	MKVM_CAUSE_NOTIFIER_RETRY,
 	MKVM_CAUSE_SPURIOUS,
 	MKVM_CAUSE_HOST_ERROR,
+	MKVM_CAUSE_LOG_FULL,
 	MKVM_NR_CAUSES
 };
 
@@ -101,7 +132,8 @@ enum mkvm_mmu_cause {
 	{ MKVM_CAUSE_MODE_CHANGE,	"mode_change" },		\
 	{ MKVM_CAUSE_NOTIFIER_RETRY,	"notifier_retry" },		\
 	{ MKVM_CAUSE_SPURIOUS,		"spurious" },			\
-	{ MKVM_CAUSE_HOST_ERROR,	"host_error" }
+	{ MKVM_CAUSE_HOST_ERROR,	"host_error" },			\
+	{ MKVM_CAUSE_LOG_FULL,		"log_full" }
 /* clang-format on */
 
 /* Whose exit reasons struct mkvm_exit_count holds: <asm/vmx.h> or <asm/svm.h> names them. */

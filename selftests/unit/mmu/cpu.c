@@ -64,6 +64,16 @@ void cpu_flush(struct cpu *cpu)
 	cpu->epoch++;
 }
 
+void cpu_exit(struct cpu *cpu)
+{
+	if (cpu->nr_listed) {
+		dirty_log_record(&world.slots, cpu->listed, cpu->nr_listed);
+		count(LOG_RECORD);
+	}
+	cpu->nr_listed = 0;
+	cpu->listing = world.mmu.listing;
+}
+
 /* A kept translation of @gfn, or NULL: there is none, or chance wants a new one. */
 static const struct tlb_entry *tlb_find(struct cpu *cpu, gfn_t gfn)
 {
@@ -118,8 +128,21 @@ static int walk_start(struct cpu *cpu, gfn_t gfn, hpa_t *table, u32 *access)
 	return root;
 }
 
+/* A dirty bit is about to be set for @gfn: is there room to list it? */
+static bool walk_list(struct cpu *cpu, gfn_t gfn)
+{
+	if (!cpu->listing)
+		return true;
+	/* How much room there is, chance says: at least for one. */
+	if (cpu->nr_listed == LIST_ENTRIES || (cpu->nr_listed && draw(4)))
+		return false;
+	cpu->listed[cpu->nr_listed++] = gfn << PAGE_SHIFT;
+	return true;
+}
+
 /* Reads the entry for @gfn and sets the bits that a walk sets. */
-static struct cpu_entry walk_read(hpa_t table, gfn_t gfn, int level, bool write, bool *dirty)
+static struct cpu_entry walk_read(struct cpu *cpu, hpa_t table, gfn_t gfn, int level, bool write,
+				  struct tlb_entry *found)
 {
 	const struct cpu_format *format = world.format;
 	struct page *page = sim_pfn_to_page(table >> PAGE_SHIFT);
@@ -136,9 +159,12 @@ static struct cpu_entry walk_read(hpa_t table, gfn_t gfn, int level, bool write,
 	if (!e.present)
 		return e;
 	*entry |= format->accessed;
-	if (e.leaf && write && (e.access & ACC_W))
-		*entry |= format->dirty;
-	*dirty = !format->dirty || (*entry & format->dirty);
+	if (e.leaf && write && (e.access & ACC_W) && (format->dirty & ~*entry)) {
+		e.full = !walk_list(cpu, gfn);
+		if (!e.full)
+			*entry |= format->dirty;
+	}
+	found->dirty = !format->dirty || (*entry & format->dirty);
 	return e;
 }
 
@@ -159,10 +185,12 @@ static enum cpu_result cpu_walk(struct cpu *cpu, gfn_t gfn, u32 access, struct t
 			count(GUEST_RESTART);
 			return CPU_FLUSHED;
 		}
-		e = walk_read(table, gfn, level, access & ACC_W & allowed, &found->dirty);
+		e = walk_read(cpu, table, gfn, level, access & ACC_W & allowed, found);
 		allowed &= e.access;
 		if (!e.present)
 			return CPU_FAULT;
+		if (e.full)
+			return CPU_FULL;
 		if (e.leaf) {
 			found->epoch = epoch;
 			found->level = level;
@@ -201,6 +229,23 @@ enum cpu_result cpu_translate(struct cpu *cpu, gfn_t gfn, u32 access, hfn_t *hfn
 		return CPU_FAULT;
 	*hfn = found.hfn + (gfn - found.gfn);
 	return CPU_DONE;
+}
+
+bool cpu_is_dirty(const struct cpu *cpu, gfn_t gfn)
+{
+	hpa_t table = mmu_root(&cpu->mv);
+	int level;
+
+	for (level = mmu_root_level(&cpu->mv); level; level--) {
+		struct page *page = sim_pfn_to_page(table >> PAGE_SHIFT);
+		u64 entry = ((u64 *)page_address(page))[(gfn >> (9 * (level - 1))) % 512];
+		struct cpu_entry e = world.format->read(entry, level);
+
+		if (!e.present || e.leaf)
+			return e.present && level == 1 && (entry & world.format->dirty);
+		table = e.address;
+	}
+	return false;
 }
 
 static void check_table(const struct cpu *cpu, hpa_t table)

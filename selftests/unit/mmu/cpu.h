@@ -12,6 +12,7 @@
 #define TLB_SETS      128u
 #define TLB_WAYS      4u
 #define PSC_ENTRIES   16u
+#define LIST_ENTRIES  8u
 
 /**
  * struct cpu_entry - what an entry means to the processor
@@ -20,6 +21,7 @@
  * @access: ACC_* that it allows
  * @address: of the memory or the table
  * @wrong: a reserved bit is set, or a combination that is not allowed
+ * @full: its dirty bit had to be set, and could not be listed
  */
 struct cpu_entry {
 	bool present;
@@ -27,6 +29,7 @@ struct cpu_entry {
 	u32 access;
 	hpa_t address;
 	bool wrong;
+	bool full;
 };
 
 /**
@@ -37,6 +40,7 @@ struct cpu_entry {
  * @read: what an entry of a level means
  * @accessed: the bit that a walk sets, 0: none
  * @dirty: the bit that a write sets, 0: none
+ * @pml: it may list these writes
  */
 struct cpu_format {
 	const char *name;
@@ -45,6 +49,7 @@ struct cpu_format {
 	struct cpu_entry (*read)(u64 entry, int level);
 	u64 accessed;
 	u64 dirty;
+	bool pml;
 };
 
 extern const struct cpu_format cpu_formats[];
@@ -84,6 +89,9 @@ struct psc_entry {
  * @walk_epoch: see @at
  * @tlb: translations
  * @psc: tables by level
+ * @listing: it lists what it sets a dirty bit of, as it was told when it last entered the guest
+ * @nr_listed: how many are listed
+ * @listed: guest-physical addresses
  */
 struct cpu {
 	struct mmu_vcpu mv;
@@ -92,17 +100,25 @@ struct cpu {
 	unsigned long walk_epoch;
 	struct tlb_entry tlb[TLB_SETS][TLB_WAYS];
 	struct psc_entry psc[MMU_MAX_LEVEL + 1][PSC_ENTRIES];
+	bool listing;
+	unsigned int nr_listed;
+	u64 listed[LIST_ENTRIES];
 };
 
 enum cpu_result {
 	CPU_DONE,    /* translated */
 	CPU_FAULT,   /* an exit */
 	CPU_FLUSHED, /* the walk was for nothing: begin again */
+	CPU_FULL,    /* an exit: there is no room in the list */
 };
 
 enum cpu_result cpu_translate(struct cpu *cpu, gfn_t gfn, u32 access, hfn_t *hfn);
 void cpu_flush(struct cpu *cpu);
+/* An exit, and the entry that follows it: the list is empty then. */
+void cpu_exit(struct cpu *cpu);
 void cpu_drop(struct cpu *cpu, gfn_t gfn);
+/* Has the small entry of @gfn its dirty bit?  The tables are left as they are. */
+bool cpu_is_dirty(const struct cpu *cpu, gfn_t gfn);
 /* @page is free from now on: no processor may know it. */
 void cpus_check_unused(const struct page *page);
 

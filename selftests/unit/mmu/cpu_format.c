@@ -64,11 +64,11 @@ static const struct pte_fmt *ept_ad(void)
 }
 
 const struct cpu_format cpu_formats[] = {
-	{ "EPT, 4 levels", ept, 4, ept_read, 0, 0 },
-	{ "EPT with A/D, 4 levels", ept_ad, 4, ept_read, BIT_ULL(8), BIT_ULL(9) },
-	{ "EPT with A/D, 5 levels", ept_ad, 5, ept_read, BIT_ULL(8), BIT_ULL(9) },
-	{ "NPT, 4 levels", pte_fmt_npt, 4, npt_read, BIT_ULL(5), BIT_ULL(6) },
-	{ "NPT, 5 levels", pte_fmt_npt, 5, npt_read, BIT_ULL(5), BIT_ULL(6) },
+	{ "EPT, 4 levels", ept, 4, ept_read, 0, 0, false },
+	{ "EPT with A/D, 4 levels", ept_ad, 4, ept_read, BIT_ULL(8), BIT_ULL(9), true },
+	{ "EPT with A/D, 5 levels", ept_ad, 5, ept_read, BIT_ULL(8), BIT_ULL(9), true },
+	{ "NPT, 4 levels", pte_fmt_npt, 4, npt_read, BIT_ULL(5), BIT_ULL(6), false },
+	{ "NPT, 5 levels", pte_fmt_npt, 5, npt_read, BIT_ULL(5), BIT_ULL(6), false },
 };
 
 const unsigned int cpu_nr_formats = ARRAY_SIZE(cpu_formats);

@@ -112,6 +112,9 @@ static bool guest_fault(struct cpu *cpu, gfn_t gfn, u32 access)
 	struct circumstances then = look_around();
 	enum mmu_outcome outcome;
 
+	sim_srcu_lock();
+	cpu_exit(cpu);
+	sim_srcu_unlock();
 	cpu_drop(cpu, gfn);
 	self->faults = 0;
 	self->installs = 0;
@@ -124,6 +127,15 @@ static bool guest_fault(struct cpu *cpu, gfn_t gfn, u32 access)
 		check_failed(&fault);
 	sim_srcu_unlock();
 	return outcome == MMU_RESUME;
+}
+
+/* An exit: the list has to be emptied before the access can be made. */
+static void guest_list_full(struct cpu *cpu)
+{
+	sim_srcu_lock();
+	cpu_exit(cpu);
+	sim_srcu_unlock();
+	count(CAUSE_LOG_FULL);
 }
 
 static void guest_access(struct cpu *cpu)
@@ -142,6 +154,10 @@ static void guest_access(struct cpu *cpu)
 			return perform(gfn, access, hfn);
 		if (r == CPU_FLUSHED)
 			continue;
+		if (r == CPU_FULL) {
+			guest_list_full(cpu);
+			continue;
+		}
 		quiet = quiet_since(&then) ? quiet + 1 : 0;
 		then = look_around();
 		if (quiet > MAX_QUIET_FAULTS)

@@ -106,3 +106,41 @@ void model_check_caches(void)
 		}
 	}
 }
+
+/* Will the log tell of a write to @gfn that a processor does by what it keeps, without a sign? */
+static bool log_knows(const struct cpu *cpu, const struct memslot *slot, gfn_t gfn)
+{
+	return test_bit(gfn - slot->base_gfn, slot->dirty) ||
+	       (world.mmu.log_mode != MKVM_DIRTY_LOG_PROTECT && cpu_is_dirty(cpu, gfn));
+}
+
+static void check_kept(const struct cpu *cpu, const struct tlb_entry *entry,
+		       const struct memslot *slot)
+{
+	gfn_t gfn = entry->gfn, end = gfn + (1ull << (9 * (entry->level - 1)));
+
+	for (; gfn < end; gfn++)
+		if (gfn - slot->base_gfn < slot->npages && !log_knows(cpu, slot, gfn))
+			fail("guest frame %#llx: a processor writes, and the log will not say so",
+			     (unsigned long long)gfn);
+}
+
+/* No flush is owed: what processors keep for writing to @slot is known to its log. */
+void model_check_log(const struct model_slot *slot)
+{
+	const struct memslot *real = xa_load(&world.slots.by_id, slot->id);
+	int cpu;
+	unsigned int i;
+
+	if (world.mmu.flush_owed.counter != world.mmu.flush_done.counter)
+		return;
+	for (cpu = 0; cpu < NR_CPUS; cpu++) {
+		const struct tlb_entry *entry = world.cpu[cpu].tlb[0];
+
+		for (i = 0; i < TLB_SETS * TLB_WAYS; i++, entry++)
+			if (entry->epoch == world.cpu[cpu].epoch && entry->dirty &&
+			    (entry->access & ACC_W))
+				check_kept(&world.cpu[cpu], entry, real);
+	}
+	count(LOG_CHECKED);
+}

@@ -160,8 +160,11 @@ static void slot_log(struct model_slot *old)
 	slot.flags ^= KVM_MEM_LOG_DIRTY_PAGES;
 	if (!on)
 		slot.due = NULL;
-	if (!change(&slot, 0))
-		count(on ? SLOT_LOG_ON : SLOT_LOG_OFF);
+	if (change(&slot, 0))
+		return;
+	count(on ? SLOT_LOG_ON : SLOT_LOG_OFF);
+	if (on)
+		model_check_log(&world.slot[slot.id]);
 }
 
 /* A call on the log of @slot begins: what was written before has to be told. */
@@ -181,6 +184,13 @@ static void call_end(struct model_slot *slot, const unsigned long *cleared)
 	slot->during = NULL;
 }
 
+static enum watched told_by(void)
+{
+	return world.mmu.log_mode == MKVM_DIRTY_LOG_PROTECT ? LOG_BY_PROTECTION
+	       : world.mmu.log_mode == MKVM_DIRTY_LOG_BITS  ? LOG_BY_BITS
+							    : LOG_BY_LIST;
+}
+
 static void check_told(const struct model_slot *slot, const unsigned long *bits)
 {
 	u64 i;
@@ -190,8 +200,10 @@ static void check_told(const struct model_slot *slot, const unsigned long *bits)
 			fail("guest frame %#llx was written, and the log does not say so",
 			     (unsigned long long)(slot->base + i * 64 +
 						  __ffs(slot->due[i] & ~bits[i])));
-		if (slot->due[i])
+		if (slot->due[i]) {
 			count(LOG_DIRTY);
+			count(told_by());
+		}
 	}
 	if (slot->npages % 64)
 		check(!(bits[slot->npages / 64] >> (slot->npages % 64)));
@@ -222,6 +234,7 @@ static void log_get(struct model_slot *slot)
 		count(clears ? LOG_GET : LOG_PEEK);
 	}
 	call_end(slot, r || !clears ? NULL : bits);
+	model_check_log(slot);
 	free(bits);
 }
 
@@ -254,10 +267,69 @@ static void log_clear(struct model_slot *slot)
 	all = calloc(words(slot), sizeof(*all));
 	for (i = 0; !r && i < DIV_ROUND_UP(log.num_pages, 64); i++)
 		all[log.first_page / 64 + i] = bits[i];
-	if (slot->due)
+	if (slot->due) {
 		call_end(slot, all);
+		model_check_log(slot);
+	}
 	free(all);
 	free(bits);
+}
+
+static void log_manual(void)
+{
+	world.manual = draw(2) ? 0 : KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+	/* A log that leaves large leaves as they are for a while. */
+	if (world.large && draw(4))
+		world.manual = KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
+	if (world.manual && draw(world.large ? 8 : 2))
+		world.manual |= KVM_DIRTY_LOG_INITIALLY_SET;
+	check(!dirty_log_set_manual(&world.slots, world.manual));
+}
+
+static bool any_logged(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++)
+		if (world.slot[i].live && world.slot[i].due)
+			return true;
+	return false;
+}
+
+/* Another mode: not while a slot is logged. */
+static void log_mode(void)
+{
+	u64 mode = draw(4) ? world_pick_mode() : draw(20);
+	bool refused = any_logged() || !(mode & 7) || (mode & (mode - 1) & 7) || mode > 15 ||
+		       (mode & 7 & ~mmu_log_modes(&world.mmu.caps));
+
+	check(dirty_log_set_mode(&world.slots, &world.mmu, mode) == (refused ? -EINVAL : 0));
+	count(refused ? LOG_MODE_REFUSED : LOG_MODE);
+}
+
+/* A slot where the guest has been lately, and where the host has a huge page; or NULL. */
+static struct model_slot *pick_huge(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(world.recent); i++) {
+		gfn_t gfn = world.recent[i];
+		struct model_slot *slot = model_find(gfn, false);
+
+		if (slot && model_vpage(slot, gfn)->huge)
+			return slot;
+	}
+	return NULL;
+}
+
+/* A log goes on where large leaves may be, or is cleared, or goes off again. */
+static void log_where_huge(struct model_slot *slot)
+{
+	note("user space: log of slot %lu", slot->id, 0, 0);
+	if (!slot->due || draw_one_in(3))
+		slot_log(slot);
+	else
+		log_clear(slot);
 }
 
 /* One call, drawn. */
@@ -265,9 +337,18 @@ void vmm_op(void)
 {
 	struct model_slot *slot = world_pick_slot();
 
+	if (world.large && draw(2)) {
+		struct model_slot *huge = pick_huge();
+
+		if (huge)
+			return log_where_huge(huge);
+	}
+
 	note("user space: slot %lu", slot->id, 0, 0);
 	if (!slot->live)
 		return draw_one_in(20) ? slot_delete(slot) : slot_add(slot);
+	if (draw_one_in(any_logged() ? 40 : 4))
+		return log_mode();
 	switch (draw(16)) {
 	case 0:
 		return slot_delete(slot);
@@ -278,11 +359,7 @@ void vmm_op(void)
 	case 4:
 		return slot_log(slot);
 	case 5:
-		world.manual = draw(2) ? 0 : KVM_DIRTY_LOG_MANUAL_PROTECT_ENABLE;
-		if (world.manual && draw(2))
-			world.manual |= KVM_DIRTY_LOG_INITIALLY_SET;
-		check(!dirty_log_set_manual(&world.slots, world.manual));
-		return;
+		return log_manual();
 	case 6:
 	case 7:
 	case 8:

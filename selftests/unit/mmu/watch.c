@@ -109,6 +109,8 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new)
 		return count(was.leaf ? ENTRY_LEAF_NONE : ENTRY_TABLE_NONE);
 	check(was.present && was.leaf && is.leaf && was.address == is.address);
 	check(!(was.access & ~is.access) || !(is.access & ~was.access));
+	if (is.access == was.access)
+		return count(ENTRY_LEAF_CLEAN);
 	count(is.access & ~was.access ? ENTRY_LEAF_MORE : ENTRY_LEAF_LESS);
 }
 

@@ -7,6 +7,7 @@
 #define WATCHED(x)							\
 	x(CAUSE_FILL, "cause: fill")					\
 	x(CAUSE_DIRTY_LOG, "cause: dirty log")				\
+	x(CAUSE_LOG_FULL, "cause: the list of writes is full")		\
 	x(CAUSE_MMIO, "cause: MMIO")					\
 	x(CAUSE_NOTIFIER_RETRY, "cause: notifier retry")		\
 	x(CAUSE_SPURIOUS, "cause: spurious")				\
@@ -15,6 +16,7 @@
 	x(ENTRY_NONE_TABLE, "entry: none to table")			\
 	x(ENTRY_LEAF_MORE, "entry: leaf allows more")			\
 	x(ENTRY_LEAF_LESS, "entry: leaf allows less")			\
+	x(ENTRY_LEAF_CLEAN, "entry: leaf loses its dirty bit")		\
 	x(ENTRY_LEAF_TABLE, "entry: leaf to table, a split")		\
 	x(ENTRY_LARGE, "entry: a large leaf comes")			\
 	x(ENTRY_ROOM, "entry: a large leaf comes for a table")		\
@@ -40,6 +42,13 @@
 	x(SLOT_NO_MEMORY, "slot: no memory")				\
 	x(LOG_GET, "log: read and cleared")				\
 	x(LOG_PEEK, "log: read only")					\
+	x(LOG_BY_PROTECTION, "log: told, by write protection")		\
+	x(LOG_BY_BITS, "log: told, by dirty bits")			\
+	x(LOG_BY_LIST, "log: told, by lists")				\
+	x(LOG_CHECKED, "log: compared with what processors keep")	\
+	x(LOG_RECORD, "log: a list is recorded")			\
+	x(LOG_MODE, "log: another mode")				\
+	x(LOG_MODE_REFUSED, "log: a mode is refused")			\
 	x(LOG_CLEAR, "log: cleared")					\
 	x(LOG_DIRTY, "log: a page that was written is told")		\
 	x(LOG_EFAULT, "log: could not be told")				\

@@ -28,12 +28,29 @@ static void up_flush(struct mmu_vm *mmu)
 	point();
 }
 
+/* Each processor that is in the guest leaves it, and enters again. */
+static void up_drain(struct mmu_vm *mmu)
+{
+	int i;
+
+	check(!self->spinning);
+	for (i = 0; i < NR_CPUS; i++) {
+		point();
+		cpu_exit(&world.cpu[i]);
+	}
+	point();
+}
+
 static void up_kill(struct mmu_vm *mmu)
 {
 	fail("the MMU contradicts itself");
 }
 
-static const struct mmu_up up = { .flush_tlb = up_flush, .kill = up_kill };
+static const struct mmu_up up = {
+	.flush_tlb = up_flush,
+	.drain_log = up_drain,
+	.kill = up_kill,
+};
 
 struct model_slot *world_pick_slot(void)
 {
@@ -89,6 +106,18 @@ unsigned int world_pick_vpage(void)
 		hva = slot ? slot->hva + ((gfn - slot->base) << PAGE_SHIFT) : hva;
 	}
 	return min((hva - HVA_BASE) >> PAGE_SHIFT, HVA_PAGES - 1);
+}
+
+/* A mode of the dirty log that the processor has. */
+u64 world_pick_mode(void)
+{
+	u32 modes = mmu_log_modes(&world.mmu.caps), mode;
+
+	/* Few formats have lists. */
+	do {
+		mode = 1u << (draw(2) ? 2 : draw(2));
+	} while (!(mode & modes));
+	return mode | (draw(2) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
 }
 
 static void host_job(void *unused)
@@ -158,6 +187,7 @@ static void world_start(void)
 		.levels = world.format->levels,
 		.max_level = draw_one_in(5) ? 1 : 2 + draw(2),
 		.no_large_exec = draw_one_in(4),
+		.pml = world.format->pml && draw(4),
 		.phys_bits = CPU_PHYS_BITS,
 	};
 	unsigned int i;
@@ -168,6 +198,7 @@ static void world_start(void)
 	mmu_vm_init(&world.mmu, &world.slots, &up, &caps);
 	check(!mmu_vm_enable(&world.mmu, MMU_TDP));
 	check(!mmu_set_around(&world.mmu, draw(3) ? 1 << draw(10) : 1));
+	check(!dirty_log_set_mode(&world.slots, &world.mmu, world_pick_mode()));
 	alloc_failing = draw(2) ? 20 + draw(200) : 0;
 	for (i = 0; i < NR_SLOTS; i++)
 		world.slot[i].id = i;

@@ -93,6 +93,7 @@ extern struct world world;
 void world_run(unsigned long ops);
 gfn_t world_pick_gfn(void);
 unsigned int world_pick_vpage(void);
+u64 world_pick_mode(void);
 struct model_slot *world_pick_slot(void);
 
 /* Something begins or ends that can take mappings away. */
@@ -107,6 +108,7 @@ struct vpage *model_vpage(const struct model_slot *slot, gfn_t gfn);
 struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool told);
 void model_written(struct model_slot *slot, gfn_t gfn);
 void model_check_caches(void);
+void model_check_log(const struct model_slot *slot);
 
 /* vmm.c: what user space asks. */
 void vmm_op(void);
