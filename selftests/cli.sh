@@ -9,7 +9,7 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
 guests=$here/guest
-plan=64
+plan=83
 number=0
 failed=0
 dir=$(mktemp -d)
@@ -102,6 +102,7 @@ make_images()
 {
 	: >"$dir/empty"
 	head -c 700000 /dev/zero >"$dir/large"
+	truncate -s 17M "$dir/huge"
 	bytes '\177ELF' >"$dir/elf_4"
 	bytes '\177ELF\002' >"$dir/elf_5"
 	head -c 63 "$guests/hello" >"$dir/elf_63"
@@ -159,6 +160,18 @@ usage_tests()
 	usage unknown_option "'--fast'" "--help" run --fast
 	usage stray_argument "'guest'" "--help" run guest
 	usage image_missing "--flat" "expected" run
+	usage image_and_kernel "--kernel" "exclude" run --flat x --kernel y
+	usage kernel_without_value "--kernel" "expected" run --kernel
+	usage append_without_kernel "--append" "expected" run --flat x --append y
+	usage initrd_without_kernel "--initrd" "expected" run --flat x --initrd y
+	usage disk_without_image "--disk" "expected" run --kernel x --disk ,ro
+	usage disks_too_many "--disk" "at most 6" run --kernel x --disk 1 --disk 2 --disk 3 --disk 4 \
+		--disk 5 --disk 6 --disk 7
+	usage net_unknown "--net" "expected tap=NAME" run --kernel x --net eth0
+	usage net_without_name "--net" "expected tap=NAME" run --kernel x --net tap=
+	usage hugepages_unknown "--hugepages" "expected" run --kernel x --hugepages 4M
+	usage hugepages_not_whole "--mem" "2048K" run --kernel x --hugepages 2M --mem 17M
+	usage kernel_mem_too_small "--mem" "expected 16M" run --kernel x --mem 8M
 	usage image_without_value "--flat" "expected" run --flat
 	usage image_with_empty_value "--flat" "expected" run --flat=
 	usage mmu_unknown "--mmu" "expected auto, tdp or shadow" run --flat x --mmu ept
@@ -218,6 +231,19 @@ image_tests()
 	refused elf_no_room_for_stacks "stacks" run --flat "$guests/hello" --mem 2M --cpus 17
 }
 
+linux_tests()
+{
+	refused kernel_absent "No such file" run --kernel "$dir/absent"
+	refused kernel_is_a_directory "is not a file" run --kernel "$dir"
+	refused kernel_empty "is empty" run --kernel "$dir/empty"
+	refused kernel_of_no_kind "neither a bzImage nor an ELF" run --kernel "$dir/large"
+	refused kernel_cut "ends within its ELF header" run --kernel "$dir/elf_63"
+	refused kernel_without_pvh "PVH" run --kernel "$guests/hello"
+	refused initrd_absent "No such file" run --kernel "$guests/hello" --initrd "$dir/absent"
+	refused initrd_larger_than_memory "--mem" run --kernel "$guests/hello" --mem 16M \
+		--initrd "$dir/huge"
+}
+
 device_tests()
 {
 	refused device_absent "there is no such device" run --flat "$guests/hello" --device /dev/absent
@@ -265,6 +291,7 @@ make_images
 usage_tests
 help_tests
 image_tests
+linux_tests
 device_tests
 mmu_tests
 guest_tests

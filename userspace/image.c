@@ -11,20 +11,11 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "file.h"
 #include "message.h"
-
-struct file {
-	const char *path;
-	unsigned char *data;
-	size_t size;
-};
 
 /* Of an ELF header, whatever its class, what is needed. */
 struct elf {
@@ -39,56 +30,6 @@ struct segment {
 	uint32_t type;
 	uint64_t offset, gpa, filesz, memsz;
 };
-
-static int file_read(struct file *file, const char *path, size_t limit)
-{
-	struct stat stat;
-	ssize_t got;
-	int fd;
-
-	*file = (struct file){ .path = path };
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &stat) < 0) {
-		message("%s: %s", path, strerror(errno));
-		goto close_fd;
-	}
-	if (!S_ISREG(stat.st_mode)) {
-		message("%s is not a file; --flat expects a flat binary or an ELF executable",
-			path);
-		goto close_fd;
-	}
-	if (stat.st_size == 0 || (uintmax_t)stat.st_size > limit) {
-		message(stat.st_size ? "%s is larger than the guest's memory; see --mem"
-				     : "%s is empty",
-			path);
-		goto close_fd;
-	}
-	file->data = malloc(stat.st_size);
-	if (!file->data) {
-		message("%s: no memory to read it", path);
-		goto close_fd;
-	}
-	while (file->size < (size_t)stat.st_size) {
-		got = read(fd, file->data + file->size, stat.st_size - file->size);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0) {
-			message("%s: %s", path,
-				got ? strerror(errno) : "became shorter while read");
-			goto free_data;
-		}
-		file->size += got;
-	}
-	close(fd);
-	return 0;
-
-free_data:
-	free(file->data);
-close_fd:
-	if (fd >= 0)
-		close(fd);
-	return -EINVAL;
-}
 
 static int image_load_flat(struct image *image, const struct file *file, const struct mem *mem)
 {
@@ -249,13 +190,14 @@ int image_load(struct image *image, const char *path, const struct mem *mem)
 	struct file file;
 	int err;
 
-	err = file_read(&file, path, mem->size);
+	err = file_read(&file, path, mem->size,
+			"--flat expects a flat binary or an ELF executable");
 	if (err)
 		return err;
 	if (file.size >= SELFMAG && memcmp(file.data, ELFMAG, SELFMAG) == 0)
 		err = image_load_elf(image, &file, mem);
 	else
 		err = image_load_flat(image, &file, mem);
-	free(file.data);
+	file_free(&file);
 	return err;
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A virtual machine with its memory, CPUs and devices; one thread a CPU.
+ * A virtual machine with its memory, its CPUs, one thread each, and its serial port.
  *
- * It ends when every CPU has halted, or when machine_stop() was called: by a CPU's thread
+ * It ends when every CPU has halted for good, or when machine_stop() was called: by a CPU's thread
  * (shutdown, exit port, error) or by the owner (a signal).  The first to stop it decides the
  * status.  A thread that is in KVM_RUN, or about to enter it, is got out by immediate_exit and a
  * signal.
@@ -15,13 +15,30 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/names.h"
+#include "lib/cpuid.h"
+#include "lib/irqchip.h"
 #include "lib/x86.h"
 #include "message.h"
 
 #define SIGNAL_KICK	SIGUSR1
 #define STACK_SIZE	0x10000UL /* of each CPU of an ELF image */
 #define FLAT_STACK_SIZE 0x100UL	  /* of each CPU of a flat image */
+
+/* On a PC a CPU knows how many there are, and which it is. */
+static int machine_set_cpuid(struct machine *machine, struct machine_cpu *cpu, unsigned int nr)
+{
+	static struct cpuid cpuid;
+	int err;
+
+	if (!machine->is_pc)
+		return vcpu_offer_host_cpuid(&cpu->vcpu, &machine->dev);
+	err = cpuid_get_supported(&cpuid, &machine->dev);
+	if (err)
+		return err;
+	cpuid_describe_pc(&cpuid, &machine->dev);
+	cpuid_set_topology(&cpuid, cpu->id, nr);
+	return cpuid_set(&cpu->vcpu, &cpuid);
+}
 
 static int machine_create_cpus(struct machine *machine, unsigned int nr)
 {
@@ -42,7 +59,8 @@ static int machine_create_cpus(struct machine *machine, unsigned int nr)
 			message("cannot make CPU %u: %s", cpu->id, strerror(-err));
 			return err;
 		}
-		err = vcpu_offer_host_cpuid(&cpu->vcpu, &machine->dev);
+		memset(cpu->exits, 0, sizeof(cpu->exits));
+		err = machine_set_cpuid(machine, cpu, nr);
 		if (err) {
 			message("cannot set CPUID of CPU %u: %s", cpu->id, strerror(-err));
 			machine->nr_cpus++;
@@ -52,7 +70,26 @@ static int machine_create_cpus(struct machine *machine, unsigned int nr)
 	return 0;
 }
 
-/* A machine of memory alone, so that an image can be checked without a device. */
+static int machine_create_memory(struct machine *machine, const struct machine_config *config)
+{
+	int err;
+
+	if (config->is_pc)
+		err = mem_create_shared(&machine->mem, 0, config->mem_size, config->pages);
+	else
+		err = mem_create(&machine->mem, 0, config->mem_size);
+	if (!err)
+		return 0;
+	message("cannot get %llu MiB of memory for the guest: %s",
+		(unsigned long long)config->mem_size >> 20, strerror(-err));
+	if (config->pages == MEM_PAGES_2M || config->pages == MEM_PAGES_1G)
+		message("--hugepages: make the host's pool of such pages large enough: "
+			"/sys/kernel/mm/hugepages/hugepages-%s/nr_hugepages",
+			config->pages == MEM_PAGES_2M ? "2048kB" : "1048576kB");
+	return err;
+}
+
+/* A machine without CPUs, so that an image can be checked without a device. */
 int machine_create(struct machine *machine, const struct machine_config *config)
 {
 	int err;
@@ -60,14 +97,17 @@ int machine_create(struct machine *machine, const struct machine_config *config)
 	memset(machine, 0, sizeof(*machine));
 	machine->dev.fd = -1;
 	machine->vm.fd = -1;
-	err = mem_create(&machine->mem, 0, config->mem_size);
-	if (err) {
-		message("cannot get %llu MiB of memory for the guest: %s",
-			(unsigned long long)config->mem_size >> 20, strerror(-err));
+	machine->is_pc = config->is_pc;
+	err = machine_create_memory(machine, config);
+	if (err)
 		return err;
-	}
 	pthread_mutex_init(&machine->lock, NULL);
-	return 0;
+	serial_create(&machine->serial, STDIN_FILENO, STDOUT_FILENO);
+	machine->serial.polls = !machine->is_pc;
+	return bus_add(&machine->ports, &(struct bus_range){ .first = SERIAL_PORT,
+							     .size = SERIAL_PORTS,
+							     .ops = &serial_ops,
+							     .device = &machine->serial });
 }
 
 /* Adds what the device makes: the VM and its CPUs.  A failure has been told when this returns. */
@@ -80,6 +120,20 @@ int machine_open(struct machine *machine, const struct machine_config *config)
 		message_open_failed(config->device, err);
 		return err;
 	}
+	if (config->is_pc && irqchip_missing(&machine->dev)) {
+		message("--kernel: %s lacks %s: Linux needs interrupt controllers and a timer in "
+			"the kernel",
+			config->device, irqchip_missing(&machine->dev));
+		return -EOPNOTSUPP;
+	}
+	return machine_make_vm(machine, config);
+}
+
+/* The VM and its CPUs, in the state of power-on.  A failure has been told when this returns. */
+int machine_make_vm(struct machine *machine, const struct machine_config *config)
+{
+	int err;
+
 	err = vm_create(&machine->vm, &machine->dev, config->vm_type);
 	if (err) {
 		message_create_vm_failed(&machine->dev, config->vm_type, err);
@@ -90,14 +144,30 @@ int machine_open(struct machine *machine, const struct machine_config *config)
 		message("cannot give the guest its memory: %s", strerror(-err));
 		return err;
 	}
+	if (machine->is_pc) {
+		err = irqchip_prepare(&machine->vm);
+		if (err) {
+			message("%s: cannot make the interrupt controllers: %s", config->device,
+				strerror(-err));
+			return err;
+		}
+	}
 	return machine_create_cpus(machine, config->nr_cpus);
 }
 
-void machine_destroy(struct machine *machine)
+/* What machine_make_vm() made; memory and devices stay. */
+void machine_drop_vm(struct machine *machine)
 {
 	while (machine->nr_cpus)
 		vcpu_destroy(&machine->cpus[--machine->nr_cpus].vcpu);
 	vm_close(&machine->vm);
+	atomic_store(&machine->stop, false);
+}
+
+void machine_destroy(struct machine *machine)
+{
+	machine_drop_vm(machine);
+	serial_destroy(&machine->serial);
 	mem_destroy(&machine->mem);
 	kvm_dev_close(&machine->dev);
 	pthread_mutex_destroy(&machine->lock);
@@ -182,49 +252,21 @@ void machine_stop(struct machine *machine, int status)
 	pthread_mutex_unlock(&machine->lock);
 }
 
-/* An exit that the launcher can do nothing about: tells what it was. */
-static void machine_cpu_died(struct machine_cpu *cpu)
+/* False: there is nothing that could be done. */
+static bool machine_serve(struct machine_cpu *cpu, uint32_t reason)
 {
-	const struct kvm_run *run = cpu->vcpu.run;
-	const char *name = name_of_exit(run->exit_reason);
-	struct kvm_regs regs = { 0 };
-	int status = STATUS_FAILED;
-
-	vcpu_get_regs(&cpu->vcpu, &regs);
-	switch (run->exit_reason) {
-	case KVM_EXIT_SHUTDOWN:
-		message("CPU %u shut down at rip 0x%llx: a triple fault, unless the guest meant it",
-			cpu->id, regs.rip);
-		status = STATUS_SHUTDOWN;
-		break;
-	case KVM_EXIT_FAIL_ENTRY:
-		message("CPU %u could not enter the guest at rip 0x%llx: hardware reason 0x%llx",
-			cpu->id, regs.rip, run->fail_entry.hardware_entry_failure_reason);
-		break;
+	switch (reason) {
+	case KVM_EXIT_INTR:
+		return true;
+	case KVM_EXIT_IO:
+		machine_ports(cpu);
+		return true;
 	case KVM_EXIT_MMIO:
-		message("CPU %u: the guest %s physical address 0x%llx at rip 0x%llx: there is "
-			"neither memory nor a device",
-			cpu->id, run->mmio.is_write ? "writes to" : "reads from",
-			run->mmio.phys_addr, regs.rip);
-		break;
-	case KVM_EXIT_INTERNAL_ERROR:
-		message("CPU %u: %s could not go on at rip 0x%llx (internal error, suberror %u%s)",
-			cpu->id, cpu->machine->dev.path, regs.rip, run->internal.suberror,
-			run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
-				? ": an instruction that it cannot emulate, such as one that "
-				  "uses an address without memory"
-				: "");
-		break;
-	case KVM_EXIT_UNKNOWN:
-		message("CPU %u: the guest left by a hardware exit that nobody handles, 0x%llx, at "
-			"rip 0x%llx",
-			cpu->id, run->hw.hardware_exit_reason, regs.rip);
-		break;
+		/* Linux looks for devices where a PC may have some. */
+		return machine_mmio(cpu) || cpu->machine->is_pc;
 	default:
-		message("CPU %u: exit %u (%s) at rip 0x%llx, for which there is no handler",
-			cpu->id, run->exit_reason, name ? name : "unnamed", regs.rip);
+		return false;
 	}
-	machine_stop(cpu->machine, status);
 }
 
 static void machine_cpu_loop(struct machine_cpu *cpu)
@@ -248,7 +290,7 @@ static void machine_cpu_loop(struct machine_cpu *cpu)
 		/* No interrupt can reach this guest: HLT is for good. */
 		if (reason == KVM_EXIT_HLT)
 			return;
-		if (reason == KVM_EXIT_INTR || (reason == KVM_EXIT_IO && machine_ports(cpu)))
+		if (machine_serve(cpu, reason))
 			continue;
 		if (!atomic_load(&machine->stop))
 			machine_cpu_died(cpu);
@@ -316,7 +358,6 @@ int machine_run(struct machine *machine)
 	sigaddset(&waited, SIGNAL_KICK);
 	pthread_sigmask(SIG_BLOCK, &waited, &before);
 
-	serial_open(&machine->serial, STDIN_FILENO, STDOUT_FILENO);
 	machine_start_threads(machine);
 	while (atomic_load(&machine->running)) {
 		if (sigwait(&waited, &signal) || signal == SIGNAL_KICK)
@@ -329,7 +370,6 @@ int machine_run(struct machine *machine)
 			pthread_join(machine->cpus[i].thread, NULL);
 		machine->cpus[i].started = false;
 	}
-	serial_close(&machine->serial);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return machine->status;
 }

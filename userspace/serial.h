@@ -2,28 +2,45 @@
 #ifndef MKVM_USER_SERIAL_H
 #define MKVM_USER_SERIAL_H
 
+#include <pthread.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <termios.h>
+
+#include "bus.h"
 
 #define SERIAL_PORT  0x3f8
 #define SERIAL_PORTS 8
+#define SERIAL_IRQ   4
+#define SERIAL_FIFO  4096
 
-/* A 16550 whose line is the terminal; one thread at a time may use it. */
+/* A 16550 whose line is the terminal.  @lock guards what follows it. */
 struct serial {
 	int in, out;
-	uint8_t ier, lcr, mcr, scr;
+	bool polls; /* input is looked for when the guest asks, not handed to serial_receive() */
+	void (*set_irq)(void *machine, bool level); /* NULL: not wired */
+	void *machine;
+
+	pthread_mutex_t lock;
+	pthread_cond_t room; /* in the FIFO, or closed */
+	bool closed;
+	uint8_t ier, lcr, mcr, scr, fcr;
 	uint16_t divisor;
-	bool have_byte; /* received and not yet read */
-	uint8_t byte;
+	uint8_t fifo[SERIAL_FIFO];
+	unsigned int first, count;
+	bool got_break;
+	bool sent; /* the transmitter has become empty, and that was not told yet */
+	bool irq;
 	bool input_ended;
-	bool terminal_changed;
-	struct termios terminal;
 };
 
-void serial_open(struct serial *serial, int in, int out);
+extern const struct bus_ops serial_ops;
+
+void serial_create(struct serial *serial, int in, int out);
+void serial_destroy(struct serial *serial);
+void serial_reset(struct serial *serial);
 void serial_close(struct serial *serial);
-uint8_t serial_read(struct serial *serial, unsigned int reg);
-void serial_write(struct serial *serial, unsigned int reg, uint8_t value);
+bool serial_receive(struct serial *serial, uint8_t byte, bool wait);
+void serial_receive_break(struct serial *serial);
 
 #endif
