@@ -30,6 +30,8 @@ amd_start() {
 	local accel=tcg,thread=single cpu=max args=()
 	local output=(-chardev "file,id=out,path=$log/output.fifo")
 
+	# It has 64 bits, and not SVM; nor VMX, which the translator does not have.
+	[[ -z $virt ]] && cpu=Nehalem
 	[[ $la57 == off ]] && cpu+=,la57=off
 	[[ -n $icount ]] && args+=(-icount shift=0)
 	[[ -n $shell ]] && output=(-chardev "stdio,id=out,signal=off")
