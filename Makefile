@@ -41,6 +41,10 @@ test: ## the selftests on emulated hosts of both vendors, under both kernels
 test-debug: ## the selftests on a kernel with KASAN, lockdep, fault injection, which is built first
 	@RUNS="$(CURDIR)/scripts/test-debug-runs" scripts/test
 
+.PHONY: test-linux
+test-linux: ## Debian's kernel in a guest of the launcher, on emulated hosts
+	@RUNS="$(CURDIR)/scripts/test-linux-runs" scripts/test
+
 .PHONY: fuzz-ioctl
 fuzz-ioctl: ## random ioctls on that kernel: CALLS=N SEED=S
 	@scripts/fuzz-ioctl
@@ -54,8 +58,9 @@ check: ## both builds without a warning, sparse, checkpatch, formatting, layers,
 	@scripts/check
 
 .PHONY: unit
-unit: ## the decoder and emulator of instructions, in user space with sanitizers
+unit: ## emulator of instructions, the launcher's readers: in user space with sanitizers
 	+@$(MAKE) --no-print-directory -C selftests/unit O="$(BUILD)" run
+	+@$(MAKE) --no-print-directory -C selftests/unit/launcher O="$(BUILD)" run
 
 .PHONY: prove
 prove: ## the MMU in user space, against a simulated host and processors: OPS=N SEED=S
