@@ -11,7 +11,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
 linux=${MKVM_LINUX:-/mkvm/linux}
 limit=300 # seconds a boot
-plan=9
+plan=8
 number=0
 failed=0
 dir=$(mktemp -d)
@@ -140,9 +140,6 @@ result $? carries_the_console
 linux reboot --no-reboot </dev/null
 ended 0 $? && [ "$(grep -c 'mkvm guest: Linux' "$dir/out")" -eq 1 ]
 result $? ends_instead_of_a_reboot
-linux status </dev/null
-ended 42 $?
-result $? ends_by_the_exit_port
 killed TERM 143
 result $? ended_by_sigterm
 killed KILL 137
