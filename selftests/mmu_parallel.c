@@ -141,7 +141,7 @@ static void nobody_waits_for_anothers_page(void)
 
 	set_up(&f);
 	set_up_wait(&f);
-	/* The code and the second vCPU's first page are there, so that only the pages are counted. */
+	/* The code and the second vCPU's first page are there: only the pages are counted. */
 	RUN(&f, 1, code_write, MANY_GPA + MANY * PAGE, 1);
 	PREPARE(&f, 0, code_read, WAIT_GPA, 0);
 	REQUIRE(!pthread_create(&f.thread, NULL, run_first, &f.guest));
