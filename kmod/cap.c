@@ -50,6 +50,7 @@ static const u32 caps_plain[] = {
 	KVM_CAP_GET_TSC_KHZ,
 	KVM_CAP_EXCEPTION_PAYLOAD,
 	KVM_CAP_X86_TRIPLE_FAULT_EVENT,
+	KVM_CAP_PRE_FAULT_MEMORY,
 };
 
 static bool cap_is_plain(unsigned long cap)

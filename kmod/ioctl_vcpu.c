@@ -3,8 +3,8 @@
  * The ioctls of a vCPU, and the pages that it shares with user space.
  */
 #include <linux/fs.h>
-#include <linux/kvm.h>
 #include <linux/mkvm.h>
+#include <linux/mkvm_kvm.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 #include "ioctl.h"
@@ -197,6 +197,11 @@ static long vcpu_get_tsc_khz(void *obj, void *data, unsigned long arg)
 	return vcpu->x86.tsc_khz;
 }
 
+static long vcpu_prefault(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_prefault(obj, data);
+}
+
 /* Reasons that occurred, in ascending order; at most @room are written.  How many there are. */
 static int counts_reasons(const struct mkvm_vcpu *vcpu, struct mkvm_counts *counts, u32 room)
 {
@@ -293,6 +298,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_SIGNAL_MASK, ROW_RAW, vcpu_set_signal_mask },
 	{ KVM_SET_TSC_KHZ, 0, vcpu_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ, 0, vcpu_get_tsc_khz },
+	{ KVM_PRE_FAULT_MEMORY, ROW_OUT_ON_ERROR, vcpu_prefault },
 	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
 };
 

@@ -21,6 +21,8 @@
 #include "mmu/mmu.h"
 #include "x86/state.h"
 
+struct kvm_pre_fault_memory;
+
 #define MKVM_MAX_VCPUS	 64
 #define MKVM_MAX_VCPU_ID 4096 /* exclusive; what KVM_CAP_MAX_VCPU_ID answers */
 #define MKVM_VCPU_PAGES	 2    /* its own: struct kvm_run, port I/O data */
@@ -189,6 +191,9 @@ void mkvm_vcpu_put(struct mkvm_vcpu *vcpu);
 
 /* vcpu_run.c */
 int mkvm_vcpu_run(struct mkvm_vcpu *vcpu) __must_check;
+
+/* prefault.c */
+long mkvm_prefault(struct mkvm_vcpu *vcpu, struct kvm_pre_fault_memory *range);
 
 /* signal_mask.c */
 long mkvm_signal_mask_set(struct mkvm_vcpu *vcpu, unsigned long arg);

@@ -160,20 +160,54 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	return MMU_RESUME;
 }
 
+/* Often it is the fault itself that makes its frame stale: a page is copied for a write. */
+static enum mmu_outcome fault_retry(struct mmu_vcpu *mv, struct mmu_fault *fault)
+{
+	enum mmu_outcome outcome;
+	int tries = 0;
+
+	do {
+		outcome = fault_resolve(mv, fault);
+	} while (outcome == MMU_RESUME && fault->cause == MKVM_CAUSE_NOTIFIER_RETRY &&
+		 ++tries < FAULT_MAX_TRIES && !signal_pending(current));
+	return outcome;
+}
+
 /*
  * An access that the host's table did not allow.  The caller is the owner vCPU in the VM's process,
  * and holds a read side of the slots.  May sleep.
  */
 enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault)
 {
-	enum mmu_outcome outcome;
-	int tries = 0;
+	enum mmu_outcome outcome = fault_retry(mv, fault);
 
-	/* Often it is the fault itself that makes its frame stale: a page is copied for a write. */
-	do {
-		outcome = fault_resolve(mv, fault);
-	} while (outcome == MMU_RESUME && fault->cause == MKVM_CAUSE_NOTIFIER_RETRY &&
-		 ++tries < FAULT_MAX_TRIES && !signal_pending(current));
 	trace_mkvm_mmu_fault(fault->gpa, fault->access, fault->cause);
 	return outcome;
+}
+
+/*
+ * Maps what is at @gpa, as a read by the guest would, before it comes.  It is no exit, and has no
+ * cause.  Context as mmu_handle_fault().  How many bytes from @gpa on are mapped now; -EAGAIN: the
+ * host changed it each time; -ENOENT: no memory there; -EOPNOTSUPP: faults have other addresses
+ * than guest-physical ones; or what the host's memory management says.
+ */
+long mmu_prefault(struct mmu_vcpu *mv, gpa_t gpa)
+{
+	struct mmu_fault fault = { .gpa = gpa, .access = ACC_R, .ahead = true };
+	u64 size;
+
+	if (mv->kind != MMU_TDP)
+		return -EOPNOTSUPP;
+	switch (fault_retry(mv, &fault)) {
+	case MMU_RESUME:
+		break;
+	case MMU_FAILED:
+		return fault.error;
+	default:
+		return -ENOENT;
+	}
+	if (fault.cause == MKVM_CAUSE_NOTIFIER_RETRY)
+		return -EAGAIN;
+	size = pt_span(fault.level) << PAGE_SHIFT;
+	return size - (gpa & (size - 1));
 }

@@ -170,6 +170,8 @@ enum mmu_outcome {
  * struct mmu_fault - one fault
  * @gpa: in: the guest-physical address (MMU_TDP)
  * @access: in: ACC_* of the access
+ * @ahead: in: nobody has made the access yet: the leaf gets no accessed and no dirty bit, and has
+ *	nothing mapped around it
  * @slot: for the backend: where the address lies
  * @logged: for the backend: a dirty log records writes there
  * @level: for the backend: the level of the largest leaf that may map the frame
@@ -180,6 +182,7 @@ enum mmu_outcome {
 struct mmu_fault {
 	gpa_t gpa;
 	u32 access;
+	bool ahead;
 	struct memslot *slot;
 	bool logged;
 	int level;
@@ -245,6 +248,8 @@ hpa_t mmu_root(const struct mmu_vcpu *mv);
 int mmu_root_level(const struct mmu_vcpu *mv);
 
 enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault) __must_check;
+
+long mmu_prefault(struct mmu_vcpu *mv, gpa_t gpa) __must_check;
 
 /* Events from outside; each returns with every flush done that it or an earlier one owed. */
 void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_sleep);

@@ -92,7 +92,9 @@ static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct mmu_fault *fa
 	if (it->level > 1 && it->be->mmu->caps.no_large_exec)
 		access &= ~ACC_X;
 	leaf = hpte_make_leaf(fmt, hfn, it->level, access | hpte_access(fmt, it->pte));
-	return hpte_keep_touched(fmt, hpte_touch(fmt, leaf, dirty), it->pte);
+	if (!fault->ahead)
+		leaf = hpte_touch(fmt, leaf, dirty);
+	return hpte_keep_touched(fmt, leaf, it->pte);
 }
 
 static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
@@ -123,7 +125,7 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 	} while (!pt_try_change(&it, tdp_make_leaf(&it, fault, frame)));
 	if (opened)
 		return MKVM_CAUSE_DIRTY_LOG;
-	if (it.level == 1)
+	if (it.level == 1 && !fault->ahead)
 		around_fill(be, mv, fault);
 	return MKVM_CAUSE_FILL;
 }

@@ -138,6 +138,32 @@ static void guest_list_full(struct cpu *cpu)
 	count(CAUSE_LOG_FULL);
 }
 
+/* What a vCPU's read will need is mapped before it comes. */
+static void guest_prefault(struct cpu *cpu)
+{
+	gfn_t gfn = world_pick_gfn();
+	struct circumstances then = look_around();
+	struct mmu_fault failed = {};
+	long r;
+
+	note("guest: frame %#lx ahead", gfn, 0, 0);
+	self->faults = 0;
+	sim_srcu_lock();
+	r = mmu_prefault(&cpu->mv, gfn_to_gpa(gfn));
+	check(!self->faults);
+	if (r == -ENOENT)
+		check_mmio(gfn, ACC_R, &then);
+	else if (r == -EAGAIN)
+		check(!quiet_since(&then));
+	else if (r < 0)
+		check_failed((failed.error = r, &failed));
+	else
+		check(r && !(r % PAGE_SIZE));
+	sim_srcu_unlock();
+	if (r > 0)
+		count(GUEST_AHEAD);
+}
+
 static void guest_access(struct cpu *cpu)
 {
 	gfn_t gfn = world_pick_gfn();
@@ -230,6 +256,8 @@ void guest_op(struct cpu *cpu)
 		return kernel_read(world_pick_gfn());
 	case 1:
 		return kernel_write(world_pick_gfn(), draw(2));
+	case 2:
+		return guest_prefault(cpu);
 	default:
 		guest_access(cpu);
 	}

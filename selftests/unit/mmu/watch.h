@@ -29,6 +29,7 @@
 	x(GUEST_CACHED, "guest: access by a cached translation")	\
 	x(GUEST_TABLE_CACHED, "guest: walk from a cached table")	\
 	x(GUEST_RESTART, "guest: flush in the middle of a walk")	\
+	x(GUEST_AHEAD, "guest: mapped ahead")				\
 	x(FLUSH, "flush")						\
 	x(KERNEL_READ, "kernel: read of guest memory")			\
 	x(KERNEL_WRITE, "kernel: write to guest memory")		\
