@@ -51,6 +51,7 @@ static const u32 caps_plain[] = {
 	KVM_CAP_EXCEPTION_PAYLOAD,
 	KVM_CAP_X86_TRIPLE_FAULT_EVENT,
 	KVM_CAP_PRE_FAULT_MEMORY,
+	KVM_CAP_MEMORY_FAULT_INFO,
 };
 
 static bool cap_is_plain(unsigned long cap)

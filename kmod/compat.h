@@ -19,6 +19,7 @@
 
 #include <linux/context_tracking.h>
 #include <linux/cpuhotplug.h>
+#include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/syscore_ops.h>
 #include <linux/vtime.h>
@@ -104,6 +105,37 @@ static inline void compat_srso_guests(bool on)
 	else
 		msr_clear_bit(MSR_ZEN4_BP_CFG, MSR_ZEN4_BP_CFG_BP_SPEC_REDUCE_BIT);
 #endif
+}
+
+/*
+ * The frame that the host's table has at @address of a driver's mapping, whose lock is held.  0 or
+ * an errno.
+ */
+static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long address,
+				    unsigned long *pfn, bool *writable)
+{
+	int r;
+#ifdef MKVM_HAVE_FOLLOW_PFNMAP
+	struct follow_pfnmap_args args = { .vma = vma, .address = address };
+
+	r = follow_pfnmap_start(&args);
+	if (r)
+		return r;
+	*pfn = args.pfn;
+	*writable = args.writable;
+	follow_pfnmap_end(&args);
+#else
+	spinlock_t *lock;
+	pte_t *ptep;
+
+	r = follow_pte(vma->vm_mm, address, &ptep, &lock);
+	if (r)
+		return r;
+	*pfn = pte_pfn(*ptep);
+	*writable = pte_write(*ptep);
+	pte_unmap_unlock(ptep, lock);
+#endif
+	return 0;
 }
 
 #endif /* __ASSEMBLY__ */

@@ -82,7 +82,7 @@ static void around_map(struct mmu_backend *be, const struct memslot *slot, gfn_t
 			first = it.gfn;
 			frame_run_get(&run, memslot_hva(slot, first), end - first, write);
 		}
-		if (it.gfn < first + run.nr)
+		if (it.gfn < first + run.nr && !frame_run_is_device(&run, it.gfn - first))
 			around_install(&it, run.page[it.gfn - first], run.writable);
 	}
 	frame_run_put(&run);

@@ -37,6 +37,16 @@ static bool leaf_is_logged(const struct memslot *slot, gfn_t gfn, int level)
 	return true;
 }
 
+/* Does it have the bits that go with its frame and its access, for memory or for a device? */
+static bool leaf_is_plain(const struct pte_fmt *fmt, hpte_t pte, int level)
+{
+	hfn_t hfn = hpte_addr(fmt, pte) >> PAGE_SHIFT;
+	hpte_t leaf = hpte_make_leaf(fmt, hfn, level, hpte_access(fmt, pte));
+
+	return pte.v == hpte_keep_touched(fmt, leaf, pte).v ||
+	       (level == 1 && pte.v == hpte_keep_touched(fmt, hpte_make_device(fmt, leaf), pte).v);
+}
+
 /* What is wrong with a leaf, or NULL. */
 static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_audit *audit,
 			      gfn_t gfn, int level, hpte_t pte)
@@ -48,7 +58,7 @@ static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_aud
 
 	if (!slot || gfn + pt_span(level) > slot->base_gfn + slot->npages)
 		return "a leaf outside of any slot";
-	if (pte.v != hpte_keep_touched(be->fmt, hpte_make_leaf(be->fmt, hfn, level, access), pte).v)
+	if (!leaf_is_plain(be->fmt, pte, level))
 		return "a leaf with bits that mean nothing";
 	if (level > be->mmu->caps.max_level || !memslot_fits(slot, gfn, pt_span(level)))
 		return "a leaf that is too large";

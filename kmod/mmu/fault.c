@@ -58,11 +58,16 @@ static bool fault_fits(const struct mmu_vm *mmu, const struct memslot *slot, gfn
  * The frame is not stale, so the host maps all of the leaf's frames as it maps the one that was
  * asked for, with the same permissions.
  */
-static int fault_host_level(const struct mmu_vm *mmu, const struct mmu_fault *fault)
+static int fault_host_level(const struct mmu_vm *mmu, const struct mmu_fault *fault,
+			    const struct frame *frame)
 {
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
-	int level = min(mmu->caps.max_level, host_map_level(memslot_hva(fault->slot, gfn)));
+	int level;
 
+	/* A device's neighbours may be something else. */
+	if (frame->device || !frame->page)
+		return 1;
+	level = min(mmu->caps.max_level, host_map_level(memslot_hva(fault->slot, gfn)));
 	while (level > 1 && !fault_fits(mmu, fault->slot, gfn, level))
 		level--;
 	return level;
@@ -89,7 +94,7 @@ static void fault_map(struct mmu_vcpu *mv, struct mmu_fault *fault, const struct
 		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
 		return;
 	}
-	fault->host_level = fault_host_level(mv->vm, fault);
+	fault->host_level = fault_host_level(mv->vm, fault, frame);
 	fault->level = fault_level(mv->vm, fault);
 	/* Before the entry: another vCPU may write by it at once, and user space read the log. */
 	if (fault->access & ACC_W)

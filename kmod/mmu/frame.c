@@ -5,9 +5,28 @@
  * A frame is got for the length of a fault and given back at once: nothing of a guest's memory is
  * pinned, so the host can swap, merge, migrate and unmap it.  The mmu notifier takes the mapping
  * away before the host does so.
+ *
+ * A device's memory that the process has mapped has frames that nobody counts references to, many
+ * without a struct page.  Who maps such memory takes the mapping away before it ends, and the
+ * notifier hears of it; so a number is enough for them.
  */
 #include <linux/swap.h>
 #include "mmu/frame.h"
+#include "mmu/host_map.h"
+
+static bool page_is_device(struct page *page)
+{
+	return PageReserved(page) && host_is_device(page_to_pfn(page));
+}
+
+static int frame_get_device(struct frame *frame, hva_t hva, bool write)
+{
+	*frame = (struct frame){ .writable = write };
+	if (host_map_device(hva, write, &frame->hfn, &frame->may_write))
+		return -EFAULT;
+	frame->device = host_is_device(frame->hfn);
+	return 0;
+}
 
 /*
  * Gets the frame behind @hva of the current process, for a write if @write.  May sleep.  0, -EINTR
@@ -15,15 +34,19 @@
  */
 int frame_get(struct frame *frame, hva_t hva, bool write)
 {
-	long r = get_user_pages_fast(hva, 1, write ? FOLL_WRITE : 0, &frame->page);
+	unsigned int flags = write ? FOLL_WRITE : 0;
+	long r = get_user_pages_fast(hva, 1, flags, &frame->page);
 
-	if (r != 1) {
-		if (r == -EHWPOISON || r == -EINTR || r == -ENOMEM)
-			return r;
-		return -EFAULT;
-	}
+	/* Only the slow way tells broken memory from none. */
+	if (r != 1 && r != -EINTR && r != -ENOMEM)
+		r = get_user_pages_unlocked(hva, 1, &frame->page, flags | FOLL_HWPOISON);
+	if (r == -EHWPOISON || r == -EINTR || r == -ENOMEM)
+		return r;
+	if (r != 1)
+		return frame_get_device(frame, hva, write);
 	frame->writable = write;
 	frame->hfn = page_to_pfn(frame->page);
+	frame->device = page_is_device(frame->page);
 	return 0;
 }
 
@@ -35,11 +58,16 @@ void frame_try_writable(struct frame *frame, hva_t hva)
 {
 	struct page *again;
 
+	if (!frame->page) {
+		frame->writable = frame->may_write;
+		return;
+	}
 	if (get_user_pages_fast_only(hva, 1, FOLL_WRITE, &again) != 1)
 		return;
 	put_page(frame->page);
 	frame->page = again;
 	frame->hfn = page_to_pfn(again);
+	frame->device = page_is_device(again);
 	frame->writable = true;
 }
 
@@ -50,6 +78,8 @@ void frame_try_writable(struct frame *frame, hva_t hva)
  */
 void frame_put(struct frame *frame, bool written)
 {
+	if (!frame->page)
+		return;
 	if (!PageReserved(frame->page)) {
 		if (written)
 			SetPageDirty(frame->page);
@@ -74,6 +104,12 @@ void frame_run_get(struct frame_run *run, hva_t hva, unsigned int nr, bool write
 	if (r <= 0)
 		r = get_user_pages_fast_only(hva, write ? 1 : nr, 0, run->page);
 	run->nr = max(r, 0);
+}
+
+/* Is number @i a device's, which is for a fault of its own to map? */
+bool frame_run_is_device(const struct frame_run *run, unsigned int i)
+{
+	return page_is_device(run->page[i]);
 }
 
 /* Gives them back.  If they are writable, writable entries for them may have been installed. */

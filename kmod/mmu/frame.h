@@ -7,14 +7,18 @@
 
 /**
  * struct frame - a host frame that the caller holds a reference to
- * @page: the reference
+ * @page: the reference; NULL: a device's frame, which needs none
  * @hfn: its number
  * @writable: the process may write to it
+ * @may_write: a device's frame that the process may write to
+ * @device: it must not be cached
  */
 struct frame {
 	struct page *page;
 	hfn_t hfn;
 	bool writable;
+	bool may_write;
+	bool device;
 };
 
 #define FRAME_RUN_MAX 16
@@ -36,6 +40,7 @@ void frame_try_writable(struct frame *frame, hva_t hva);
 void frame_put(struct frame *frame, bool written);
 
 void frame_run_get(struct frame_run *run, hva_t hva, unsigned int nr, bool write);
+bool frame_run_is_device(const struct frame_run *run, unsigned int i);
 void frame_run_put(struct frame_run *run);
 
 #endif /* MKVM_MMU_FRAME_H */

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How the host's own table maps an address of the current process.
+ * How the host's own table maps an address of the current process: how large, and to which frame
+ * where a driver has mapped it.
  *
- * The table is read without its locks, with interrupts off: then no table that was reached is
- * freed.  The answer is true as long as the caller keeps the notifier from going on, as a mapping
- * of another size begins with an invalidation of this one.
+ * For the first the table is read without its locks, with interrupts off: then no table that was
+ * reached is freed.  An answer is true as long as the caller keeps the notifier from going on, as
+ * another mapping begins with an invalidation of this one.
  */
+#include <linux/mm.h>
 #include <linux/pgtable.h>
 #include <linux/sched.h>
+#include <asm/e820/api.h>
+#include <asm/memtype.h>
+#include "compat.h"
 #include "mmu/host_map.h"
+
+/* How often the mapping of a device may change while it is looked at. */
+#define DEVICE_MAX_TRIES 3
 
 static int map_level(struct mm_struct *mm, hva_t hva)
 {
@@ -43,4 +51,54 @@ int host_map_level(hva_t hva)
 	level = map_level(current->mm, hva);
 	local_irq_restore(flags);
 	return level;
+}
+
+/* The caller holds the mmap lock for reading.  0, -EAGAIN: it was let go meanwhile, -EFAULT. */
+static int map_device(hva_t hva, bool write, unsigned long *pfn, bool *writable)
+{
+	struct vm_area_struct *vma = vma_lookup(current->mm, hva);
+	bool unlocked = false;
+
+	if (!vma || !(vma->vm_flags & (VM_IO | VM_PFNMAP)))
+		return -EFAULT;
+	if (!compat_follow_pfn(vma, hva, pfn, writable))
+		return write && !*writable ? -EFAULT : 0;
+	if (fixup_user_fault(current->mm, hva, write ? FAULT_FLAG_WRITE : 0, &unlocked))
+		return -EFAULT;
+	if (unlocked)
+		return -EAGAIN;
+	return compat_follow_pfn(vma, hva, pfn, writable) || (write && !*writable) ? -EFAULT : 0;
+}
+
+/*
+ * The frame that a driver has mapped at @hva, with or without a struct page, and may it be written?
+ * For a write only if it may.  No reference is taken: it is a device's as long as the notifier is
+ * kept from going on.  May sleep.  0 or -EFAULT.
+ */
+int host_map_device(hva_t hva, bool write, hfn_t *hfn, bool *writable)
+{
+	unsigned long pfn = 0;
+	int r, tries = 0;
+
+	mmap_read_lock(current->mm);
+	do {
+		r = map_device(hva, write, &pfn, writable);
+	} while (r == -EAGAIN && ++tries < DEVICE_MAX_TRIES);
+	mmap_read_unlock(current->mm);
+	*hfn = pfn;
+	return r ? -EFAULT : 0;
+}
+
+/*
+ * Must @hfn not be cached?  Firmware's map of RAM tells for frames without struct page.  Of those
+ * that have one and are reserved, the zero page and memory that the host itself caches are none.
+ */
+bool host_is_device(hfn_t hfn)
+{
+	hpa_t start = hfn_to_hpa(hfn);
+
+	if (!pfn_valid(hfn))
+		return !e820__mapped_raw_any(start, start + PAGE_SIZE - 1, E820_TYPE_RAM);
+	return !is_zero_pfn(hfn) && PageReserved(pfn_to_page(hfn)) &&
+	       (!pat_enabled() || pat_pfn_immune_to_uc_mtrr(hfn));
 }

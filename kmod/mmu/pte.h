@@ -23,7 +23,8 @@
  * @grant_u: set to allow access by user mode; 0: the format knows no user mode
  * @deny_x: set to forbid instruction fetches
  * @leaf: set above level 1 when the entry maps memory itself
- * @leaf_always: set in each leaf: ordinary write-back memory
+ * @leaf_always: set in each leaf
+ * @leaf_cached: set in each leaf but a device's: ordinary write-back memory
  * @accessed: set in a leaf by the processor when it uses it; 0: the processor does not tell
  * @aged: where there is no @accessed, in an entry that is not present: it was a leaf until the host
  *	asked whether it is in use
@@ -41,6 +42,7 @@ struct pte_fmt {
 	u64 deny_x;
 	u64 leaf;
 	u64 leaf_always;
+	u64 leaf_cached;
 	u64 accessed;
 	u64 aged;
 	u64 dirty;
@@ -114,7 +116,7 @@ static inline u32 hpte_access(const struct pte_fmt *fmt, hpte_t pte)
 
 static inline hpte_t hpte_make_leaf(const struct pte_fmt *fmt, hfn_t hfn, int level, u32 access)
 {
-	u64 v = __sme_set(hfn_to_hpa(hfn)) | fmt->leaf_always;
+	u64 v = __sme_set(hfn_to_hpa(hfn)) | fmt->leaf_always | fmt->leaf_cached;
 
 	if (level > 1)
 		v |= fmt->leaf;
@@ -129,6 +131,12 @@ static inline hpte_t hpte_make_leaf(const struct pte_fmt *fmt, hfn_t hfn, int le
 	if (access & ACC_U)
 		v |= fmt->grant_u;
 	return (hpte_t){ v };
+}
+
+/* The same leaf for a device's frame: not cached, and not encrypted by the host. */
+static inline hpte_t hpte_make_device(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return (hpte_t){ __sme_clr(pte.v & ~fmt->leaf_cached) };
 }
 
 /*

@@ -4,8 +4,8 @@
  *
  * Bits 2:0 allow read, write and fetch; an entry with none of them is not present.  A leaf carries
  * the memory type (6: write-back) in bits 5:3 and "ignore PAT" in bit 6, so that the guest's PAT
- * cannot make the host's memory uncached.  Bits 8 and 9 are accessed and dirty where the processor
- * keeps them.
+ * cannot make the host's memory uncached; a device's has neither: type 0 is uncached.  Bits 8 and 9
+ * are accessed and dirty where the processor keeps them.
  */
 #include "mmu/mmu.h"
 #include "mmu/pte.h"
@@ -27,7 +27,7 @@
 static const struct pte_fmt fmt_ept = {
 	.name = "EPT",
 	EPT_COMMON,
-	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
+	.leaf_cached = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
 	.aged = EPT_IGNORED,
 	.table_always = EPT_READ | EPT_WRITE | EPT_EXEC,
 };
@@ -35,7 +35,7 @@ static const struct pte_fmt fmt_ept = {
 static const struct pte_fmt fmt_ept_ad = {
 	.name = "EPT with A/D bits",
 	EPT_COMMON,
-	.leaf_always = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
+	.leaf_cached = EPT_MEMTYPE_WB | EPT_IGNORE_PAT,
 	.accessed = EPT_ACCESSED,
 	.dirty = EPT_DIRTY,
 	.table_always = EPT_READ | EPT_WRITE | EPT_EXEC | EPT_ACCESSED,

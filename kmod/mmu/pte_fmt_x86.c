@@ -4,7 +4,8 @@
  *
  * The processor walks a nested table as user mode does, so each entry allows user access.  All page
  * attribute bits are zero: the first PAT entry of the host, write-back, which the processor then
- * combines with the guest's own choice.
+ * combines with the guest's own choice; what the host's MTRRs say of a device's addresses goes
+ * first.
  */
 #include "mmu/mmu.h"
 #include "mmu/pte.h"

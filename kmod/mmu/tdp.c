@@ -92,6 +92,8 @@ static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct mmu_fault *fa
 	if (it->level > 1 && it->be->mmu->caps.no_large_exec)
 		access &= ~ACC_X;
 	leaf = hpte_make_leaf(fmt, hfn, it->level, access | hpte_access(fmt, it->pte));
+	if (frame->device)
+		leaf = hpte_make_device(fmt, leaf);
 	if (!fault->ahead)
 		leaf = hpte_touch(fmt, leaf, dirty);
 	return hpte_keep_touched(fmt, leaf, it->pte);

@@ -2,11 +2,21 @@
 /*
  * What an exit means, once the vendor's room has taken the hardware's report apart.
  */
-#include <linux/kvm.h>
+#include <linux/mkvm_kvm.h>
+#include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <asm/trapnr.h>
 #include "mmu/mmu.h"
 #include "x86/x86.h"
+
+/* The page at @gfn is why KVM_RUN fails. */
+void x86_tell_memory_fault(struct mkvm_vcpu *vcpu, gfn_t gfn)
+{
+	struct mkvm_memory_fault *info = (void *)vcpu->run->padding;
+
+	vcpu->run->exit_reason = KVM_EXIT_MEMORY_FAULT;
+	*info = (struct mkvm_memory_fault){ .gpa = gfn_to_gpa(gfn), .size = PAGE_SIZE };
+}
 
 /* The instruction is done, or was not legal. */
 static int exit_done(struct mkvm_vcpu *vcpu, int error, unsigned int len)
@@ -232,6 +242,26 @@ int x86_exit_delivery(struct mkvm_vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * The host has no frame for the guest's access: user space learns where, with the errno.  Broken
+ * memory is the thread's to deal with as if it had touched it itself: it gets a signal, and the
+ * guest tries again after that.  A thread that does not want the signal gets the errno.
+ */
+static int exit_memory_fault(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
+
+	if (fault->error == -EHWPOISON) {
+		send_sig_mceerr(BUS_MCEERR_AR, (void __user *)memslot_hva(fault->slot, gfn),
+				PAGE_SHIFT, current);
+		if (signal_pending(current))
+			return 1;
+	}
+	if (fault->error == -EFAULT || fault->error == -EHWPOISON)
+		x86_tell_memory_fault(vcpu, gfn);
+	return fault->error;
+}
+
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	struct mmu_fault fault = { .gpa = gpa, .access = access };
@@ -244,7 +274,7 @@ int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 	case MMU_MMIO:
 		return x86_emulate(vcpu);
 	case MMU_FAILED:
-		return fault.error;
+		return exit_memory_fault(vcpu, &fault);
 	default:
 		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 		mkvm_vm_kill(vcpu->vm, "the second table reflected a fault to the guest");

@@ -106,6 +106,13 @@ static enum emu_status emu_failed(struct emu *emu, int error)
 	return EMU_ERROR;
 }
 
+/* The slot at @gpa has nothing behind it. */
+static enum emu_status emu_no_memory(struct emu *emu, u64 gpa)
+{
+	x86_tell_memory_fault(emu_vcpu(emu), gpa_to_gfn(gpa));
+	return emu_failed(emu, -EFAULT);
+}
+
 static enum emu_status translate(struct emu *emu, u64 linear, u32 acc, u64 *gpa)
 {
 	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
@@ -141,27 +148,28 @@ static enum emu_status vcpu_read(struct emu *emu, u64 gpa, void *data, unsigned 
 
 	if (!memslot_find(memslots_get(slots), gpa_to_gfn(gpa)))
 		return EMU_READ;
-	return guest_mem_read(slots, gpa, data, len) ? emu_failed(emu, -EFAULT) : EMU_OK;
+	return guest_mem_read(slots, gpa, data, len) ? emu_no_memory(emu, gpa) : EMU_OK;
 }
 
-static enum emu_status write_status(struct emu *emu, int r)
+static enum emu_status write_status(struct emu *emu, u64 gpa, int r)
 {
 	if (r == -ENOENT)
 		return EMU_WRITE;
 	if (r < 0)
-		return emu_failed(emu, r);
+		return emu_no_memory(emu, gpa);
 	return r ? EMU_AGAIN : EMU_OK;
 }
 
 static enum emu_status vcpu_write(struct emu *emu, u64 gpa, const void *data, unsigned int len)
 {
-	return write_status(emu, guest_mem_write(&emu_vcpu(emu)->vm->slots, gpa, data, len));
+	return write_status(emu, gpa, guest_mem_write(&emu_vcpu(emu)->vm->slots, gpa, data, len));
 }
 
 static enum emu_status vcpu_exchange(struct emu *emu, u64 gpa, const void *old, const void *new,
 				     unsigned int len)
 {
-	return write_status(emu, guest_mem_exchange(&emu_vcpu(emu)->vm->slots, gpa, old, new, len));
+	return write_status(emu, gpa,
+			    guest_mem_exchange(&emu_vcpu(emu)->vm->slots, gpa, old, new, len));
 }
 
 /* What FXSAVE stores; the XMM registers begin at XMM_OFFSET. */

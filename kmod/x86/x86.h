@@ -155,6 +155,7 @@ int x86_emulate(struct mkvm_vcpu *vcpu);
 int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status);
 
 /* An access of the guest that the second table did not allow: @gpa, @access of ACC_*. */
+void x86_tell_memory_fault(struct mkvm_vcpu *vcpu, gfn_t gfn);
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access);
 
 /* An instruction that would have to be emulated: KVM_EXIT_INTERNAL_ERROR with its bytes. */

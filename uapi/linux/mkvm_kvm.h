@@ -97,6 +97,12 @@ struct kvm_pre_fault_memory {
 #ifndef KVM_EXIT_MEMORY_FAULT
 #define KVM_EXIT_MEMORY_FAULT 39
 #endif
+struct mkvm_memory_fault {
+	__u64 flags;
+	__u64 gpa;
+	__u64 size;
+};
+
 #ifndef KVM_RUN_X86_GUEST_MODE
 #define KVM_RUN_X86_GUEST_MODE 0x4
 #endif

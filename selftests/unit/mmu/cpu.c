@@ -158,6 +158,9 @@ static struct cpu_entry walk_read(struct cpu *cpu, hpa_t table, gfn_t gfn, int l
 		     level, (unsigned long long)gfn);
 	if (!e.present)
 		return e;
+	if (e.typed && sim_pfn_to_page(e.address >> PAGE_SHIFT)->device != e.uncached)
+		fail("entry %#llx for frame %#llx: a device's memory is cached, or memory is not",
+		     (unsigned long long)*entry, (unsigned long long)gfn);
 	*entry |= format->accessed;
 	if (e.leaf && write && (e.access & ACC_W) && (format->dirty & ~*entry)) {
 		e.full = !walk_list(cpu, gfn);

@@ -19,6 +19,8 @@
  * @present: it is
  * @leaf: it maps memory
  * @access: ACC_* that it allows
+ * @typed: the entry alone says whether the memory is cached
+ * @uncached: and it is not
  * @address: of the memory or the table
  * @wrong: a reserved bit is set, or a combination that is not allowed
  * @full: its dirty bit had to be set, and could not be listed
@@ -27,6 +29,8 @@ struct cpu_entry {
 	bool present;
 	bool leaf;
 	u32 access;
+	bool typed;
+	bool uncached;
 	hpa_t address;
 	bool wrong;
 	bool full;

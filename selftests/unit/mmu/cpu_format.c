@@ -18,7 +18,7 @@ static u64 below_page(int level)
 static struct cpu_entry ept_read(u64 entry, int level)
 {
 	struct cpu_entry e = { .present = entry & 7, .access = 0, .address = entry & ADDRESS };
-	u64 type = (entry >> 3) & 7;
+	u64 type = (entry >> 3) & 15; /* and bit 6: the guest's PAT does not count */
 
 	if (!e.present) {
 		/* Names nothing that could be speculated on. */
@@ -28,8 +28,10 @@ static struct cpu_entry ept_read(u64 entry, int level)
 	e.leaf = level == 1 || (entry & BIT_ULL(7));
 	e.access = (entry & 1 ? ACC_R : 0) | (entry & 2 ? ACC_W : 0) | (entry & 4 ? ACC_X : 0);
 	e.wrong = (entry & TOO_HIGH) || !(entry & 1);
+	e.typed = e.leaf;
+	e.uncached = !type;
 	if (e.leaf)
-		e.wrong |= level > 3 || type != 6 || (entry & below_page(level));
+		e.wrong |= level > 3 || (type && type != (6 | 8)) || (entry & below_page(level));
 	else
 		e.wrong |= (entry & GENMASK_ULL(6, 3)) != 0;
 	return e;

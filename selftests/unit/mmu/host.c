@@ -8,6 +8,7 @@
  */
 #include <sys/mman.h>
 #include "host.h"
+#include "mmu/host_map.h"
 #include "shim.h"
 #include "watch.h"
 #include "world.h"
@@ -163,7 +164,7 @@ static void vpage_unshare(struct vpage *v)
 /* Does for a page fault of the process what it takes; then the process looks again.  An errno. */
 static int vpage_fault(struct vpage *v, bool write)
 {
-	if (v->state == VPAGE_HOLE || (write && v->readonly))
+	if (v->state == VPAGE_HOLE || v->state == VPAGE_DEVICE || (write && v->readonly))
 		return -EFAULT;
 	if (v->state == VPAGE_BAD)
 		return -EHWPOISON;
@@ -224,19 +225,53 @@ static long vpage_get(struct vpage *v, bool write, bool sleep, struct page **pag
 	return 1;
 }
 
-long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page)
+static long get_page_slowly(unsigned long hva, unsigned int flags, struct page **page)
 {
 	long r;
 
 	might_sleep();
-	check(nr == 1);
 	if (alloc_failing && draw_one_in(200))
 		r = draw_one_in(2) ? -EINTR : -ENOMEM;
 	else
 		r = vpage_get(host_vpage(hva), flags & FOLL_WRITE, true, page);
+	if (r == -EHWPOISON && !(flags & FOLL_HWPOISON))
+		r = -EFAULT;
 	if (r < 0)
 		self->gup_error = r;
 	return r;
+}
+
+long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page)
+{
+	check(nr == 1 && !(flags & ~FOLL_WRITE));
+	return get_page_slowly(hva, flags, page);
+}
+
+long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsigned int flags)
+{
+	check(nr == 1);
+	return get_page_slowly(hva, flags, page);
+}
+
+int host_map_device(unsigned long hva, bool write, hfn_t *hfn, bool *writable)
+{
+	const struct vpage *v = host_vpage(hva);
+
+	might_sleep();
+	point();
+	if (v->state != VPAGE_DEVICE || (write && !v->writable)) {
+		self->gup_error = -EFAULT;
+		return -EFAULT;
+	}
+	*hfn = page_to_pfn(v->page);
+	*writable = v->writable;
+	point();
+	return 0;
+}
+
+bool host_is_device(hfn_t hfn)
+{
+	return sim_pfn_to_page(hfn)->device;
 }
 
 long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, struct page **page)

@@ -18,6 +18,7 @@ enum vpage_state {
 	VPAGE_SWAPPED,	/* only @stored is left */
 	VPAGE_HOLE,	/* nothing there: accesses are errors */
 	VPAGE_BAD,	/* broken memory */
+	VPAGE_DEVICE,	/* @page is a device's, which is no memory to the kernel */
 };
 
 #define HUGE_VPAGES 512u

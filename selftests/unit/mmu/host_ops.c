@@ -185,6 +185,19 @@ static void truncate(struct vpage *v)
 	count(HOST_TRUNCATE);
 }
 
+/* A driver maps its device there. */
+static void map_device(struct vpage *v)
+{
+	if (v->state == VPAGE_MOVING)
+		return;
+	drop_page(v, VPAGE_DEVICE);
+	v->page = page_get(PAGE_DATA);
+	v->page->device = true;
+	v->writable = !v->readonly && draw(4);
+	v->value = *page_value(v->page);
+	count(HOST_DEVICE);
+}
+
 static void poison(struct vpage *v)
 {
 	if (!mapped(v))
@@ -398,7 +411,10 @@ void host_op(void)
 		over_range(first, n, ranged[draw(ARRAY_SIZE(ranged))]);
 		break;
 	case 5:
-		over_range(first, min(n, 4u), draw_one_in(4) ? poison : truncate);
+		over_range(first, min(n, 4u),
+			   draw_one_in(4)   ? poison
+			   : draw_one_in(3) ? map_device
+					    : truncate);
 		break;
 	case 6:
 	case 7:

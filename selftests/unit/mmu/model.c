@@ -41,7 +41,7 @@ static const char *judge_slot(const struct model_slot *slot, gfn_t gfn, const st
 	v = model_vpage(slot, gfn);
 	if (v->blocked)
 		return "the host has taken the page back";
-	if (v->state != VPAGE_PRESENT || v->page != page)
+	if ((v->state != VPAGE_PRESENT && v->state != VPAGE_DEVICE) || v->page != page)
 		return "the frame is another one";
 	if ((access & ACC_W) && (slot->flags & KVM_MEM_READONLY))
 		return "the slot is read-only";

@@ -50,6 +50,7 @@ enum page_use {
  * @refs: references
  * @sharers: other processes that map it
  * @zero: the page of zeroes, which nobody may write
+ * @device: not memory, but a device's registers
  * @head: the first one of a huge page that is mapped as such, or NULL
  * @dirty: the host knows that its contents have to be kept
  * @young: it was used
@@ -61,6 +62,7 @@ struct page {
 	int refs;
 	int sharers;
 	bool zero;
+	bool device;
 	struct page *head;
 	bool dirty;
 	bool young;
@@ -93,6 +95,7 @@ static inline uint64_t *page_value(const struct page *page)
 /* host.c, host_user.c */
 long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page);
 long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, struct page **page);
+long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsigned int flags);
 unsigned long copy_to_user(void *user, const void *data, size_t size);
 unsigned long copy_from_user(void *data, const void *user, size_t size);
 int sim_exchange_user(void *user, void *old, const void *new, size_t size);

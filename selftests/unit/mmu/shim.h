@@ -153,6 +153,7 @@ static inline int xa_err(const void *p)
 #define GFP_KERNEL_ACCOUNT	 1
 #define __GFP_ZERO		 2
 #define FOLL_WRITE		 1
+#define FOLL_HWPOISON		 2
 #define struct_size(p, m, n)	 offsetof(typeof(*(p)), m[n])
 #define kzalloc(size, gfp)	 sim_alloc(size)
 #define kvzalloc(size, gfp)	 sim_alloc(size)

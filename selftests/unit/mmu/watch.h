@@ -61,6 +61,7 @@
 	x(HOST_DISCARD, "host: discarded")				\
 	x(HOST_TRUNCATE, "host: truncated")				\
 	x(HOST_POISON, "host: memory broke")				\
+	x(HOST_DEVICE, "host: a device mapped")				\
 	x(HOST_PROTECT, "host: made read-only")				\
 	x(HOST_CLEAN, "host: cleaned")					\
 	x(HOST_LAZY_FREE, "host: freed lazily")				\

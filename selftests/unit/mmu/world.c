@@ -139,8 +139,8 @@ static bool is_frame(void *unused, hva_t hva, hfn_t hfn, bool writable)
 {
 	const struct vpage *v = host_vpage(hva);
 
-	return v->state == VPAGE_PRESENT && v->page == sim_pfn_to_page(hfn) &&
-	       (v->writable || !writable);
+	return (v->state == VPAGE_PRESENT || v->state == VPAGE_DEVICE) &&
+	       v->page == sim_pfn_to_page(hfn) && (v->writable || !writable);
 }
 
 /* All fibers rest: module, model and processors have to agree. */
