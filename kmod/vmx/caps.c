@@ -19,6 +19,9 @@
 
 #define BASIC_TRUE_CONTROLS BIT_ULL(55)
 
+/* Atom C2000 (Avoton, Rangeley): an erratum (AVR41) has EPT's accessed and dirty bits wrong. */
+#define MODEL_AVOTON 0x4d
+
 enum caps_use {
 	MUST,
 	MAY,
@@ -139,6 +142,14 @@ static const char *caps_choose(struct caps *c)
 	return wrong;
 }
 
+/* Five levels only where four do not reach all of memory, or there are no four. */
+static int caps_ept_levels(u64 ept_vpid)
+{
+	if (!(ept_vpid & VMX_EPT_PAGE_WALK_4_BIT))
+		return 5;
+	return (ept_vpid & VMX_EPT_PAGE_WALK_5_BIT) && boot_cpu_data.x86_phys_bits > 48 ? 5 : 4;
+}
+
 static int caps_ept_max_level(u64 ept_vpid)
 {
 	if (!(ept_vpid & VMX_EPT_2MB_PAGE_BIT))
@@ -214,7 +225,7 @@ int vmx_caps_setup(struct mmu_caps *mmu)
 	if (vmx_caps_tsc_scaling())
 		x86_tsc_scales(48, ~0ull);
 	mmu->fmt = pte_fmt_ept(vmx_caps_ept_ad());
-	mmu->levels = caps.ept_vpid & VMX_EPT_PAGE_WALK_4_BIT ? 4 : 5;
+	mmu->levels = caps_ept_levels(caps.ept_vpid);
 	mmu->max_level = caps_ept_max_level(caps.ept_vpid);
 	mmu->pml = vmx_caps_pml();
 	mmu->no_large_exec = boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT);
@@ -264,13 +275,14 @@ bool vmx_caps_vpid(void)
 
 bool vmx_caps_ept_ad(void)
 {
-	return caps.ept_vpid & VMX_EPT_AD_BIT;
+	return (caps.ept_vpid & VMX_EPT_AD_BIT) &&
+	       !(boot_cpu_data.x86 == 6 && boot_cpu_data.x86_model == MODEL_AVOTON);
 }
 
 /* Page-modification logging. */
 bool vmx_caps_pml(void)
 {
-	return caps.pml;
+	return caps.pml && vmx_caps_ept_ad();
 }
 
 bool vmx_caps_invept_context(void)
