@@ -44,6 +44,8 @@ static int audit_show(struct seq_file *m, void *unused)
 	else
 		seq_puts(m, "ok\n");
 	seq_printf(m, "table pages %llu, retired %llu\n", audit.pages, audit.retired);
+	seq_printf(m, "table bytes %zu, metadata bytes %llu\n", mmu_table_bytes(&vm->mmu),
+		   mkvm_metadata_bytes(vm));
 	for (level = 1; level <= MMU_MAX_LEVEL; level++)
 		if (audit.mapped[level])
 			seq_printf(m, "level %d leaves %llu\n", level, audit.mapped[level]);

@@ -27,6 +27,12 @@ static unsigned long *log_copy(const struct memslot *slot)
 	return slot->dirty + log_words(slot->npages);
 }
 
+/* What that takes. */
+size_t dirty_log_bytes(u64 npages)
+{
+	return 2 * log_words(npages) * sizeof(unsigned long);
+}
+
 /* A log for @npages frames, and the room for its copy.  May sleep.  NULL: no memory. */
 unsigned long *dirty_log_alloc(u64 npages, bool all_set)
 {

@@ -86,9 +86,11 @@ int memslot_set(struct memslot_table *table, struct mmu_vm *mmu,
 		const struct kvm_userspace_memory_region2 *region) __must_check;
 
 /* memslots.c: the set that readers see */
+size_t memslot_table_bytes(struct memslot_table *table);
 struct memslot *memslot_find(const struct memslots *slots, gfn_t gfn);
 
 /* dirty_log.c */
+size_t dirty_log_bytes(u64 npages);
 unsigned long *dirty_log_alloc(u64 npages, bool all_set);
 int dirty_log_get(struct memslot_table *table, struct mmu_vm *mmu,
 		  const struct kvm_dirty_log *log) __must_check;

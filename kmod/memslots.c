@@ -96,6 +96,35 @@ struct memslot *memslot_find(const struct memslots *slots, gfn_t gfn)
 	return gfn - slot->base_gfn < slot->npages ? slot : NULL;
 }
 
+static size_t run_bytes(const struct memslot_run *run)
+{
+	size_t bytes = sizeof(*run);
+	u32 i;
+
+	for (i = 0; i < run->nr; i++) {
+		bytes += sizeof(*run->slot[i]);
+		if (memslot_logged(run->slot[i]))
+			bytes += dirty_log_bytes(run->slot[i]->npages);
+	}
+	return bytes;
+}
+
+/* What slots, their logs and the set take, but for what is about to be freed.  May sleep. */
+size_t memslot_table_bytes(struct memslot_table *table)
+{
+	const struct memslots *slots;
+	size_t bytes;
+	u32 i;
+
+	mutex_lock(&table->lock);
+	slots = memslots_get(table);
+	bytes = struct_size(slots, at, slots->nr);
+	for (i = 0; i < slots->nr; i++)
+		bytes += run_bytes(slots->at[i].run);
+	mutex_unlock(&table->lock);
+	return bytes;
+}
+
 /* Does [base, base + npages) meet a slot other than @except? */
 bool memslots_overlap(const struct memslots *slots, gfn_t base, u64 npages,
 		      const struct memslot *except)

@@ -212,6 +212,7 @@ long mkvm_cap(unsigned long cap);
 long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap);
 
 /* stats.c */
+u64 mkvm_metadata_bytes(struct mkvm *vm);
 long mkvm_stats_fd(struct mkvm *vm, struct mkvm_vcpu *vcpu);
 
 /* debugfs.c */

@@ -103,6 +103,28 @@ static u64 vm_table_pages(const struct stats_file *file, u32 arg)
 	return atomic_long_read(&file->vm->mmu.table_pages);
 }
 
+static u64 vm_table_bytes(const struct stats_file *file, u32 arg)
+{
+	return mmu_table_bytes(&file->vm->mmu);
+}
+
+/* What memory virtualisation takes besides the tables: slots, logs, reserves.  May sleep. */
+u64 mkvm_metadata_bytes(struct mkvm *vm)
+{
+	u64 bytes = mmu_metadata_bytes(&vm->mmu) + memslot_table_bytes(&vm->slots);
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+
+	xa_for_each(&vm->vcpus, id, vcpu)
+		bytes += mmu_vcpu_reserve_bytes(&vcpu->mmu);
+	return bytes;
+}
+
+static u64 vm_metadata_bytes(const struct stats_file *file, u32 arg)
+{
+	return mkvm_metadata_bytes(file->vm);
+}
+
 static const struct stats_row vm_rows[] = {
 	COUNT("remote_tlb_flush", vm_flushes_done, 0),
 	COUNT("remote_tlb_flush_requests", vm_flushes_asked, 0),
@@ -111,6 +133,8 @@ static const struct stats_row vm_rows[] = {
 	LEVEL("pages_2m", vm_mapped, 2),
 	LEVEL("pages_1g", vm_mapped, 3),
 	LEVEL("mkvm_table_pages", vm_table_pages, 0),
+	LEVEL("mkvm_table_bytes", vm_table_bytes, 0),
+	LEVEL("mkvm_metadata_bytes", vm_metadata_bytes, 0),
 	COUNT("mkvm_mapped_around", vm_mapped_around, 0),
 	COUNT("mkvm_host_invalidate", vm_host_event, MMU_HOST_INVALIDATE),
 	COUNT("mkvm_host_invalidate_hit", vm_host_event, MMU_HOST_INVALIDATE_HIT),

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -204,12 +205,44 @@ static void outlives_the_vm(void)
 	close(vm.fd);
 }
 
+/* A log costs two bits a page, and all that was taken for a slot is given back. */
+static void bytes(void)
+{
+	uint64_t before, plain, logged;
+	struct guest guest;
+	struct stats stats;
+	void *host;
+
+	set_up(&guest);
+	if (!kvm_dev_is_mkvm(&guest.dev))
+		ktap_skip("kvm does not count bytes");
+	stats_open(&stats, guest.vm.fd);
+	run_pages(&guest, FIRST_PAGE, PAGES);
+	EXPECT_EQ(stats_value(&stats, "mkvm_table_pages") * 4096,
+		  stats_value(&stats, "mkvm_table_bytes"));
+	host = mmap(NULL, 1000 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	REQUIRE(host != MAP_FAILED);
+	before = stats_value(&stats, "mkvm_metadata_bytes");
+	REQUIRE_OK(vm_set_slot(&guest.vm, 1, 1UL << 30, 1000 * 4096, host, 0));
+	plain = stats_value(&stats, "mkvm_metadata_bytes");
+	EXPECT(plain > before);
+	REQUIRE_OK(
+		vm_set_slot(&guest.vm, 1, 1UL << 30, 1000 * 4096, host, KVM_MEM_LOG_DIRTY_PAGES));
+	logged = stats_value(&stats, "mkvm_metadata_bytes");
+	EXPECT_EQ(plain + 2 * 16 * 8, logged);
+	REQUIRE_OK(vm_set_slot(&guest.vm, 1, 1UL << 30, 0, NULL, 0));
+	EXPECT_EQ(before, stats_value(&stats, "mkvm_metadata_bytes"));
+	stats_close(&stats);
+	guest_destroy(&guest);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(form),
 	KTAP_TEST(values),
 	KTAP_TEST(causes),
 	KTAP_TEST(read_while_running),
 	KTAP_TEST(outlives_the_vm),
+	KTAP_TEST(bytes),
 };
 
 KTAP_MAIN(tests)

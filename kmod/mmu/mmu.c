@@ -55,6 +55,30 @@ gfn_t mmu_end_gfn(const struct mmu_vm *mmu)
 	return end;
 }
 
+/* What tables take now, those included that wait for a flush. */
+size_t mmu_table_bytes(const struct mmu_vm *mmu)
+{
+	return atomic_long_read(&mmu->table_pages) * PAGE_SIZE;
+}
+
+/* What else the MMU takes for the VM, but for its slots. */
+size_t mmu_metadata_bytes(const struct mmu_vm *mmu)
+{
+	size_t bytes = sizeof(*mmu);
+	int i;
+
+	for (i = 0; i < MMU_NR_KINDS; i++)
+		if (mmu->backend[i])
+			bytes += sizeof(*mmu->backend[i]);
+	return bytes;
+}
+
+/* Table pages that a vCPU has in reserve: no more than its next fault may need.  Any thread. */
+size_t mmu_vcpu_reserve_bytes(const struct mmu_vcpu *mv)
+{
+	return READ_ONCE(mv->cache.nr) * PAGE_SIZE;
+}
+
 /* All vCPUs are gone and the notifier is silent; each CPU flushes before it runs another guest. */
 void mmu_vm_destroy(struct mmu_vm *mmu)
 {

@@ -229,6 +229,9 @@ void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct m
 int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
 void mmu_vm_destroy(struct mmu_vm *mmu);
 gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
+size_t mmu_table_bytes(const struct mmu_vm *mmu);
+size_t mmu_metadata_bytes(const struct mmu_vm *mmu);
+size_t mmu_vcpu_reserve_bytes(const struct mmu_vcpu *mv);
 
 /* Fault-around: the largest window, and a VM's own. */
 #define MMU_AROUND_MAX 512
