@@ -268,6 +268,9 @@ static void a_signal_ends_it(void)
 	int r;
 
 	set_up(&f, 0);
+	/* There it had not come back after 500 s. */
+	if (!kvm_dev_is_mkvm(&f.guest.dev))
+		ktap_skip("stock kvm may stay in the call for ever");
 	REQUIRE_OK(vm_set_slot(&f.guest.vm, SLOT, FAR, 0, NULL, 0));
 	REQUIRE_OK(vm_set_slot(&f.guest.vm, SLOT, FAR, LONG * PAGE, map(LONG), 0));
 	sigaction(SIGALRM, &action, NULL);
