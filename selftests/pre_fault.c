@@ -168,7 +168,7 @@ static void arguments(void)
 	for (i = 0; i < sizeof(range.padding) / sizeof(range.padding[0]); i++) {
 		range = (struct kvm_pre_fault_memory){ .gpa = FAR, .size = PAGE };
 		range.padding[i] = 1;
-		EXPECT_OR_DIFFERS(&f.guest.dev, "padding", ask(&f, &range) == -EINVAL);
+		EXPECT(ask(&f, &range) == -EINVAL);
 	}
 	EXPECT_ERRNO(EFAULT, ask(&f, NULL));
 	if (kvm_dev_is_mkvm(&f.guest.dev))
