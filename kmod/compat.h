@@ -131,6 +131,7 @@ static inline int compat_follow_pfn(struct vm_area_struct *vma, unsigned long ad
 	r = follow_pte(vma->vm_mm, address, &ptep, &lock);
 	if (r)
 		return r;
+	__acquire(lock); /* follow_pte() has, and does not say so */
 	*pfn = pte_pfn(*ptep);
 	*writable = pte_write(*ptep);
 	pte_unmap_unlock(ptep, lock);
