@@ -103,17 +103,20 @@ void driver_kick(struct virtio_dev *dev)
 	REQUIRE(write(dev->kick_fds[0], &one, sizeof(one)) == sizeof(one));
 }
 
-/* The reasons of the next interrupt, acknowledged; 0 if none comes. */
+/*
+ * The reasons of the next interrupt, acknowledged; 0 if none comes.  One without a reason was
+ * raised before a reset and came after it, as one may: a driver looks for the reason.
+ */
 uint32_t driver_wait(struct virtio_dev *dev)
 {
 	struct pollfd irq = { .fd = dev->irq_fd, .events = POLLIN };
-	uint32_t why;
+	uint32_t why = 0;
 	uint64_t count;
 
-	if (poll(&irq, 1, WAIT_MS) <= 0)
-		return 0;
-	REQUIRE(read(dev->irq_fd, &count, sizeof(count)) == sizeof(count));
-	why = reg_read(dev, VIRTIO_MMIO_INTERRUPT_STATUS);
-	reg_write(dev, VIRTIO_MMIO_INTERRUPT_ACK, why);
+	while (!why && poll(&irq, 1, WAIT_MS) > 0) {
+		REQUIRE(read(dev->irq_fd, &count, sizeof(count)) == sizeof(count));
+		why = reg_read(dev, VIRTIO_MMIO_INTERRUPT_STATUS);
+		reg_write(dev, VIRTIO_MMIO_INTERRUPT_ACK, why);
+	}
 	return why;
 }
