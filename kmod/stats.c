@@ -115,8 +115,10 @@ u64 mkvm_metadata_bytes(struct mkvm *vm)
 	struct mkvm_vcpu *vcpu;
 	unsigned long id;
 
+	rcu_read_lock(); /* one that cannot be made after all is taken out again */
 	xa_for_each(&vm->vcpus, id, vcpu)
 		bytes += mmu_vcpu_reserve_bytes(&vcpu->mmu);
+	rcu_read_unlock();
 	return bytes;
 }
 

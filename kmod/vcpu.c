@@ -171,7 +171,7 @@ static long vcpu_publish(struct mkvm *vm, struct mkvm_vcpu *vcpu)
 erase:
 	mkvm_vm_put(vm);
 	xa_erase(&vm->vcpus, vcpu->id);
-	synchronize_rcu(); /* a kick may have found it */
+	synchronize_rcu(); /* a kick or a statistic may have found it */
 put_fd:
 	put_unused_fd(fd);
 	return r;
