@@ -14,7 +14,7 @@ guests=$here/guest
 module=${MKVM_MODULE:-/host/modules/mkvm.ko}
 rounds=5
 vms=40
-[ "${MKVM_MACHINE:-}" != intel ] || vms=20 # Bochs takes a minute for so many
+[ "${MKVM_MACHINE:-}" != intel ] || vms=10 # Bochs takes a second for each
 plan=5
 number=0
 failed=0
