@@ -128,11 +128,17 @@ static void make_region(struct rng *rng, const struct fuzz_world *world, void *b
 	}
 }
 
+/* Slot 0 is where the code is, and often logged. */
+static uint32_t some_slot(struct rng *rng)
+{
+	return rng_chance(rng, 50) ? 0 : rng_below(rng, NR_SLOTS);
+}
+
 static void make_dirty_log(struct rng *rng, const struct fuzz_world *world, void *buffer)
 {
 	struct kvm_dirty_log *log = buffer;
 
-	log->slot = rng_below(rng, NR_SLOTS);
+	log->slot = some_slot(rng);
 	log->dirty_bitmap = world->scratch;
 }
 
@@ -140,7 +146,7 @@ static void make_clear_log(struct rng *rng, const struct fuzz_world *world, void
 {
 	struct kvm_clear_dirty_log *log = buffer;
 
-	log->slot = rng_below(rng, NR_SLOTS);
+	log->slot = some_slot(rng);
 	log->first_page = rng_below(rng, 4) * 64;
 	log->num_pages = rng_below(rng, 4) * 64;
 	log->dirty_bitmap = world->scratch;

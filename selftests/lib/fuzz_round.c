@@ -188,6 +188,7 @@ static void call_any(struct rng *rng, void *buffer)
 static void new_vm(struct rng *rng)
 {
 	struct kvm_userspace_memory_region region = {
+		.flags = rng_chance(rng, 50) ? KVM_MEM_LOG_DIRTY_PAGES : 0,
 		.memory_size = FUZZ_MEM_SIZE / 4,
 		.userspace_addr = (uintptr_t)setup->world.mem,
 	};
