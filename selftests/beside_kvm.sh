@@ -8,30 +8,12 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
-guests=$here/guest
+. "$here/ktap.sh"
 modules=/host/modules
 case ${MKVM_MACHINE:?} in
 amd) vendor=kvm_amd file=kvm-amd.ko ;;
 *) vendor=kvm_intel file=kvm-intel.ko ;;
 esac
-plan=10
-number=0
-failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-		return
-	fi
-	sed 's/^/# /' "$dir/out"
-	echo "not ok $number $2"
-	failed=1
-}
 
 # greets DEVICE: a guest runs on it.
 greets()
@@ -163,12 +145,7 @@ both_go()
 		insmod "$modules/mkvm.ko" >"$dir/out" 2>&1 && greets /dev/mkvm
 }
 
-echo "TAP version 13"
-echo "1..$plan"
-for test in loaded_after_kvm kvm_with_a_vm kvm_goes mkvm_with_a_vm_then_kvm_comes kvm_after_mkvm \
-	mkvm_goes_and_comes_under_kvm taking_turns name_is_kvms both_go name_is_mkvms; do
-	: >"$dir/out"
-	"$test"
-	result $? "$test"
-done
-exit "$failed"
+plan 10
+each loaded_after_kvm kvm_with_a_vm kvm_goes mkvm_with_a_vm_then_kvm_comes kvm_after_mkvm \
+	mkvm_goes_and_comes_under_kvm taking_turns name_is_kvms both_go name_is_mkvms
+finish

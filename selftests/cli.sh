@@ -7,26 +7,7 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
-guests=$here/guest
-plan=83
-number=0
-failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-
-# result STATUS NAME: the test's line, after the launcher's output if it failed.
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-		return
-	fi
-	sed 's/^/# /' "$dir/out" "$dir/err"
-	echo "not ok $number $2"
-	failed=1
-}
+. "$here/ktap.sh"
 
 # launch EXPECTED-STATUS ARGS...: false, with the reason in the output, if it ends otherwise.
 launch()
@@ -285,8 +266,7 @@ guest_tests()
 	result $? interrupted
 }
 
-echo "TAP version 13"
-echo "1..$plan"
+plan 83
 make_images
 usage_tests
 help_tests
@@ -295,8 +275,4 @@ linux_tests
 device_tests
 mmu_tests
 guest_tests
-if [ "$number" -ne "$plan" ]; then
-	echo "# ran $number tests instead of $plan"
-	failed=1
-fi
-exit "$failed"
+finish

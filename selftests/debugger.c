@@ -34,14 +34,6 @@ static struct kvm_debugregs debugregs(const struct guest *guest)
 	return regs;
 }
 
-#define START(guest, code)                        \
-	do {                                      \
-		guest_create(guest, 1);           \
-		guest_load(guest, code);          \
-		guest_start(guest, 0, MODE_LONG); \
-		guest_enable_traps(guest, 0);     \
-	} while (0)
-
 static void expect_debug(struct guest *guest, uint32_t exception, uint64_t pc)
 {
 	const struct kvm_debug_exit_arch *arch = &guest->vcpu[0].run->debug.arch;
@@ -107,7 +99,7 @@ static void software_breakpoint(void)
 
 	if (host_is_qemu())
 		ktap_skip("QEMU does not intercept the exception of an INT3");
-	START(&guest, code_int3);
+	guest_begin(&guest, code_int3);
 	REQUIRE_OK(debug(&guest, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP));
 	guest_run(&guest, 0);
 	expect_debug(&guest, VECTOR_BP, GUEST_CODE + 1);
@@ -131,7 +123,7 @@ static void breakpoint_of_the_guest(void)
 {
 	struct guest guest;
 
-	START(&guest, code_int3);
+	guest_begin(&guest, code_int3);
 	REQUIRE_OK(debug(&guest, KVM_GUESTDBG_USE_SW_BP));
 	guest_run_to_hlt(&guest, 0);
 	EXPECT_EQ(1, guest_nr_traps(&guest));
@@ -161,7 +153,7 @@ static void single_step(void)
 	struct guest guest;
 	unsigned int i;
 
-	START(&guest, code_steps);
+	guest_begin(&guest, code_steps);
 	REQUIRE_OK(debug(&guest, STEP));
 	EXPECT_EQ(0, guest_regs(&guest, 0).rflags & X86_RFLAGS_TF);
 	for (i = 0; i < sizeof(lengths); i++) {
@@ -192,7 +184,7 @@ static void step_and_immediate_exit(void)
 {
 	struct guest guest;
 
-	START(&guest, code_in);
+	guest_begin(&guest, code_in);
 	step(&guest, STEP);
 	guest_expect_exit(&guest, 0, KVM_EXIT_IO);
 	guest.vcpu[0].run->immediate_exit = 1;
@@ -252,7 +244,7 @@ static void step_over_a_device(void)
 	struct guest guest;
 	unsigned int i;
 
-	START(&guest, code_device);
+	guest_begin(&guest, code_device);
 	set_strings(&guest, 0, GUEST_MEM_SIZE);
 	expect_device(&guest, false);
 	expect_step(&guest, STEP, GUEST_CODE + 2);
@@ -289,7 +281,7 @@ static void injected_debug_exception(void)
 {
 	struct guest guest;
 
-	START(&guest, code_hlt);
+	guest_begin(&guest, code_hlt);
 	REQUIRE_OK(debug(&guest, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_INJECT_DB));
 	EXPECT_ERRNO(EBUSY, debug(&guest, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_INJECT_DB));
 	EXPECT_ERRNO(EBUSY, debug(&guest, KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_INJECT_BP));
@@ -304,7 +296,7 @@ static void blocked_nmi(void)
 	struct guest guest;
 
 	guest_unmask_nmis();
-	START(&guest, code_hlt);
+	guest_begin(&guest, code_hlt);
 	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_NMI, NULL));
 	expect_step(&guest, STEP | KVM_GUESTDBG_BLOCKIRQ, GUEST_CODE + 1);
 	expect_step(&guest, STEP | KVM_GUESTDBG_BLOCKIRQ, GUEST_CODE + 2);
@@ -333,7 +325,7 @@ static void step_of_the_guest(void)
 {
 	struct guest guest;
 
-	START(&guest, code_own_step);
+	guest_begin(&guest, code_own_step);
 	expect_step(&guest, STEP, GUEST_CODE + 6);
 	REQUIRE_OK(debug(&guest, KVM_GUESTDBG_ENABLE));
 	guest_run_to_sync(&guest, 0);
@@ -360,7 +352,7 @@ static void registers_of_the_guest(void)
 	struct kvm_regs regs;
 	struct guest guest;
 
-	START(&guest, code_own_registers);
+	guest_begin(&guest, code_own_registers);
 	REQUIRE_OK(debug(&guest, KVM_GUESTDBG_ENABLE));
 	regs = guest_regs(&guest, 0);
 	regs.r8 = 0x123456;
@@ -411,7 +403,7 @@ static void hardware_breakpoints(void)
 	if (host_is_qemu())
 		ktap_skip("a breakpoint that VMRUN enables never fires in QEMU");
 	for (nr = 0; nr < 4; nr++) {
-		START(&guest, code_data);
+		guest_begin(&guest, code_data);
 		guest_run_to_sync(&guest, 0);
 		/* By execution. */
 		REQUIRE_OK(hardware(&guest, nr, BEHIND_DATA - 11, 1 << (2 * nr)));
@@ -446,7 +438,7 @@ static void general_detect(void)
 {
 	struct guest guest;
 
-	START(&guest, code_mov_dr);
+	guest_begin(&guest, code_mov_dr);
 	if (host_is_qemu() && !kvm_dev_is_mkvm(&guest.dev))
 		ktap_skip("kvm on SVM leaves it to the processor, and QEMU has none of it");
 	REQUIRE_OK(hardware(&guest, 0, 0, DR7_GD));

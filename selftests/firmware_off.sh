@@ -8,26 +8,9 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
+. "$here/ktap.sh"
 firmware=/host/modules/host_firmware.ko
-guest=$here/guest/hello
-tests="refused_with_the_reason refused_again running_vm_is_left_alone works_when_switched_on"
-number=0
-failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-		return
-	fi
-	sed 's/^/# /' "$dir/out"
-	echo "not ok $number $2"
-	failed=1
-}
+guest=$guests/hello
 
 greets()
 {
@@ -90,21 +73,9 @@ works_when_switched_on()
 	rmmod host_firmware >"$dir/out" 2>&1 && greets
 }
 
-# shellcheck disable=SC2086 # each word is a test
-set -- $tests
-echo "TAP version 13"
-if [ ! -e "$firmware" ]; then
-	echo "1..0 # SKIP there is no $firmware: not an emulated host with --nmi"
-	exit 4
-fi
-if ! grep -qw native_read_msr_safe /proc/kallsyms; then
-	echo "1..0 # SKIP this kernel reads MSRs in line, which no probe can change"
-	exit 4
-fi
-echo "1..$#"
-for test; do
-	: >"$dir/out"
-	"$test"
-	result $? "$test"
-done
-exit "$failed"
+[ -e "$firmware" ] || skip_all "there is no $firmware: not an emulated host with --nmi"
+grep -qw native_read_msr_safe /proc/kallsyms ||
+	skip_all "this kernel reads MSRs in line, which no probe can change"
+plan 4
+each refused_with_the_reason refused_again running_vm_is_left_alone works_when_switched_on
+finish

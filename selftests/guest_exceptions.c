@@ -37,14 +37,6 @@ static struct trap run(struct guest *guest, const struct expected *expected)
 	return trap;
 }
 
-#define START(guest, code)                        \
-	do {                                      \
-		guest_create(guest, 1);           \
-		guest_load(guest, code);          \
-		guest_start(guest, 0, MODE_LONG); \
-		guest_enable_traps(guest, 0);     \
-	} while (0)
-
 EXCEPTION(code_ud, "", "ud2");
 EXCEPTION(code_bp, "", "int3");
 EXCEPTION(code_de, "xor %ecx, %ecx\n", "div %ecx");
@@ -64,7 +56,7 @@ static void undefined_opcode(void)
 {
 	struct guest guest;
 
-	START(&guest, code_ud);
+	guest_begin(&guest, code_ud);
 	run(&guest, &(struct expected){ 6, 0, 0 });
 }
 
@@ -72,7 +64,7 @@ static void breakpoint(void)
 {
 	struct guest guest;
 
-	START(&guest, code_bp);
+	guest_begin(&guest, code_bp);
 	run(&guest, &(struct expected){ 3, 0, 1 });
 }
 
@@ -80,7 +72,7 @@ static void divide_error(void)
 {
 	struct guest guest;
 
-	START(&guest, code_de);
+	guest_begin(&guest, code_de);
 	run(&guest, &(struct expected){ 0, 0, 0 });
 }
 
@@ -88,7 +80,7 @@ static void software_interrupt(void)
 {
 	struct guest guest;
 
-	START(&guest, code_int);
+	guest_begin(&guest, code_int);
 	run(&guest, &(struct expected){ 0x1f, 0, 2 });
 }
 
@@ -96,7 +88,7 @@ static void unknown_msr_read(void)
 {
 	struct guest guest;
 
-	START(&guest, code_rdmsr);
+	guest_begin(&guest, code_rdmsr);
 	run(&guest, &(struct expected){ 13, 0, 0 });
 }
 
@@ -104,7 +96,7 @@ static void unknown_msr_write(void)
 {
 	struct guest guest;
 
-	START(&guest, code_wrmsr);
+	guest_begin(&guest, code_wrmsr);
 	run(&guest, &(struct expected){ 13, 0, 0 });
 }
 
@@ -112,7 +104,7 @@ static void bad_selector(void)
 {
 	struct guest guest;
 
-	START(&guest, code_selector);
+	guest_begin(&guest, code_selector);
 	run(&guest, &(struct expected){ 13, 0x1238, 0 });
 }
 
@@ -120,7 +112,7 @@ static void reserved_bit_of_cr4(void)
 {
 	struct guest guest;
 
-	START(&guest, code_cr4);
+	guest_begin(&guest, code_cr4);
 	run(&guest, &(struct expected){ 13, 0, 0 });
 	EXPECT_EQ(X86_CR4_PAE, guest_sregs(&guest, 0).cr4);
 }
@@ -129,7 +121,7 @@ static void noncanonical_address(void)
 {
 	struct guest guest;
 
-	START(&guest, code_noncanonical);
+	guest_begin(&guest, code_noncanonical);
 	run(&guest, &(struct expected){ 13, 0, 0 });
 }
 
@@ -137,7 +129,7 @@ static void device_not_available(void)
 {
 	struct guest guest;
 
-	START(&guest, code_nm);
+	guest_begin(&guest, code_nm);
 	run(&guest, &(struct expected){ 7, 0, 0 });
 }
 
@@ -155,7 +147,7 @@ static void page_fault_read(void)
 	struct guest guest;
 	struct trap trap;
 
-	START(&guest, code_pf_read);
+	guest_begin(&guest, code_pf_read);
 	unmap_last_gib(&guest);
 	sregs = guest_sregs(&guest, 0);
 	sregs.cr2 = 0x77;
@@ -171,7 +163,7 @@ static void page_fault_write(void)
 	struct guest guest;
 	struct trap trap;
 
-	START(&guest, code_pf_write);
+	guest_begin(&guest, code_pf_write);
 	unmap_last_gib(&guest);
 	trap = run(&guest, &(struct expected){ 14, 2, 0 });
 	EXPECT_EQ(0xc0000123, trap.cr2);
@@ -185,7 +177,7 @@ static void page_fault_protection(void)
 	struct guest guest;
 	struct trap trap;
 
-	START(&guest, code_pf_protection);
+	guest_begin(&guest, code_pf_protection);
 	directory = guest_at(&guest, GUEST_TABLES + 0x2000, 0x1000);
 	table = guest_at(&guest, GUEST_DATA, 0x1000);
 	for (i = 0; i < 512; i++)
@@ -212,7 +204,7 @@ static void double_fault(void)
 	struct trap trap;
 	uint64_t *idt;
 
-	START(&guest, code_pf_stack);
+	guest_begin(&guest, code_pf_stack);
 	unmap_last_gib(&guest);
 	idt = guest_at(&guest, GUEST_IDT, 32 * 16);
 	idt[2 * 8] |= 1ULL << 32;
@@ -240,7 +232,7 @@ static void many(void)
 	struct guest guest;
 	int i;
 
-	START(&guest, code_many);
+	guest_begin(&guest, code_many);
 	guest_run_to_hlt(&guest, 0);
 	EXPECT_EQ(20, guest_nr_traps(&guest));
 	for (i = 0; i < 20; i++)
@@ -258,7 +250,7 @@ static struct trap misaligned(struct guest *guest, uint64_t address)
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	START(guest, code_misaligned);
+	guest_begin(guest, code_misaligned);
 	sregs = guest_sregs(guest, 0);
 	sregs.cr0 |= X86_CR0_AM;
 	sregs.cs.dpl = 3;

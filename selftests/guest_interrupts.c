@@ -46,13 +46,10 @@ static void nmi(const struct guest *guest)
 	REQUIRE_OK(vcpu_call(&guest->vcpu[0], KVM_NMI, NULL));
 }
 
-#define START(guest, code)                        \
-	do {                                      \
-		guest_unmask_nmis();              \
-		guest_create(guest, 1);           \
-		guest_load(guest, code);          \
-		guest_start(guest, 0, MODE_LONG); \
-		guest_enable_traps(guest, 0);     \
+#define START(guest, code)                \
+	do {                              \
+		guest_unmask_nmis();      \
+		guest_begin(guest, code); \
 	} while (0)
 
 /* In all of the code r14 names the instruction at which the guest is interrupted. */

@@ -247,29 +247,12 @@ static void bases_of_the_process(void)
 	}
 }
 
-guest_code(code_rdmsr, 64,
-	   "rdmsr\n"
-	   "hlt\n");
-guest_code(code_wrmsr, 64,
-	   "wrmsr\n"
-	   "hlt\n");
-
 /* One access by the guest: did it go through? */
 static bool access_msr(struct guest *guest, bool write, uint32_t msr, uint64_t *value)
 {
 	struct kvm_regs regs;
 
-	if (write)
-		guest_load(guest, code_wrmsr);
-	else
-		guest_load(guest, code_rdmsr);
-	guest_start(guest, 0, MODE_LONG);
-	guest_enable_traps(guest, 0);
-	regs = guest_regs(guest, 0);
-	regs.rcx = msr;
-	regs.rax = (uint32_t)*value;
-	regs.rdx = *value >> 32;
-	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_start_msr(guest, write, msr, (uint32_t)*value, *value >> 32);
 	guest_run_to_hlt(guest, 0);
 	regs = guest_regs(guest, 0);
 	if (guest_nr_traps(guest)) {

@@ -8,16 +8,14 @@
 
 set -u
 
+here=$(cd "$(dirname "$0")" && pwd)
+. "$here/ktap.sh"
 module=${MKVM_MODULE:-/host/modules/mkvm.ko}
 objects=/sys/kernel/debug/kmemleak
-said=$(mktemp)
-trap 'rm -f "$said"' EXIT
-number=0
-failed=0
 
 goes()
 {
-	rmmod mkvm >"$said" 2>&1
+	rmmod mkvm >"$dir/out" 2>&1
 }
 
 # An object counts when it was unreachable in a scan and has not changed since: hence two, and what
@@ -28,44 +26,26 @@ no_object_is_lost()
 	echo scan >"$objects"
 	sleep 6
 	echo scan >"$objects"
-	cat "$objects" >"$said"
-	[ ! -s "$said" ]
+	cat "$objects" >"$dir/out"
+	[ ! -s "$dir/out" ]
 }
 
 comes_back()
 {
 	if [ -r "$module" ]; then
-		insmod "$module" >"$said" 2>&1
+		insmod "$module" >"$dir/out" 2>&1
 	else
-		modprobe mkvm >"$said" 2>&1
+		modprobe mkvm >"$dir/out" 2>&1
 	fi
 }
 
-# check NAME [FILE]: runs it, or skips it where FILE cannot be read.
-check()
-{
-	number=$((number + 1))
-	: >"$said"
-	if [ $# -gt 1 ] && ! head -c 1 "$2" >/dev/null 2>&1; then
-		echo "ok $number $1 # SKIP this kernel has no $2"
-		return
-	fi
-	if "$1"; then
-		echo "ok $number $1"
-	else
-		head -n 200 "$said" | sed 's/^/# /'
-		echo "not ok $number $1"
-		failed=1
-	fi
-}
-
-echo "TAP version 13"
-if [ ! -e /sys/module/mkvm ]; then
-	echo "1..0 # SKIP mkvm is not loaded"
-	exit 4
+[ -e /sys/module/mkvm ] || skip_all "mkvm is not loaded"
+plan 3
+each goes
+if head -c 1 "$objects" >/dev/null 2>&1; then
+	each no_object_is_lost
+else
+	skip no_object_is_lost "this kernel has no $objects"
 fi
-echo "1..3"
-check goes
-check no_object_is_lost "$objects"
-check comes_back
-exit "$failed"
+each comes_back
+finish

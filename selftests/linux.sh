@@ -8,27 +8,9 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
+. "$here/ktap.sh"
 linux=${MKVM_LINUX:-/mkvm/linux}
 limit=300 # seconds a boot
-plan=8
-number=0
-failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-
-# result STATUS NAME: the test's line, after the guest's output if it failed.
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-		return
-	fi
-	sed 's/^/# /' "$dir/out" "$dir/err"
-	echo "not ok $number $2"
-	failed=1
-}
 
 # linux TASK ARGS...: runs the guest with that task; its input is ours.
 linux()
@@ -125,8 +107,7 @@ killed()
 	ended "$2" $?
 }
 
-echo "TAP version 13"
-echo "1..$plan"
+plan 8
 boots 1
 result $? boots_with_1_cpu
 boots 2
@@ -144,8 +125,4 @@ killed TERM 143
 result $? ended_by_sigterm
 killed KILL 137
 result $? ended_by_sigkill
-if [ "$number" -ne "$plan" ]; then
-	echo "# ran $number tests instead of $plan"
-	failed=1
-fi
-exit "$failed"
+finish

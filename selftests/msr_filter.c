@@ -20,13 +20,6 @@
 
 #define BOTH (KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE)
 
-guest_code(code_rdmsr, 64,
-	   "rdmsr\n"
-	   "hlt\n");
-guest_code(code_wrmsr, 64,
-	   "wrmsr\n"
-	   "hlt\n");
-
 /* Reads and writes as long as nobody stops it. */
 guest_code(code_loop, 64,
 	   "1: rdmsr\n"
@@ -51,19 +44,7 @@ static void forbid(const struct guest *guest, uint32_t msr, uint32_t access)
 
 static void start(struct guest *guest, bool write, uint32_t msr)
 {
-	struct kvm_regs regs;
-
-	if (write)
-		guest_load(guest, code_wrmsr);
-	else
-		guest_load(guest, code_rdmsr);
-	guest_start(guest, 0, MODE_LONG);
-	guest_enable_traps(guest, 0);
-	regs = guest_regs(guest, 0);
-	regs.rcx = msr;
-	regs.rax = (uint32_t)VALUE;
-	regs.rdx = VALUE >> 32;
-	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_start_msr(guest, write, msr, (uint32_t)VALUE, VALUE >> 32);
 }
 
 static void expect_done(struct guest *guest, bool write, uint32_t msr)

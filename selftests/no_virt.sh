@@ -1,5 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2317 # tests are called by name
 #
 # A processor that has neither VMX nor SVM: the module is refused with -EOPNOTSUPP, the kernel's log
 # says why, the launcher says where to look, and nothing is left behind. For an emulated host that was
@@ -8,25 +9,8 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
+. "$here/ktap.sh"
 module=/host/modules/mkvm.ko
-number=0
-failed=0
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-
-# result STATUS NAME
-result()
-{
-	number=$((number + 1))
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-		return
-	fi
-	{ cat "$dir/out" && dmesg | grep 'mkvm: '; } | sed 's/^/# /'
-	echo "not ok $number $2"
-	failed=1
-}
 
 reasons()
 {
@@ -39,6 +23,7 @@ load_refused()
 {
 	before=$(reasons)
 	insmod "$module" >"$dir/out" 2>&1 && return 1
+	dmesg | grep 'mkvm: ' >"$dir/err"
 	grep -q "Operation not supported" "$dir/out" && [ ! -e /dev/mkvm ] &&
 		[ ! -e /sys/module/mkvm ] && [ ! -e /sys/kernel/debug/mkvm ] &&
 		[ "$(reasons)" -gt "$before" ]
@@ -51,12 +36,11 @@ launcher_says_where_to_look()
 		grep -qF "dmesg says why if it refuses" "$dir/out"
 }
 
-echo "TAP version 13"
-echo "1..3"
-load_refused
-result $? load_refused
-launcher_says_where_to_look
-result $? launcher_says_where_to_look
-load_refused
-result $? load_refused_again
-exit "$failed"
+load_refused_again()
+{
+	load_refused
+}
+
+plan 3
+each load_refused launcher_says_where_to_look load_refused_again
+finish

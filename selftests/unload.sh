@@ -9,37 +9,15 @@
 set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
-launcher=${MKVM_LAUNCHER:-$here/../bin/mkvm}
-guests=$here/guest
+. "$here/ktap.sh"
 module=${MKVM_MODULE:-/host/modules/mkvm.ko}
 rounds=5
 vms=40
 [ "${MKVM_MACHINE:-}" != intel ] || vms=10 # Bochs takes a second for each
-plan=5
-number=0
-failed=0
 
 if [ "${MKVM_DEVICE:-/dev/mkvm}" != /dev/mkvm ]; then
-	echo "TAP version 13"
-	echo "1..0 # SKIP is about mkvm's own module"
-	exit 4
+	skip_all "is about mkvm's own module"
 fi
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-
-# result STATUS NAME: the test's line, after what went wrong.
-result()
-{
-	number=$((number + 1))
-	sed 's/^/# /' "$dir/said"
-	: >"$dir/said"
-	if [ "$1" -eq 0 ]; then
-		echo "ok $number $2"
-	else
-		echo "not ok $number $2"
-		failed=1
-	fi
-}
 
 say()
 {
@@ -215,9 +193,7 @@ memory_of_vms_is_seen()
 	[ "$grown" -ge "$vms" ] || wrong "the measure is blind"
 }
 
-echo "TAP version 13"
-echo "1..$plan"
-: >"$dir/said"
+plan 5
 for test in unused_goes_and_comes with_a_vm_it_stays killed_users_let_go memory_comes_back \
 	memory_of_vms_is_seen; do
 	"$test"
@@ -225,4 +201,4 @@ for test in unused_goes_and_comes with_a_vm_it_stays killed_users_let_go memory_
 	# Whatever came, the next test and the next program find the module.
 	[ -e /sys/module/mkvm ] || load
 done
-exit "$failed"
+finish

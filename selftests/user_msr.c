@@ -15,31 +15,13 @@
 
 #define REASONS (KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN)
 
-guest_code(code_rdmsr, 64,
-	   "rdmsr\n"
-	   "hlt\n");
-guest_code(code_wrmsr, 64,
-	   "wrmsr\n"
-	   "hlt\n");
-
 /* Either instruction is as long. */
 #define BEHIND_MSR (GUEST_CODE + 2)
 
 static void start(struct guest *guest, bool write, uint32_t msr, uint64_t value)
 {
-	struct kvm_regs regs;
-
-	if (write)
-		guest_load(guest, code_wrmsr);
-	else
-		guest_load(guest, code_rdmsr);
-	guest_start(guest, 0, MODE_LONG);
-	guest_enable_traps(guest, 0);
-	regs = guest_regs(guest, 0);
-	regs.rcx = msr;
-	regs.rax = 0xaaaaaaaa00000000 | (uint32_t)value;
-	regs.rdx = 0xdddddddd00000000 | value >> 32;
-	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_start_msr(guest, write, msr, 0xaaaaaaaa00000000 | (uint32_t)value,
+			0xdddddddd00000000 | value >> 32);
 }
 
 static void create(struct guest *guest, uint64_t reasons)

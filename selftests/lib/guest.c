@@ -211,6 +211,39 @@ void guest_enable_traps(struct guest *guest, unsigned int cpu)
 	REQUIRE_OK(vcpu_set_sregs(&guest->vcpu[cpu], &sregs));
 }
 
+void __guest_begin(struct guest *guest, const void *code, size_t size)
+{
+	guest_create(guest, 1);
+	__guest_load(guest, code, size);
+	guest_start(guest, 0, MODE_LONG);
+	guest_enable_traps(guest, 0);
+}
+
+guest_code(code_rdmsr, 64,
+	   "rdmsr\n"
+	   "hlt\n");
+guest_code(code_wrmsr, 64,
+	   "wrmsr\n"
+	   "hlt\n");
+
+/* CPU 0 is about to read or write a register, and then halts; either instruction has two bytes. */
+void guest_start_msr(struct guest *guest, bool write, uint32_t msr, uint64_t rax, uint64_t rdx)
+{
+	struct kvm_regs regs;
+
+	if (write)
+		guest_load(guest, code_wrmsr);
+	else
+		guest_load(guest, code_rdmsr);
+	guest_start(guest, 0, MODE_LONG);
+	guest_enable_traps(guest, 0);
+	regs = guest_regs(guest, 0);
+	regs.rcx = msr;
+	regs.rax = rax;
+	regs.rdx = rdx;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+}
+
 uint64_t guest_nr_traps(const struct guest *guest)
 {
 	return *(volatile uint64_t *)guest_at(guest, GUEST_TRAP_LOG, 8);

@@ -48,6 +48,9 @@ struct trap {
 
 #define guest_load(guest, name) __guest_load(guest, name, name##_end - name)
 
+/* A new guest with one CPU in long mode, about to execute it; exceptions are counted. */
+#define guest_begin(guest, name) __guest_begin(guest, name, name##_end - name)
+
 /*
  * A claim that some kvm does not fulfil: there its name is told, for the table of differences in
  * Documentation/api.rst to have it.
@@ -69,7 +72,9 @@ void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus);
 unsigned int guest_audit(void);
 void guest_destroy(struct guest *guest);
 void __guest_load(struct guest *guest, const void *code, size_t size);
+void __guest_begin(struct guest *guest, const void *code, size_t size);
 void guest_start(struct guest *guest, unsigned int cpu, enum cpu_mode mode);
+void guest_start_msr(struct guest *guest, bool write, uint32_t msr, uint64_t rax, uint64_t rdx);
 void guest_set_rip(struct guest *guest, unsigned int cpu, uint64_t rip);
 void guest_enable_traps(struct guest *guest, unsigned int cpu);
 void guest_unmask_nmis(void);
