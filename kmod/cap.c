@@ -52,6 +52,8 @@ static const u32 caps_plain[] = {
 	KVM_CAP_X86_TRIPLE_FAULT_EVENT,
 	KVM_CAP_PRE_FAULT_MEMORY,
 	KVM_CAP_MEMORY_FAULT_INFO,
+	KVM_CAP_KVMCLOCK_CTRL,
+	KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
 };
 
 static bool cap_is_plain(unsigned long cap)
@@ -90,6 +92,8 @@ long mkvm_cap(unsigned long cap)
 		return KVM_SYNC_X86_VALID_FIELDS;
 	case KVM_CAP_XSAVE2:
 		return x86_xsave_size();
+	case KVM_CAP_ADJUST_CLOCK:
+		return KVM_CLOCK_TSC_STABLE | KVM_CLOCK_REALTIME | KVM_CLOCK_HOST_TSC;
 	case KVM_CAP_TSC_CONTROL:
 	case KVM_CAP_VM_TSC_CONTROL:
 		return x86_tsc_scaling();
@@ -177,4 +181,14 @@ long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap)
 							: cap_rows[i].enable(vm, cap->args[0]);
 	}
 	return -EINVAL;
+}
+
+/* The same on a vCPU: it has one. */
+long mkvm_cap_enable_vcpu(struct mkvm_vcpu *vcpu, const struct kvm_enable_cap *cap)
+{
+	lockdep_assert_held(&vcpu->mutex);
+	if (cap->flags || cap->cap != KVM_CAP_ENFORCE_PV_FEATURE_CPUID)
+		return -EINVAL;
+	vcpu->x86.cpuid.pv_enforced = cap->args[0];
+	return 0;
 }

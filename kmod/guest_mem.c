@@ -69,6 +69,20 @@ int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data, si
 	return 0;
 }
 
+/* The same for a word within a page, which others see change at once if it is aligned. */
+int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value)
+{
+	struct memslot *slot;
+	void __user *user = guest_mem_at(slots, gpa, true, &slot);
+	bool failed;
+
+	if (!user)
+		return -ENOENT;
+	failed = put_user(value, (u32 __user *)user);
+	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+	return failed ? -EFAULT : 0;
+}
+
 /* One for each width: whether memory held @old, or -EFAULT. */
 /* clang-format off */
 #define DEFINE_EXCHANGE(bits)							\

@@ -197,6 +197,16 @@ static long vcpu_get_tsc_khz(void *obj, void *data, unsigned long arg)
 	return vcpu->x86.tsc_khz;
 }
 
+static long vcpu_kvmclock_ctrl(void *obj, void *data, unsigned long arg)
+{
+	return x86_kvmclock_stopped(obj);
+}
+
+static long vcpu_enable_cap(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_cap_enable_vcpu(obj, data);
+}
+
 static long vcpu_prefault(void *obj, void *data, unsigned long arg)
 {
 	return mkvm_prefault(obj, data);
@@ -298,6 +308,8 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_SIGNAL_MASK, ROW_RAW, vcpu_set_signal_mask },
 	{ KVM_SET_TSC_KHZ, 0, vcpu_set_tsc_khz },
 	{ KVM_GET_TSC_KHZ, 0, vcpu_get_tsc_khz },
+	{ KVM_KVMCLOCK_CTRL, 0, vcpu_kvmclock_ctrl },
+	{ KVM_ENABLE_CAP, 0, vcpu_enable_cap },
 	{ KVM_PRE_FAULT_MEMORY, ROW_OUT_ON_ERROR, vcpu_prefault },
 	{ MKVM_GET_COUNTS, ROW_NO_MUTEX | ROW_OUT_ON_ERROR, vcpu_get_counts },
 };

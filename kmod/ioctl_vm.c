@@ -132,6 +132,17 @@ static long vm_set_tsc_khz(void *obj, void *data, unsigned long arg)
 	return x86_tsc_set_vm_khz(obj, arg);
 }
 
+static long vm_get_clock(void *obj, void *data, unsigned long arg)
+{
+	x86_kvmclock_get(obj, data);
+	return 0;
+}
+
+static long vm_set_clock(void *obj, void *data, unsigned long arg)
+{
+	return x86_kvmclock_set(obj, data);
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
@@ -139,6 +150,8 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_X86_SET_MSR_FILTER, 0, vm_set_msr_filter },
 	{ KVM_GET_TSC_KHZ, 0, vm_get_tsc_khz },
 	{ KVM_SET_TSC_KHZ, 0, vm_set_tsc_khz },
+	{ KVM_GET_CLOCK, 0, vm_get_clock },
+	{ KVM_SET_CLOCK, 0, vm_set_clock },
 	{ KVM_SET_USER_MEMORY_REGION, 0, vm_set_memory_region },
 	{ KVM_SET_USER_MEMORY_REGION2, 0, vm_set_memory_region2 },
 	{ KVM_GET_DIRTY_LOG, 0, vm_get_dirty_log },

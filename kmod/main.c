@@ -95,6 +95,9 @@ static int __init mkvm_init(void)
 	r = x86_host_init();
 	if (r)
 		goto kick_exit;
+	r = x86_kvmclock_init();
+	if (r)
+		goto host_exit;
 	x86_cpuid_setup_xstates();
 	x86_cpuid_setup_features();
 	x86_spec_setup();
@@ -108,6 +111,8 @@ static int __init mkvm_init(void)
 
 debugfs_exit:
 	mkvm_debugfs_exit();
+	x86_kvmclock_exit();
+host_exit:
 	x86_host_exit();
 kick_exit:
 	mkvm_kick_exit();
@@ -122,6 +127,7 @@ static void __exit mkvm_exit(void)
 		misc_deregister(&mkvm_kvm_dev);
 	misc_deregister(&mkvm_dev);
 	mkvm_debugfs_exit();
+	x86_kvmclock_exit();
 	x86_host_exit();
 	mkvm_kick_exit();
 	mkvm_vendor->teardown();

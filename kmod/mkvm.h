@@ -51,6 +51,11 @@ struct kvm_pre_fault_memory;
  * @tsc_base: when the host's TSC, with what suspends have taken, was this, the guest's was
  *	@tsc_value; @tsc_lock
  * @tsc_value: see @tsc_base
+ * @tsc_gen: counts the points, and the frequencies at which counters went through them; @tsc_lock
+ * @tsc_gen_khz: the frequency of that one; @tsc_lock
+ * @tsc_counters: vCPUs; written under @tsc_lock, read by anyone, as the next one
+ * @tsc_agree: those whose counters go through the point at that frequency
+ * @clock: kvmclock; a lock of its own
  * @msr_exit_reasons: KVM_MSR_EXIT_REASON_* that user space wants to see; atomic
  * @msr_filter: what the guest may do to MSRs; NULL: all.  Written under @lock, read under the
  *	slots' SRCU
@@ -83,6 +88,11 @@ struct mkvm {
 	struct mutex tsc_lock;
 	u64 tsc_base;
 	u64 tsc_value;
+	u64 tsc_gen;
+	u32 tsc_gen_khz;
+	unsigned int tsc_counters;
+	unsigned int tsc_agree;
+	struct kvmclock clock;
 	u32 msr_exit_reasons;
 	struct msr_filter __rcu *msr_filter;
 	bool no_platform_info;
@@ -103,6 +113,7 @@ enum vcpu_mode {
 enum vcpu_request {
 	VCPU_REQ_FLUSH_TLB,  /* drop all translations of the guest on this processor */
 	VCPU_REQ_MSR_FILTER, /* the VM has another filter of MSRs */
+	VCPU_REQ_CLOCK,	     /* the clock goes otherwise: its page is to be written */
 };
 
 /**
@@ -210,6 +221,7 @@ void mkvm_kick_exit(void);
 /* cap.c */
 long mkvm_cap(unsigned long cap);
 long mkvm_cap_enable(struct mkvm *vm, const struct kvm_enable_cap *cap);
+long mkvm_cap_enable_vcpu(struct mkvm_vcpu *vcpu, const struct kvm_enable_cap *cap);
 
 /* stats.c */
 u64 mkvm_metadata_bytes(struct mkvm *vm);

@@ -22,6 +22,7 @@ static void vcpu_load_here(struct mkvm_vcpu *vcpu, int cpu)
 	vcpu->cpu = cpu;
 	x86_spec_vcpu_load(vcpu);
 	x86_tsc_vcpu_load(vcpu);
+	x86_kvmclock_vcpu_load(vcpu, changed);
 	mkvm_vendor->vcpu_load(vcpu, cpu, changed);
 }
 
@@ -208,8 +209,10 @@ long mkvm_vcpu_create(struct mkvm *vm, u32 id)
 		goto unlock;
 	}
 	r = vcpu_publish(vm, vcpu);
-	if (r < 0)
+	if (r < 0) {
+		x86_tsc_stop(vcpu);
 		mkvm_vcpu_destroy(vcpu);
+	}
 unlock:
 	mutex_unlock(&vm->lock);
 	return r;

@@ -57,7 +57,7 @@ static void vcpu_hardware_enter(struct mkvm_vcpu *vcpu)
 static bool vcpu_must_not_enter(struct mkvm_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
-	       mkvm_vm_dead(vcpu->vm);
+	       x86_kvmclock_is_due(vcpu) || mkvm_vm_dead(vcpu->vm);
 }
 
 /* Does what other threads asked of this vCPU.  Preemption is off. */
@@ -144,6 +144,7 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 			return -EIO;
 		if (vcpu->x86.shutdown)
 			return x86_exit_triple_fault(vcpu);
+		x86_kvmclock_serve(vcpu);
 		r = vcpu_enter(vcpu);
 		if (r <= 0)
 			return r;

@@ -129,11 +129,6 @@ static void expect_fault(const struct abi *abi, const struct abi_ioctl *row, uns
 	if (!address && row->argument == IN_OR_NULL)
 		return;
 	answer = call(abi, kind, row->cmd, address);
-	/* No capability of mkvm's is a vCPU's. */
-	if (row->cmd == KVM_ENABLE_CAP && kind == VCPU && kvm_dev_is_mkvm(&abi->guest.dev)) {
-		EXPECT_EQ(-ENOTTY, answer);
-		return;
-	}
 	if (row->cmd == KVM_SET_USER_MEMORY_REGION2 && answer == -ENOTTY) {
 		EXPECT_OR_DIFFERS(&abi->guest.dev, "region2", answer == -EFAULT);
 		return;

@@ -150,6 +150,11 @@
 	SIZE(kvm_cpuid2, 8) \
 	FIELD(kvm_cpuid2, nent, 0) \
 	FIELD(kvm_cpuid2, entries, 8) \
+	SIZE(kvm_clock_data, 48) \
+	FIELD(kvm_clock_data, clock, 0) \
+	FIELD(kvm_clock_data, flags, 8) \
+	FIELD(kvm_clock_data, realtime, 16) \
+	FIELD(kvm_clock_data, host_tsc, 24) \
 	SIZE(kvm_debugregs, 128) \
 	FIELD(kvm_debugregs, db, 0) \
 	FIELD(kvm_debugregs, dr6, 32) \
@@ -316,6 +321,9 @@
 	IOCTL(KVM_SET_MP_STATE, 0x4004ae99, VCPU, IN) \
 	IOCTL(KVM_SET_TSC_KHZ, 0x0000aea2, VM|VCPU, VALUE) \
 	IOCTL(KVM_GET_TSC_KHZ, 0x0000aea3, VM|VCPU, VALUE) \
+	IOCTL(KVM_GET_CLOCK, 0x8030ae7c, VM, OUT) \
+	IOCTL(KVM_SET_CLOCK, 0x4030ae7b, VM, IN) \
+	IOCTL(KVM_KVMCLOCK_CTRL, 0x0000aead, VCPU, VALUE) \
 	IOCTL(KVM_INTERRUPT, 0x4004ae86, VCPU, IN) \
 	IOCTL(KVM_NMI, 0x0000ae9a, VCPU, VALUE) \
 	IOCTL(KVM_TRANSLATE, 0xc018ae85, VCPU, INOUT) \

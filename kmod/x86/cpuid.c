@@ -9,6 +9,7 @@
  * Before there is a table every answer is 0.  Then the guest lacks all features, but of CR4 it may
  * set what mkvm offers: user space that makes a state before the table is let through, as by kvm.
  */
+#include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/string.h>
@@ -24,7 +25,9 @@
 
 #define CPUID_MAX_ENTRIES   256
 #define CPUID_ANY_INDEX	    (~0ull)
-#define CPUID_NO_TABLE_PHYS 36 /* address bits of a processor that does not tell */
+#define CPUID_NO_TABLE_PHYS 36	  /* address bits of a processor that does not tell */
+#define CPUID_PV_STEP	    0x100 /* hypervisors' classes of leaves, as far as guests look */
+#define CPUID_PV_END	    0x40010000
 
 /* CR4 bits that every processor has, and those that go with a feature. */
 #define CR4_ALWAYS_HAD                                                                      \
@@ -43,6 +46,12 @@ static const struct {
 bool x86_has(const struct mkvm_vcpu *vcpu, enum x86_feature feature)
 {
 	return vcpu->x86.cpuid.features & BIT(feature);
+}
+
+/* Guests may use what they were not told of, unless user space forbids it. */
+bool x86_has_pv(const struct mkvm_vcpu *vcpu, unsigned int feature)
+{
+	return !vcpu->x86.cpuid.pv_enforced || vcpu->x86.cpuid.pv & BIT(feature);
 }
 
 u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu)
@@ -235,6 +244,22 @@ int x86_exit_cpuid(struct mkvm_vcpu *vcpu, unsigned int len)
 	return 1;
 }
 
+/* KVM's feature word: behind its signature, which may stand behind another hypervisor's. */
+static u32 cpuid_pv(const struct mkvm_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *entry;
+	u32 base;
+
+	for (base = KVM_CPUID_SIGNATURE; base < CPUID_PV_END; base += CPUID_PV_STEP) {
+		entry = cpuid_find(vcpu, base, CPUID_ANY_INDEX);
+		if (!entry || !x86_cpuid_is_signature(entry))
+			continue;
+		entry = cpuid_find(vcpu, base | 1, CPUID_ANY_INDEX);
+		return entry ? entry->eax : 0;
+	}
+	return 0;
+}
+
 /* What follows from the table. */
 static void cpuid_derive(struct mkvm_vcpu *vcpu)
 {
@@ -261,6 +286,8 @@ static void cpuid_derive(struct mkvm_vcpu *vcpu)
 
 	entry = cpuid_find(vcpu, 0xd, 0);
 	cpuid->xcr0 = entry ? (entry->eax | (u64)entry->edx << 32) & x86_cpuid_offered_xcr0() : 0;
+
+	cpuid->pv = cpuid_pv(vcpu);
 
 	/* Instructions that the guest lacks are switched off by the control block. */
 	vcpu->x86.dirty |= X86_ST_CONTROLS;

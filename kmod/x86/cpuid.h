@@ -47,6 +47,8 @@ enum x86_feature {
  * @amd: the guest's processor follows AMD's rules, not Intel's
  * @phys_bits: width of the guest's physical addresses
  * @xcr0: extended states that the guest has
+ * @pv: KVM_FEATURE_* that the guest has been told of
+ * @pv_enforced: it has none but these
  */
 struct x86_cpuid {
 	struct kvm_cpuid_entry2 *entries;
@@ -56,6 +58,8 @@ struct x86_cpuid {
 	bool amd;
 	u8 phys_bits;
 	u64 xcr0;
+	u32 pv;
+	bool pv_enforced;
 };
 
 /* A feature's bit in its register; <asm/cpufeature.h> has the names. */
@@ -78,15 +82,17 @@ u64 x86_cpuid_offered_xcr0(void);
 u32 x86_cpuid_xstate_size(u64 states, bool compacted);
 
 /* cpuid_offer.c: the table that says so */
+bool x86_cpuid_is_signature(const struct kvm_cpuid_entry2 *entry); /* of KVM's leaves */
 long x86_cpuid_supported(struct kvm_cpuid2 *cpuid, struct kvm_cpuid_entry2 __user *user);
 long x86_cpuid_emulated(struct kvm_cpuid2 *cpuid, struct kvm_cpuid_entry2 __user *user);
 
 /* cpuid.c: a vCPU's own */
 bool x86_has(const struct mkvm_vcpu *vcpu, enum x86_feature feature);
-u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu);  /* bits that must be 0 */
-u64 x86_efer_reserved(const struct mkvm_vcpu *vcpu); /* likewise */
-u64 x86_efer_offered(void);			     /* bits that can be 1 on this host */
-u64 x86_gpa_reserved(const struct mkvm_vcpu *vcpu);  /* beyond the guest's physical addresses */
+bool x86_has_pv(const struct mkvm_vcpu *vcpu, unsigned int feature); /* KVM_FEATURE_* */
+u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu);		     /* bits that must be 0 */
+u64 x86_efer_reserved(const struct mkvm_vcpu *vcpu);		     /* likewise */
+u64 x86_efer_offered(void);			    /* bits that can be 1 on this host */
+u64 x86_gpa_reserved(const struct mkvm_vcpu *vcpu); /* beyond the guest's physical addresses */
 u64 x86_xcr0_offered(const struct mkvm_vcpu *vcpu);
 long x86_cpuid_set(struct mkvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid,
 		   const struct kvm_cpuid_entry2 __user *user);

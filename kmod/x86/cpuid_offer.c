@@ -5,6 +5,7 @@
  * cpuid_bits.c says which feature bits these are.  What else a leaf holds is for its function in
  * offer_leaves; a leaf that is not there is all zeroes.
  */
+#include <linux/kvm_para.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -17,7 +18,6 @@
 #define CPUID_MAX_ENTRIES 256 /* as kvm */
 #define CPUID_BASIC_LAST  0x1f
 #define CPUID_EXT_LAST	  0x80000021
-#define CPUID_SIGNATURE	  0x40000000
 #define OFFER_LINEAR_BITS 48 /* guests have no LA57 */
 
 /**
@@ -156,16 +156,30 @@ static int offer_xsave(struct offer_list *list, struct kvm_cpuid_entry2 *entry)
 	return 0;
 }
 
-/* KVM's signature; nothing paravirtual is offered yet. */
+static const char offer_kvm[12] = "KVMKVMKVM";
+
+bool x86_cpuid_is_signature(const struct kvm_cpuid_entry2 *entry)
+{
+	return !memcmp(&entry->ebx, offer_kvm, 4) && !memcmp(&entry->ecx, offer_kvm + 4, 4) &&
+	       !memcmp(&entry->edx, offer_kvm + 8, 4);
+}
+
 static int offer_signature(struct offer_list *list, struct kvm_cpuid_entry2 *entry)
 {
-	static const char signature[12] = "KVMKVMKVM";
-
 	entry_clear(entry);
-	entry->eax = CPUID_SIGNATURE + 1;
-	memcpy(&entry->ebx, signature, 4);
-	memcpy(&entry->ecx, signature + 4, 4);
-	memcpy(&entry->edx, signature + 8, 4);
+	entry->eax = KVM_CPUID_FEATURES;
+	memcpy(&entry->ebx, offer_kvm, 4);
+	memcpy(&entry->ecx, offer_kvm + 4, 4);
+	memcpy(&entry->edx, offer_kvm + 8, 4);
+	return 0;
+}
+
+/* A guest that knows KVM: what it finds here, and that its OUTs need no time. */
+static int offer_pv_features(struct offer_list *list, struct kvm_cpuid_entry2 *entry)
+{
+	entry_clear(entry);
+	entry->eax = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
+		     BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
 	return 0;
 }
 
@@ -261,7 +275,8 @@ static const struct {
 	{ 0xb, offer_topology },
 	{ 0xd, offer_xsave },
 	{ 0x1f, offer_topology },
-	{ CPUID_SIGNATURE, offer_signature },
+	{ KVM_CPUID_SIGNATURE, offer_signature },
+	{ KVM_CPUID_FEATURES, offer_pv_features },
 	{ 0x80000000, offer_extended },
 	{ 0x80000001, offer_extended_id },
 	{ 0x80000005, offer_as_is },
@@ -313,7 +328,7 @@ static int offer_all(struct offer_list *list)
 	if (!r)
 		r = offer_class(list, 0x80000000);
 	if (!r)
-		r = offer_class(list, CPUID_SIGNATURE);
+		r = offer_class(list, KVM_CPUID_SIGNATURE);
 	put_cpu();
 	return r;
 }

@@ -159,6 +159,7 @@ static int host_suspend(COMPAT_SYSCORE_ARG)
 static void host_resume(COMPAT_SYSCORE_ARG)
 {
 	x86_tsc_host_resume();
+	x86_kvmclock_host_resume();
 	if (host_users)
 		host_enable_here();
 }

@@ -163,4 +163,5 @@ void x86_msr_reset(struct mkvm_vcpu *vcpu)
 	msrs->platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
 	msrs->arch_capabilities = msr_feature(MSR_IA32_ARCH_CAPABILITIES);
 	msr_mce_init(vcpu);
+	x86_kvmclock_reset(vcpu);
 }

@@ -105,6 +105,10 @@ enum msr_result msr_mce_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who
 enum msr_result msr_mce_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value);
 void msr_mce_init(struct mkvm_vcpu *vcpu);
 
+/* kvmclock_page.c */
+enum msr_result msr_kvmclock_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value);
+enum msr_result msr_kvmclock_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value);
+
 /* msr_filter.c; the caller holds a read side of the slots' SRCU */
 bool msr_is_allowed(struct mkvm_vcpu *vcpu, u32 index, u32 access);
 

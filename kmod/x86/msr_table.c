@@ -252,11 +252,6 @@ static enum msr_result x2apic_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_
 		.first = (from), .last = (to), .rights = MSR_RW, .rule = MSR_IGNORED, \
 		.value = (what)                                                       \
 	}
-/* Not had, but in the list, so the host can read and write 0. */
-#define LISTED(from, to)                                           \
-	{                                                          \
-		.first = (from), .last = (to), .flags = MSR_LISTED \
-	}
 /* Performance counters that no guest has: the host reads and writes 0. */
 #define NO_PMU(from, to)                                                            \
 	{                                                                           \
@@ -381,9 +376,19 @@ const struct msr_row msr_rows[] = {
 	  .rights = MSR_R,
 	  .flags = MSR_LISTED_PROBED },
 
-	/* Paravirtual clocks: none */
-	LISTED(MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME),
-	LISTED(MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW),
+	/* What a guest that knows KVM finds */
+	{ .first = MSR_KVM_WALL_CLOCK,
+	  .last = MSR_KVM_SYSTEM_TIME,
+	  .rights = MSR_RW,
+	  .flags = MSR_LISTED,
+	  .read = msr_kvmclock_read,
+	  .write = msr_kvmclock_write },
+	{ .first = MSR_KVM_WALL_CLOCK_NEW,
+	  .last = MSR_KVM_SYSTEM_TIME_NEW,
+	  .rights = MSR_RW,
+	  .flags = MSR_LISTED,
+	  .read = msr_kvmclock_read,
+	  .write = msr_kvmclock_write },
 
 	/* Read and written by guests that take the processor for a certain one */
 	{ ONE(MSR_VM_HSAVE_PA), .rights = MSR_RW, .flags = MSR_LISTED_PROBED, .rule = MSR_IGNORED },

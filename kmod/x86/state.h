@@ -16,6 +16,7 @@
 #include "types.h"
 #include "x86/cpuid.h"
 #include "x86/insn_emu.h"
+#include "x86/kvmclock.h"
 #include "x86/regnum.h"
 
 /*
@@ -188,6 +189,8 @@ struct x86_debug {
  * @tsc_base: when the host's TSC, with what suspends have taken, was this, the guest's was
  *	@tsc_value
  * @tsc_value: see @tsc_base
+ * @tsc_gen: the VM's @tsc_gen if the counter agrees with the others; the VM's @tsc_lock
+ * @clock: see there
  * @cpuid: see there
  * @msrs: see there
  * @msrs_closed: no MSR is the guest's without an exit
@@ -228,6 +231,8 @@ struct x86_vcpu {
 	u64 tsc_lost;
 	u64 tsc_base;
 	u64 tsc_value;
+	u64 tsc_gen;
+	struct x86_kvmclock clock;
 	struct x86_cpuid cpuid;
 	struct x86_msrs msrs;
 	bool msrs_closed;

@@ -59,6 +59,48 @@ static void tsc_place(struct mkvm_vcpu *vcpu)
 	struct x86_vcpu *x86 = &vcpu->x86;
 
 	x86->tsc_offset = x86->tsc_value - tsc_scale_signed(vcpu, x86->tsc_base - x86->tsc_lost);
+	set_bit(VCPU_REQ_CLOCK, &vcpu->requests); /* its page names the counter */
+}
+
+/* Do the counters of all vCPUs of a VM agree?  No lock is needed; who changes it tells all. */
+bool x86_tsc_all_agree(const struct mkvm *vm)
+{
+	return READ_ONCE(vm->tsc_agree) == READ_ONCE(vm->tsc_counters);
+}
+
+/* Another point, or another frequency: no counter has it yet. */
+static void tsc_new_gen(struct mkvm *vm, u32 khz)
+{
+	lockdep_assert_held(&vm->tsc_lock);
+	vm->tsc_gen++;
+	vm->tsc_gen_khz = khz;
+	WRITE_ONCE(vm->tsc_agree, 0);
+}
+
+/* The vCPU's point or frequency has changed: who agrees now? */
+static void tsc_count(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	struct mkvm *vm = vcpu->vm;
+	bool same = x86->tsc_base == vm->tsc_base && x86->tsc_value == vm->tsc_value;
+
+	lockdep_assert_held(&vm->tsc_lock);
+	if (same && x86->tsc_khz != vm->tsc_gen_khz)
+		tsc_new_gen(vm, x86->tsc_khz);
+	if (same && x86->tsc_gen != vm->tsc_gen) {
+		WRITE_ONCE(vm->tsc_agree, vm->tsc_agree + 1);
+		x86->tsc_gen = vm->tsc_gen;
+	} else if (!same && x86->tsc_gen == vm->tsc_gen) {
+		WRITE_ONCE(vm->tsc_agree, vm->tsc_agree - 1);
+		x86->tsc_gen = 0;
+	}
+}
+
+/* All vCPUs learn what a change has made of the clock; @before: all counters agreed. */
+static void tsc_tell(struct mkvm *vm, bool before)
+{
+	if (x86_tsc_all_agree(vm) != before)
+		mkvm_request_all(vm, VCPU_REQ_CLOCK);
 }
 
 /* The vCPU goes through the VM's point. */
@@ -68,6 +110,7 @@ static void tsc_join(struct mkvm_vcpu *vcpu)
 	vcpu->x86.tsc_base = vcpu->vm->tsc_base;
 	vcpu->x86.tsc_value = vcpu->vm->tsc_value;
 	tsc_place(vcpu);
+	tsc_count(vcpu);
 }
 
 /* Guests need no multiplier for a difference that clocks have. */
@@ -93,13 +136,34 @@ static u64 tsc_ratio_for(u32 khz)
 
 void x86_tsc_start(struct mkvm_vcpu *vcpu)
 {
+	struct mkvm *vm = vcpu->vm;
+	bool agreed;
+
 	vcpu->x86.tsc_lost = READ_ONCE(tsc_lost);
-	vcpu->x86.tsc_khz = READ_ONCE(vcpu->vm->tsc_khz);
+	vcpu->x86.tsc_khz = READ_ONCE(vm->tsc_khz);
 	vcpu->x86.tsc_ratio = tsc_ratio_for(vcpu->x86.tsc_khz);
 	x86_dirty(vcpu, X86_ST_TSC);
-	mutex_lock(&vcpu->vm->tsc_lock);
+	mutex_lock(&vm->tsc_lock);
+	agreed = x86_tsc_all_agree(vm);
+	WRITE_ONCE(vm->tsc_counters, vm->tsc_counters + 1);
 	tsc_join(vcpu);
-	mutex_unlock(&vcpu->vm->tsc_lock);
+	tsc_tell(vm, agreed);
+	mutex_unlock(&vm->tsc_lock);
+}
+
+/* The vCPU could not be made after all. */
+void x86_tsc_stop(struct mkvm_vcpu *vcpu)
+{
+	struct mkvm *vm = vcpu->vm;
+	bool agreed;
+
+	mutex_lock(&vm->tsc_lock);
+	agreed = x86_tsc_all_agree(vm);
+	WRITE_ONCE(vm->tsc_counters, vm->tsc_counters - 1);
+	if (vcpu->x86.tsc_gen == vm->tsc_gen)
+		WRITE_ONCE(vm->tsc_agree, vm->tsc_agree - 1);
+	tsc_tell(vm, agreed);
+	mutex_unlock(&vm->tsc_lock);
 }
 
 /*
@@ -108,6 +172,8 @@ void x86_tsc_start(struct mkvm_vcpu *vcpu)
  */
 int x86_tsc_set_khz(struct mkvm_vcpu *vcpu, u32 khz)
 {
+	struct mkvm *vm = vcpu->vm;
+	bool agreed;
 	u64 ratio;
 
 	if (!khz)
@@ -116,9 +182,14 @@ int x86_tsc_set_khz(struct mkvm_vcpu *vcpu, u32 khz)
 	if (!ratio)
 		return -EINVAL;
 	x86_dirty(vcpu, X86_ST_TSC);
+	mutex_lock(&vm->tsc_lock);
+	agreed = x86_tsc_all_agree(vm);
 	vcpu->x86.tsc_khz = khz;
 	vcpu->x86.tsc_ratio = ratio;
 	tsc_place(vcpu);
+	tsc_count(vcpu);
+	tsc_tell(vm, agreed);
+	mutex_unlock(&vm->tsc_lock);
 	return 0;
 }
 
@@ -145,18 +216,32 @@ void x86_tsc_vcpu_load(struct mkvm_vcpu *vcpu)
 	vcpu->x86.dirty |= X86_ST_TSC;
 }
 
-u64 x86_tsc_read(struct mkvm_vcpu *vcpu)
+/* The guest's counter when the host's is @host_tsc. */
+u64 x86_tsc_at(struct mkvm_vcpu *vcpu, u64 host_tsc)
 {
 	x86_fetch(vcpu, X86_ST_TSC);
-	return tsc_scale(vcpu, rdtsc()) + vcpu->x86.tsc_offset;
+	return tsc_scale(vcpu, host_tsc) + vcpu->x86.tsc_offset;
+}
+
+u64 x86_tsc_read(struct mkvm_vcpu *vcpu)
+{
+	return x86_tsc_at(vcpu, rdtsc());
 }
 
 /* The guest moves its counter; TSC_ADJUST tells by how much. */
 void x86_tsc_move(struct mkvm_vcpu *vcpu, u64 by)
 {
+	struct mkvm *vm = vcpu->vm;
+	bool agreed;
+
 	x86_dirty(vcpu, X86_ST_TSC);
+	mutex_lock(&vm->tsc_lock);
+	agreed = x86_tsc_all_agree(vm);
 	vcpu->x86.tsc_value += by;
 	tsc_place(vcpu);
+	tsc_count(vcpu);
+	tsc_tell(vm, agreed);
+	mutex_unlock(&vm->tsc_lock);
 	vcpu->x86.msrs.tsc_adjust += by;
 }
 
@@ -169,16 +254,20 @@ void x86_tsc_set(struct mkvm_vcpu *vcpu, u64 value)
 {
 	u64 second = vcpu->x86.tsc_khz * 1000ull, now, apart;
 	struct mkvm *vm = vcpu->vm;
+	bool agreed;
 
 	x86_dirty(vcpu, X86_ST_TSC);
 	mutex_lock(&vm->tsc_lock);
+	agreed = x86_tsc_all_agree(vm);
 	now = rdtsc() + vcpu->x86.tsc_lost;
 	apart = value - vm->tsc_value - tsc_scale_signed(vcpu, now - vm->tsc_base);
 	if (value && apart + second > 2 * second) {
 		vm->tsc_base = now;
 		vm->tsc_value = value;
+		tsc_new_gen(vm, vcpu->x86.tsc_khz);
 	}
 	tsc_join(vcpu);
+	tsc_tell(vm, agreed);
 	mutex_unlock(&vm->tsc_lock);
 }
 
@@ -188,6 +277,8 @@ void x86_tsc_vm_start(struct mkvm *vm)
 	mutex_init(&vm->tsc_lock);
 	vm->tsc_base = rdtsc_ordered() + READ_ONCE(tsc_lost);
 	vm->tsc_value = 0;
+	vm->tsc_gen = 1;
+	vm->tsc_gen_khz = tsc_khz;
 }
 
 /* One processor is left, interrupts are off. */
