@@ -13,6 +13,8 @@
 #define CAP_MSR_REASONS \
 	(KVM_MSR_EXIT_REASON_INVAL | KVM_MSR_EXIT_REASON_UNKNOWN | KVM_MSR_EXIT_REASON_FILTER)
 
+#define CAP_X2APIC_API (KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+
 /* Had, and no more is to be said of them: 1. */
 static const u32 caps_plain[] = {
 	KVM_CAP_USER_MEMORY,
@@ -54,6 +56,21 @@ static const u32 caps_plain[] = {
 	KVM_CAP_MEMORY_FAULT_INFO,
 	KVM_CAP_KVMCLOCK_CTRL,
 	KVM_CAP_ENFORCE_PV_FEATURE_CPUID,
+	KVM_CAP_IRQCHIP,
+	KVM_CAP_HLT,
+	KVM_CAP_IRQ_INJECT_STATUS,
+	KVM_CAP_SIGNAL_MSI,
+	KVM_CAP_IRQFD,
+	KVM_CAP_IRQFD_RESAMPLE,
+	KVM_CAP_IOEVENTFD,
+	KVM_CAP_IOEVENTFD_ANY_LENGTH,
+	KVM_CAP_IOEVENTFD_NO_LENGTH,
+	KVM_CAP_PIT,
+	KVM_CAP_PIT2,
+	KVM_CAP_PIT_STATE2,
+	KVM_CAP_REINJECT_CONTROL,
+	KVM_CAP_SPLIT_IRQCHIP,
+	KVM_CAP_TSC_DEADLINE_TIMER,
 };
 
 static bool cap_is_plain(unsigned long cap)
@@ -74,6 +91,10 @@ long mkvm_cap(unsigned long cap)
 		return MKVM_COALESCED_PAGE;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:
 		return DIRTY_LOG_MANUAL_MODES;
+	case KVM_CAP_IRQ_ROUTING:
+		return IRQ_MAX_GSIS;
+	case KVM_CAP_X2APIC_API:
+		return CAP_X2APIC_API;
 	case KVM_CAP_MCE:
 		return X86_NR_MCE_BANKS;
 	case KVM_CAP_NR_MEMSLOTS:
@@ -163,6 +184,8 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_X86_TRIPLE_FAULT_EVENT, ~0ull, cap_triple_fault_event },
 	{ KVM_CAP_X86_USER_SPACE_MSR, CAP_MSR_REASONS, x86_msr_user_space },
 	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
+	{ KVM_CAP_SPLIT_IRQCHIP, ~0ull, irqchip_split },
+	{ KVM_CAP_X2APIC_API, CAP_X2APIC_API, irqchip_x2apic_api },
 	{ MKVM_CAP_FAULT_AROUND, ~0ull, cap_fault_around },
 	{ MKVM_CAP_DIRTY_LOG_MODE, ~0ull, cap_dirty_log_mode },
 };

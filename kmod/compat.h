@@ -19,6 +19,7 @@
 
 #include <linux/context_tracking.h>
 #include <linux/cpuhotplug.h>
+#include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/syscore_ops.h>
@@ -42,6 +43,16 @@ static __always_inline void compat_rcu_guest_enter(void)
 #else
 #define compat_immediate_exit immediate_exit
 #endif
+
+/* Adds 1 to an eventfd.  Any context but an NMI. */
+static inline void compat_eventfd_signal(struct eventfd_ctx *eventfd)
+{
+#ifdef MKVM_HAVE_EVENTFD_COUNT
+	eventfd_signal(eventfd, 1);
+#else
+	eventfd_signal(eventfd);
+#endif
+}
 
 /*
  * Suspend and resume of the last processor.  The argument of the callbacks differs; mkvm uses none.

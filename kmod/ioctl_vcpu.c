@@ -8,6 +8,7 @@
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 #include "ioctl.h"
+#include "irqchip/lapic.h"
 #include "mkvm.h"
 #include "x86/x86.h"
 
@@ -169,14 +170,34 @@ static long vcpu_set_signal_mask(void *obj, void *data, unsigned long arg)
 	return mkvm_signal_mask_set(obj, arg);
 }
 
+/* With local APICs in the kernel it is an interrupt of user space's 8259 pair. */
 static long vcpu_interrupt(void *obj, void *data, unsigned long arg)
 {
 	const struct kvm_interrupt *interrupt = data;
+	struct mkvm_vcpu *vcpu = obj;
 
 	if (interrupt->irq >= KVM_NR_INTERRUPTS)
 		return -EINVAL;
-	x86_raise_interrupt(obj, interrupt->irq);
+	if (!vcpu->lapic) {
+		x86_raise_interrupt(vcpu, interrupt->irq);
+		return 0;
+	}
+	if (irqchip_mode(&vcpu->vm->irqchip) == IRQCHIP_KERNEL)
+		return -ENXIO;
+	if (vcpu->lapic->external >= 0)
+		return -EEXIST;
+	vcpu->lapic->external = interrupt->irq;
 	return 0;
+}
+
+static long vcpu_get_lapic(void *obj, void *data, unsigned long arg)
+{
+	return lapic_get(obj, data);
+}
+
+static long vcpu_set_lapic(void *obj, void *data, unsigned long arg)
+{
+	return lapic_put(obj, data);
 }
 
 static long vcpu_nmi(void *obj, void *data, unsigned long arg)
@@ -299,10 +320,12 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_SET_DEBUGREGS, ROW_LOADED, vcpu_set_debugregs },
 	{ KVM_GET_VCPU_EVENTS, ROW_LOADED, vcpu_get_events },
 	{ KVM_SET_VCPU_EVENTS, ROW_LOADED, vcpu_set_events },
-	{ KVM_GET_MP_STATE, 0, vcpu_get_mp_state },
+	{ KVM_GET_MP_STATE, ROW_LOADED, vcpu_get_mp_state },
 	{ KVM_SET_MP_STATE, 0, vcpu_set_mp_state },
 	{ KVM_INTERRUPT, ROW_LOADED, vcpu_interrupt },
 	{ KVM_NMI, ROW_LOADED, vcpu_nmi },
+	{ KVM_GET_LAPIC, ROW_LOADED, vcpu_get_lapic },
+	{ KVM_SET_LAPIC, ROW_LOADED, vcpu_set_lapic },
 	{ KVM_SET_GUEST_DEBUG, ROW_LOADED, vcpu_set_guest_debug },
 	{ KVM_TRANSLATE, ROW_LOADED, vcpu_translate },
 	{ KVM_SET_SIGNAL_MASK, ROW_RAW, vcpu_set_signal_mask },

@@ -4,6 +4,7 @@
  */
 #include <linux/fs.h>
 #include <linux/mkvm_kvm.h>
+#include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
 #include "ioctl.h"
@@ -143,6 +144,152 @@ static long vm_set_clock(void *obj, void *data, unsigned long arg)
 	return x86_kvmclock_set(obj, data);
 }
 
+static long vm_create_irqchip(void *obj, void *data, unsigned long arg)
+{
+	return irqchip_create(obj);
+}
+
+static long vm_get_irqchip(void *obj, void *data, unsigned long arg)
+{
+	return irqchip_get(obj, data);
+}
+
+/* The ioctl's number says that it reads. */
+static long vm_set_irqchip(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_irqchip *state = memdup_user((void __user *)arg, sizeof(*state));
+	int r;
+
+	if (IS_ERR(state))
+		return PTR_ERR(state);
+	r = irqchip_put(obj, state);
+	kfree(state);
+	return r;
+}
+
+static long vm_irq_line(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_irq_level *line = data;
+	struct mkvm *vm = obj;
+
+	if (irqchip_mode(&vm->irqchip) == IRQCHIP_NONE)
+		return -ENXIO;
+	line->status = irq_set_line(vm, IRQ_SOURCE_USER, line->irq, line->level);
+	return 0;
+}
+
+static long vm_set_gsi_routing(void *obj, void *data, unsigned long arg)
+{
+	const struct kvm_irq_routing __user *user = (void __user *)arg;
+
+	return irq_routes_set(obj, data, user->entries);
+}
+
+static long vm_signal_msi(void *obj, void *data, unsigned long arg)
+{
+	return irq_send_msi(obj, data);
+}
+
+static long vm_irqfd(void *obj, void *data, unsigned long arg)
+{
+	return irqfd_set(obj, data);
+}
+
+static long vm_ioeventfd(void *obj, void *data, unsigned long arg)
+{
+	return ioeventfd_set(obj, data);
+}
+
+/* 0; -EEXIST: there is one; -ENOENT: no interrupt controllers to be its; -ENOMEM. */
+static int create_pit(struct mkvm *vm, const struct kvm_pit_config *config)
+{
+	int r = -EEXIST;
+
+	mutex_lock(&vm->lock);
+	if (irqchip_mode(&vm->irqchip) != IRQCHIP_KERNEL)
+		r = -ENOENT;
+	else if (!vm->irqchip.pit)
+		r = pit_create(vm, config);
+	mutex_unlock(&vm->lock);
+	return r;
+}
+
+static long vm_create_pit(void *obj, void *data, unsigned long arg)
+{
+	const struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	return create_pit(obj, &config);
+}
+
+static long vm_create_pit2(void *obj, void *data, unsigned long arg)
+{
+	return create_pit(obj, data);
+}
+
+static struct pit *vm_pit(struct mkvm *vm)
+{
+	return irqchip_pit(&vm->irqchip);
+}
+
+static long vm_get_pit2(void *obj, void *data, unsigned long arg)
+{
+	struct pit *pit = vm_pit(obj);
+
+	if (!pit)
+		return -ENXIO;
+	pit_get(pit, data);
+	return 0;
+}
+
+static long vm_set_pit2(void *obj, void *data, unsigned long arg)
+{
+	struct pit *pit = vm_pit(obj);
+
+	if (!pit)
+		return -ENXIO;
+	pit_put(pit, data);
+	return 0;
+}
+
+/* The older structure is the beginning of the other. */
+static long vm_get_pit(void *obj, void *data, unsigned long arg)
+{
+	struct pit *pit = vm_pit(obj);
+	struct kvm_pit_state2 state;
+
+	if (!pit)
+		return -ENXIO;
+	pit_get(pit, &state);
+	memcpy(data, &state, sizeof(struct kvm_pit_state));
+	return 0;
+}
+
+static long vm_set_pit(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_pit_state2 state = {};
+	struct pit *pit = vm_pit(obj);
+
+	if (copy_from_user(&state, (void __user *)arg, sizeof(struct kvm_pit_state)))
+		return -EFAULT;
+	if (!pit)
+		return -ENXIO;
+	pit_put(pit, &state);
+	return 0;
+}
+
+static long vm_reinject_control(void *obj, void *data, unsigned long arg)
+{
+	struct kvm_reinject_control control;
+	struct pit *pit = vm_pit(obj);
+
+	if (copy_from_user(&control, (void __user *)arg, sizeof(control)))
+		return -EFAULT;
+	if (!pit)
+		return -ENXIO;
+	pit_set_reinject(pit, control.pit_reinject);
+	return 0;
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
@@ -163,6 +310,22 @@ static const struct ioctl_row vm_rows[] = {
 	{ KVM_SET_BOOT_CPU_ID, 0, vm_set_boot_cpu_id },
 	{ KVM_SET_NR_MMU_PAGES, 0, vm_set_nr_mmu_pages },
 	{ KVM_GET_STATS_FD, 0, vm_stats_fd },
+	{ KVM_CREATE_IRQCHIP, 0, vm_create_irqchip },
+	{ KVM_GET_IRQCHIP, 0, vm_get_irqchip },
+	{ KVM_SET_IRQCHIP, ROW_RAW, vm_set_irqchip },
+	{ KVM_IRQ_LINE, 0, vm_irq_line },
+	{ KVM_IRQ_LINE_STATUS, 0, vm_irq_line },
+	{ KVM_SET_GSI_ROUTING, 0, vm_set_gsi_routing },
+	{ KVM_SIGNAL_MSI, 0, vm_signal_msi },
+	{ KVM_IRQFD, 0, vm_irqfd },
+	{ KVM_IOEVENTFD, 0, vm_ioeventfd },
+	{ KVM_CREATE_PIT, 0, vm_create_pit },
+	{ KVM_CREATE_PIT2, 0, vm_create_pit2 },
+	{ KVM_GET_PIT, 0, vm_get_pit },
+	{ KVM_SET_PIT, ROW_RAW, vm_set_pit },
+	{ KVM_GET_PIT2, 0, vm_get_pit2 },
+	{ KVM_SET_PIT2, 0, vm_set_pit2 },
+	{ KVM_REINJECT_CONTROL, ROW_RAW, vm_reinject_control },
 };
 
 static long vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

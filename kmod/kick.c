@@ -10,6 +10,7 @@
 #include <linux/cpumask.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
+#include <trace/events/ipi.h> /* smp_send_reschedule() */
 #include "mkvm.h"
 
 /* Whom to interrupt: got in advance, as the notifier may not allocate.  Preemption off. */
@@ -80,11 +81,38 @@ void mkvm_exit_all(struct mkvm *vm)
 	kick_running(vm, true);
 }
 
-/* Gets every vCPU out of guest mode, without waiting for it. */
+/* Gets every vCPU out of guest mode, or of its halt, without waiting for it. */
 void mkvm_kick_all(struct mkvm *vm)
 {
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+
 	smp_mb(); /* what the caller set, before where the vCPUs are */
 	kick_running(vm, false);
+	rcu_read_lock();
+	xa_for_each(&vm->vcpus, id, vcpu)
+		rcuwait_wake_up(&vcpu->wait);
+	rcu_read_unlock();
+}
+
+/*
+ * There is something for @vcpu, where it looks before each entry and while it is halted.  Any
+ * context but an NMI; the caller sees to it that the vCPU does not go away.
+ */
+void mkvm_vcpu_kick(struct mkvm_vcpu *vcpu)
+{
+	int cpu, me;
+
+	set_bit(VCPU_REQ_EVENT, &vcpu->requests);
+	/* Pairs with the barrier between mode and requests in vcpu_enter(). */
+	smp_mb__after_atomic();
+	rcuwait_wake_up(&vcpu->wait);
+	me = get_cpu();
+	cpu = READ_ONCE(vcpu->cpu);
+	/* On this processor it cannot be in guest mode. */
+	if (READ_ONCE(vcpu->mode) == VCPU_IN_GUEST && cpu >= 0 && cpu != me && cpu_online(cpu))
+		smp_send_reschedule(cpu);
+	put_cpu();
 }
 
 void mkvm_kick_exit(void)

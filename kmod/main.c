@@ -91,10 +91,13 @@ static int __init mkvm_init(void)
 	r = mkvm_kick_init();
 	if (r)
 		goto teardown;
+	r = irqfd_init();
+	if (r)
+		goto kick_exit;
 	mkvm_mmu_caps.phys_bits = physical_address_bits();
 	r = x86_host_init();
 	if (r)
-		goto kick_exit;
+		goto irqfd_exit;
 	r = x86_kvmclock_init();
 	if (r)
 		goto host_exit;
@@ -114,6 +117,8 @@ debugfs_exit:
 	x86_kvmclock_exit();
 host_exit:
 	x86_host_exit();
+irqfd_exit:
+	irqfd_exit();
 kick_exit:
 	mkvm_kick_exit();
 teardown:
@@ -129,6 +134,7 @@ static void __exit mkvm_exit(void)
 	mkvm_debugfs_exit();
 	x86_kvmclock_exit();
 	x86_host_exit();
+	irqfd_exit();
 	mkvm_kick_exit();
 	mkvm_vendor->teardown();
 	/* Callbacks of notifiers that were unregistered may still be on their way. */

@@ -13,10 +13,12 @@
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/sched.h>
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include "coalesced.h"
+#include "irqchip/irqchip.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
 #include "x86/state.h"
@@ -42,6 +44,7 @@ struct kvm_pre_fault_memory;
  * @nr_vcpus: how many there are; @lock
  * @refs: open descriptors
  * @coalesced: stores that user space reads later; a lock of its own
+ * @irqchip: interrupt controllers in the kernel; locks of its own
  * @boot_cpu_id: the vCPU that is the bootstrap processor; @lock, and fixed from the first vCPU on
  * @flushes: how often all vCPUs had to drop their translations, how often one was running then, and
  *	how many processors were interrupted for it; atomic
@@ -77,6 +80,7 @@ struct mkvm {
 	unsigned int nr_vcpus;
 	struct kref refs;
 	struct coalesced coalesced;
+	struct irqchip irqchip;
 	u32 boot_cpu_id;
 	struct {
 		atomic64_t asked;
@@ -114,6 +118,7 @@ enum vcpu_request {
 	VCPU_REQ_FLUSH_TLB,  /* drop all translations of the guest on this processor */
 	VCPU_REQ_MSR_FILTER, /* the VM has another filter of MSRs */
 	VCPU_REQ_CLOCK,	     /* the clock goes otherwise: its page is to be written */
+	VCPU_REQ_EVENT,	     /* there may be an interrupt, an NMI, or the like */
 };
 
 /**
@@ -142,6 +147,9 @@ struct mkvm_vcpu_counts {
  * @standin: for user_work_handle(); immutable pointer
  * @x86: registers; owner vCPU only
  * @mmu: address translation; owner vCPU only
+ * @lapic: its local APIC, if that is in the kernel; immutable pointer
+ * @wait: where it waits while it is halted; who has something for it wakes it up
+ * @nmis: NMIs that others have sent; atomic
  * @mode: VCPU_OUTSIDE or VCPU_IN_GUEST; written by the owner vCPU
  * @requests: atomic bits
  * @cpu: processor that it is loaded on, or was last loaded on; -1: none.  Owner vCPU, preempt off
@@ -163,6 +171,9 @@ struct mkvm_vcpu {
 	struct kvm_vcpu *standin;
 	struct x86_vcpu x86;
 	struct mmu_vcpu mmu;
+	struct lapic *lapic;
+	struct rcuwait wait;
+	atomic_t nmis;
 	int mode;
 	unsigned long requests;
 	int cpu;
@@ -215,6 +226,7 @@ void mkvm_signal_mask_leave(struct mkvm_vcpu *vcpu);
 unsigned int mkvm_request_all(struct mkvm *vm, enum vcpu_request req);
 void mkvm_exit_all(struct mkvm *vm);
 void mkvm_kick_all(struct mkvm *vm);
+void mkvm_vcpu_kick(struct mkvm_vcpu *vcpu);
 int mkvm_kick_init(void) __must_check;
 void mkvm_kick_exit(void);
 

@@ -11,6 +11,7 @@
 #include <linux/kvm.h>
 #include <linux/mm.h>
 #include <linux/slab.h>
+#include "irqchip/lapic.h"
 #include "mkvm.h"
 #include "user_work.h"
 #include "x86/x86.h"
@@ -94,6 +95,7 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->cpu = -1;
 	mutex_init(&vcpu->mutex);
+	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &vcpu_preempt_ops);
 	mmu_vcpu_init(&vcpu->mmu, &vm->mmu, vm->mmu_kind);
 	if (vcpu_alloc_pages(vcpu))
@@ -106,9 +108,12 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm *vm, u32 id)
 	x86_cpuid_init(vcpu);
 	/* Its VM may have a filter already. */
 	__set_bit(VCPU_REQ_MSR_FILTER, &vcpu->requests);
+	r = -ENOMEM;
+	if (irqchip_mode(&vm->irqchip) != IRQCHIP_NONE && lapic_create(vcpu))
+		goto free_fpu;
 	r = mkvm_vendor->vcpu_create(vcpu);
 	if (r)
-		goto free_fpu;
+		goto destroy_lapic;
 
 	mkvm_vcpu_load(vcpu);
 	x86_reset(vcpu);
@@ -116,6 +121,8 @@ static struct mkvm_vcpu *vcpu_alloc(struct mkvm *vm, u32 id)
 	mkvm_vcpu_put(vcpu);
 	return vcpu;
 
+destroy_lapic:
+	lapic_destroy(vcpu);
 free_fpu:
 	fpu_free_guest_fpstate(&vcpu->x86.fpu);
 free_standin:
@@ -132,6 +139,7 @@ void mkvm_vcpu_destroy(struct mkvm_vcpu *vcpu)
 {
 	mkvm_vendor->vcpu_destroy(vcpu);
 	mmu_vcpu_destroy(&vcpu->mmu);
+	lapic_destroy(vcpu);
 	x86_cpuid_destroy(vcpu);
 	fpu_free_guest_fpstate(&vcpu->x86.fpu);
 	user_work_free(vcpu->standin);

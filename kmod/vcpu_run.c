@@ -10,6 +10,7 @@
 #include <asm/fpu/xcr.h>
 #include <asm/msr.h>
 #include "compat.h"
+#include "irqchip/lapic.h"
 #include "mkvm.h"
 #include "trace.h"
 #include "user_work.h"
@@ -57,7 +58,8 @@ static void vcpu_hardware_enter(struct mkvm_vcpu *vcpu)
 static bool vcpu_must_not_enter(struct mkvm_vcpu *vcpu)
 {
 	return READ_ONCE(vcpu->requests) || xfer_to_guest_mode_work_pending() ||
-	       x86_kvmclock_is_due(vcpu) || mkvm_vm_dead(vcpu->vm);
+	       x86_kvmclock_is_due(vcpu) || mkvm_vm_dead(vcpu->vm) ||
+	       (vcpu->lapic && READ_ONCE(vcpu->lapic->events));
 }
 
 /* Does what other threads asked of this vCPU.  Preemption is off. */
@@ -69,6 +71,9 @@ static void vcpu_serve_requests(struct mkvm_vcpu *vcpu)
 	}
 	if (test_and_clear_bit(VCPU_REQ_MSR_FILTER, &vcpu->requests))
 		x86_msr_apply_filter(vcpu);
+	/* Interrupts are looked for right before the entry. */
+	if (test_and_clear_bit(VCPU_REQ_EVENT, &vcpu->requests) && atomic_read(&vcpu->nmis))
+		x86_raise_nmi(vcpu, atomic_xchg(&vcpu->nmis, 0));
 }
 
 /* Counts the exit, lets the vendor's room say what it means, and traces it with its cause. */
@@ -144,6 +149,11 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 			return -EIO;
 		if (vcpu->x86.shutdown)
 			return x86_exit_triple_fault(vcpu);
+		if (lapic_eoi_exit(vcpu))
+			return 0;
+		r = x86_mp_wait(vcpu);
+		if (r <= 0)
+			return r;
 		x86_kvmclock_serve(vcpu);
 		r = vcpu_enter(vcpu);
 		if (r <= 0)

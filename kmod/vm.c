@@ -97,6 +97,9 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	r = coalesced_init(&vm->coalesced);
 	if (r)
 		goto destroy_slots;
+	r = irqchip_init(&vm->irqchip);
+	if (r)
+		goto destroy_coalesced;
 	mutex_init(&vm->lock);
 	xa_init(&vm->vcpus);
 	kref_init(&vm->refs);
@@ -113,7 +116,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	if (!r)
 		r = mmu_vm_enable(&vm->mmu, kind);
 	if (r)
-		goto destroy_coalesced;
+		goto destroy_irqchip;
 	r = x86_host_get();
 	if (r)
 		goto destroy_mmu;
@@ -133,6 +136,8 @@ drop_mm:
 	x86_host_put();
 destroy_mmu:
 	mmu_vm_destroy(&vm->mmu);
+destroy_irqchip:
+	irqchip_destroy(vm);
 destroy_coalesced:
 	coalesced_destroy(&vm->coalesced);
 destroy_slots:
@@ -153,9 +158,12 @@ static void vm_destroy(struct kref *refs)
 	/* What goes wrong from here on finds the VM dead, and no work is queued any more. */
 	WRITE_ONCE(vm->dead, true);
 	cancel_work_sync(&vm->kick_work);
+	/* Nothing comes from timers and descriptors any more. */
+	irqchip_stop(vm);
 	xa_for_each(&vm->vcpus, id, vcpu)
 		mkvm_vcpu_destroy(vcpu);
 	xa_destroy(&vm->vcpus);
+	irqchip_destroy(vm);
 	mmu_vm_destroy(&vm->mmu);
 	x86_msr_filter_destroy(vm);
 	memslot_table_destroy(&vm->slots);

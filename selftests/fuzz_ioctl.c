@@ -24,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -100,6 +101,7 @@ static void build_world(uint64_t seed)
 {
 	struct rng rng = rng_seeded(seed, -1UL);
 	struct mem mem = { .size = FUZZ_MEM_SIZE };
+	unsigned int i;
 	size_t at;
 
 	setup.world.mem = memory_with_end(FUZZ_MEM_SIZE);
@@ -107,6 +109,8 @@ static void build_world(uint64_t seed)
 	setup.world.forbidden = memory_with_end(6 * PAGE) + 6 * PAGE;
 	setup.world.readonly = memory_with_end(PAGE);
 	REQUIRE(mprotect(setup.world.readonly, PAGE, PROT_READ) == 0);
+	for (i = 0; i < FUZZ_EVENTS; i++)
+		setup.world.events[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	setup.world.kick = KICK;
 	setup.world.no_breakpoints = host_is_qemu();
 	setup.world.interrupts_on = host_is_bochs();

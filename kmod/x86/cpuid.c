@@ -129,6 +129,14 @@ static struct kvm_cpuid_entry2 *cpuid_find(const struct mkvm_vcpu *vcpu, u32 fun
 	return entries_find(cpuid->entries, cpuid->nr, function, index);
 }
 
+/* Family, model and stepping, which RESET and INIT leave in EDX; family 6 where nothing tells. */
+u32 x86_cpuid_signature(const struct mkvm_vcpu *vcpu)
+{
+	const struct kvm_cpuid_entry2 *entry = cpuid_find(vcpu, 1, 0);
+
+	return entry ? entry->eax : 0x600;
+}
+
 static bool is_amd(const struct kvm_cpuid_entry2 *leaf0)
 {
 	static const char *const vendors[] = { "AuthenticAMD", "HygonGenuine", "AMDisbetter!" };

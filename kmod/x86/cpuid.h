@@ -89,6 +89,7 @@ long x86_cpuid_emulated(struct kvm_cpuid2 *cpuid, struct kvm_cpuid_entry2 __user
 /* cpuid.c: a vCPU's own */
 bool x86_has(const struct mkvm_vcpu *vcpu, enum x86_feature feature);
 bool x86_has_pv(const struct mkvm_vcpu *vcpu, unsigned int feature); /* KVM_FEATURE_* */
+u32 x86_cpuid_signature(const struct mkvm_vcpu *vcpu);
 u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu);		     /* bits that must be 0 */
 u64 x86_efer_reserved(const struct mkvm_vcpu *vcpu);		     /* likewise */
 u64 x86_efer_offered(void);			    /* bits that can be 1 on this host */

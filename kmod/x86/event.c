@@ -197,7 +197,7 @@ bool x86_interrupt_allowed(struct mkvm_vcpu *vcpu)
 	return (vcpu->x86.rflags & X86_EFLAGS_IF) && !vcpu->x86.shadow;
 }
 
-static bool event_nmi_allowed(struct mkvm_vcpu *vcpu)
+bool x86_nmi_allowed(struct mkvm_vcpu *vcpu)
 {
 	x86_fetch(vcpu, X86_ST_SHADOW);
 	return !vcpu->x86.nmi_masked && !vcpu->x86.shadow;
@@ -293,7 +293,7 @@ static void event_choose_new(struct mkvm_vcpu *vcpu)
 {
 	struct x86_vcpu *x86 = &vcpu->x86;
 
-	if (x86->nmi_pending && !x86->event.pending && event_nmi_allowed(vcpu)) {
+	if (x86->nmi_pending && !x86->event.pending && x86_nmi_allowed(vcpu)) {
 		x86->nmi_pending--;
 		event_choose_nmi(x86);
 	}
@@ -306,6 +306,26 @@ static void event_choose_new(struct mkvm_vcpu *vcpu)
 	if (!x86->event.pending && x86_interrupt_allowed(vcpu))
 		event_choose_interrupt(x86);
 	else
+		x86->windows |= X86_WINDOW_INTR;
+}
+
+/* What the interrupt controllers in the kernel have for it, or the window for that. */
+static void event_choose_irqchip(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	int vector;
+
+	if (!irqchip_has_interrupt(vcpu))
+		return;
+	if (x86->interrupt.state == X86_QUEUED_NONE && !x86->event.pending &&
+	    x86_interrupt_allowed(vcpu)) {
+		vector = irqchip_take_interrupt(vcpu);
+		if (vector >= 0) {
+			x86_raise_interrupt(vcpu, vector);
+			event_choose_interrupt(x86);
+		}
+	}
+	if (irqchip_has_interrupt(vcpu))
 		x86->windows |= X86_WINDOW_INTR;
 }
 
@@ -324,9 +344,11 @@ void x86_event_choose(struct mkvm_vcpu *vcpu)
 		event_choose_interrupt(x86);
 	if (x86->event.pending)
 		event_put_off(x86);
-	if (!(x86->debug.control & KVM_GUESTDBG_BLOCKIRQ))
+	if (!(x86->debug.control & KVM_GUESTDBG_BLOCKIRQ)) {
 		event_choose_new(vcpu);
-	if (READ_ONCE(vcpu->run->request_interrupt_window))
+		event_choose_irqchip(vcpu);
+	}
+	if (x86_run_wants_window(vcpu))
 		x86->windows |= X86_WINDOW_INTR;
 }
 

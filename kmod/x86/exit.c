@@ -28,9 +28,14 @@ static int exit_done(struct mkvm_vcpu *vcpu, int error, unsigned int len)
 	return 1;
 }
 
+/* With its local APIC in the kernel the vCPU waits there. */
 int x86_exit_hlt(struct mkvm_vcpu *vcpu, unsigned int len)
 {
 	x86_skip(vcpu, len);
+	if (vcpu->lapic) {
+		vcpu->x86.mp_state = KVM_MP_STATE_HALTED;
+		return 1;
+	}
 	vcpu->run->exit_reason = KVM_EXIT_HLT;
 	return 0;
 }
@@ -72,7 +77,7 @@ static int exit_cr8(struct mkvm_vcpu *vcpu, u64 value, unsigned int len)
 	u64 before = vcpu->x86.cr8;
 	int r = exit_done(vcpu, x86_set_cr8(vcpu, value), len);
 
-	if (vcpu->x86.cr8 >= before)
+	if (vcpu->x86.cr8 >= before || vcpu->lapic)
 		return r;
 	vcpu->run->exit_reason = KVM_EXIT_SET_TPR;
 	return 0;

@@ -22,18 +22,24 @@ static int pio_skip(struct mkvm_vcpu *vcpu)
 	return 1;
 }
 
-static int pio_complete_in(struct mkvm_vcpu *vcpu)
+/* A 32-bit result clears the upper half, a smaller one keeps the rest. */
+static void pio_result(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, u32 value)
 {
 	u64 *rax = &vcpu->x86.gpr[X86_RAX];
+
+	if (size == 4)
+		*rax = value;
+	else
+		*rax = (*rax & ~GENMASK_ULL(8 * size - 1, 0)) | value;
+	trace_mkvm_pio(vcpu->id, true, port, size, value);
+}
+
+static int pio_complete_in(struct mkvm_vcpu *vcpu)
+{
 	u32 value = 0;
 
 	memcpy(&value, pio_data(vcpu), vcpu->pio.size);
-	/* A 32-bit result clears the upper half, a smaller one keeps the rest. */
-	if (vcpu->pio.size == 4)
-		*rax = value;
-	else
-		*rax = (*rax & ~GENMASK_ULL(8 * vcpu->pio.size - 1, 0)) | value;
-	trace_mkvm_pio(vcpu->id, true, vcpu->pio.port, vcpu->pio.size, value);
+	pio_result(vcpu, vcpu->pio.port, vcpu->pio.size, value);
 	return pio_skip(vcpu);
 }
 
@@ -42,7 +48,13 @@ int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, un
 	struct kvm_run *run = vcpu->run;
 	u32 value = vcpu->x86.gpr[X86_RAX] & GENMASK(8 * size - 1, 0);
 
-	if (!in && mkvm_coalesced_store(vcpu->vm, true, port, size, &value)) {
+	if (in && irqchip_port_read(vcpu, port, &value, size)) {
+		pio_result(vcpu, port, size, value);
+		x86_skip(vcpu, len);
+		return 1;
+	}
+	if (!in && (irqchip_port_write(vcpu, port, &value, size) ||
+		    mkvm_coalesced_store(vcpu->vm, true, port, size, &value))) {
 		trace_mkvm_pio(vcpu->id, false, port, size, value);
 		x86_skip(vcpu, len);
 		return 1;

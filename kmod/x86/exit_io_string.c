@@ -236,7 +236,8 @@ int x86_exit_io_string(struct mkvm_vcpu *vcpu)
 	if (emu->insn.row->op != INSN_OP_INS && emu->insn.row->op != INSN_OP_OUTS)
 		return 1;
 	batch = find_batch(emu);
-	if (batch.count >= 2) {
+	/* A device in the kernel takes one at a time. */
+	if (batch.count >= 2 && !irqchip_has_port(vcpu->vm, emu->gpr[X86_RDX])) {
 		if (emu->insn.row->op == INSN_OP_INS) {
 			if (guest_can_write(vcpu, batch.gpa))
 				return batch_in(vcpu, &batch);

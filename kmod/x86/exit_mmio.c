@@ -76,6 +76,27 @@ static int mmio_exit(struct mkvm_vcpu *vcpu, bool write)
 	return 0;
 }
 
+/* Is the access one to a device in the kernel, or a store that the ring has room for? */
+static bool io_in_kernel(struct mkvm_vcpu *vcpu, enum emu_status status)
+{
+	struct emu *emu = &vcpu->x86.emu;
+
+	switch (status) {
+	case EMU_READ:
+		return irqchip_mmio_read(vcpu, emu->io.gpa, emu->io.data, emu->io.len);
+	case EMU_WRITE:
+		return irqchip_mmio_write(vcpu, emu->io.gpa, emu->io.data, emu->io.len) ||
+		       mkvm_coalesced_store(vcpu->vm, false, emu->io.gpa, emu->io.len,
+					    emu->io.data);
+	case EMU_IN:
+		return irqchip_port_read(vcpu, emu->io.gpa, emu->io.data, emu->io.len);
+	case EMU_OUT:
+		return irqchip_port_write(vcpu, emu->io.gpa, emu->io.data, emu->io.len);
+	default:
+		return false;
+	}
+}
+
 /*
  * What an instruction's state means for KVM_RUN.  The caller holds a read side of the slots.
  * >0: into the guest; 0: to user space; <0: errno.
@@ -84,10 +105,9 @@ int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status)
 {
 	struct emu *emu = &vcpu->x86.emu;
 
-	/* As many as the ring has room for. */
-	while (status == EMU_WRITE &&
-	       mkvm_coalesced_store(vcpu->vm, false, emu->io.gpa, emu->io.len, emu->io.data)) {
-		trace_io(vcpu, true);
+	while (io_in_kernel(vcpu, status)) {
+		if (status == EMU_READ || status == EMU_WRITE)
+			trace_io(vcpu, status == EMU_WRITE);
 		status = emu_resume(emu);
 	}
 	switch (status) {

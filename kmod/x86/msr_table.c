@@ -11,6 +11,7 @@
 #include <asm/mtrr.h>
 #include <asm/msr-index.h>
 #include <uapi/asm/kvm_para.h>
+#include "irqchip/lapic.h"
 #include "x86/msr.h"
 
 static enum msr_result efer_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
@@ -221,15 +222,29 @@ static enum msr_result flush_cmd_write(struct mkvm_vcpu *vcpu, u32 index, enum m
 	return MSR_OK;
 }
 
-/* Without an interrupt controller in the kernel there are no x2APIC registers. */
+/* Without an interrupt controller in the kernel there are no x2APIC registers, and no deadline. */
 static enum msr_result x2apic_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value)
 {
-	return MSR_INVALID;
+	return lapic_msr_read(vcpu, index, value) ? MSR_INVALID : MSR_OK;
 }
 
 static enum msr_result x2apic_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value)
 {
-	return MSR_INVALID;
+	return lapic_msr_write(vcpu, index, value) ? MSR_INVALID : MSR_OK;
+}
+
+static enum msr_result deadline_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+				     u64 *value)
+{
+	*value = lapic_deadline(vcpu);
+	return MSR_OK;
+}
+
+static enum msr_result deadline_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+				      u64 value)
+{
+	lapic_set_deadline(vcpu, value);
+	return MSR_OK;
 }
 
 #define FIELD(name) .offset = offsetof(struct x86_vcpu, name)
@@ -285,8 +300,8 @@ const struct msr_row msr_rows[] = {
 	  .write = x2apic_write },
 	{ ONE(MSR_IA32_TSC_ADJUST), .rights = MSR_RW, .flags = MSR_LISTED, FIELD(msrs.tsc_adjust),
 	  .write = tsc_adjust_write },
-	/* The timer is the interrupt controller's. */
-	{ ONE(MSR_IA32_TSC_DEADLINE), .rights = MSR_RW, .flags = MSR_LISTED, .rule = MSR_IGNORED },
+	{ ONE(MSR_IA32_TSC_DEADLINE), .rights = MSR_RW, .flags = MSR_LISTED, .read = deadline_read,
+	  .write = deadline_write },
 
 	/* Features */
 	{ ONE(MSR_IA32_ARCH_CAPABILITIES), .rights = MSR_R | MSR_HOST_W,

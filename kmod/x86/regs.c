@@ -14,6 +14,7 @@
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
 #include "guest_mem.h"
+#include "irqchip/lapic.h"
 #include "x86/x86.h"
 
 #define CR0_ALWAYS X86_CR0_ET
@@ -58,27 +59,52 @@ static void reset_segments(struct x86_vcpu *x86)
 	x86->idt = (struct kvm_dtable){ .limit = 0xffff };
 }
 
-/* The state after RESET.  The vCPU is loaded; nothing of its old state is kept. */
-void x86_reset(struct mkvm_vcpu *vcpu)
+/* What RESET and INIT have in common.  All groups are there. */
+static void reset_common(struct mkvm_vcpu *vcpu)
 {
 	struct x86_vcpu *x86 = &vcpu->x86;
 
 	memset(x86->gpr, 0, sizeof(x86->gpr));
-	x86->gpr[X86_RDX] = 0x600; /* family 6: what a processor without CPUID table says */
+	x86->gpr[X86_RDX] = x86_cpuid_signature(vcpu);
 	x86->rip = 0xfff0;
 	x86->rflags = X86_EFLAGS_FIXED;
-	x86->cr0 = X86_CR0_CD | X86_CR0_NW | X86_CR0_ET;
 	x86->cr2 = 0;
 	x86->cr3 = 0;
 	x86->cr4 = 0;
 	x86->cr8 = 0;
 	x86->efer = 0;
-	x86->xcr0 = XFEATURE_MASK_FP;
 	memset(x86->pdptr, 0, sizeof(x86->pdptr));
 	reset_segments(x86);
 	memset(x86->dr, 0, sizeof(x86->dr));
 	x86->dr6 = DR6_FIXED_1;
 	x86->dr7 = DR7_ALWAYS_1;
+	x86->shadow = 0;
+	x86->nmi_masked = false;
+	x86_event_reset(vcpu);
+	atomic_set(&vcpu->nmis, 0);
+	lapic_reset(vcpu);
+	x86->avail = X86_ST_ALL;
+	x86->dirty = X86_ST_ALL;
+	mkvm_vendor->vcpu_reset(vcpu);
+}
+
+/* INIT: caching stays as it is, and so do extended states, MSRs, and the APIC base.  Loaded. */
+void x86_reset_by_init(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86_fetch(vcpu, X86_ST_ALL);
+	x86->cr0 = X86_CR0_ET | (x86->cr0 & (X86_CR0_CD | X86_CR0_NW));
+	reset_common(vcpu);
+}
+
+/* The state after RESET.  The vCPU is loaded; nothing of its old state is kept. */
+void x86_reset(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+
+	x86->cr0 = X86_CR0_CD | X86_CR0_NW | X86_CR0_ET;
+	x86->xcr0 = XFEATURE_MASK_FP;
 	x86->star = 0;
 	x86->lstar = 0;
 	x86->cstar = 0;
@@ -93,12 +119,8 @@ void x86_reset(struct mkvm_vcpu *vcpu)
 	if (vcpu->id == vcpu->vm->boot_cpu_id)
 		x86->apic_base |= MSR_IA32_APICBASE_BSP;
 	x86_msr_reset(vcpu);
-	x86->shadow = 0;
-	x86->nmi_masked = false;
-	x86_event_reset(vcpu);
-	x86->avail = X86_ST_ALL;
-	x86->dirty = X86_ST_ALL;
-	mkvm_vendor->vcpu_reset(vcpu);
+	reset_common(vcpu);
+	x86_mp_reset(vcpu);
 }
 
 bool x86_is_64bit(struct mkvm_vcpu *vcpu)
@@ -249,6 +271,8 @@ int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8)
 {
 	if (cr8 & ~0xfull)
 		return -EINVAL;
+	if (vcpu->lapic)
+		lapic_set_tpr(vcpu, cr8 << 4);
 	vcpu->x86.cr8 = cr8;
 	return 0;
 }
@@ -290,7 +314,7 @@ int x86_set_apic_base(struct mkvm_vcpu *vcpu, u64 base, bool by_host)
 {
 	u64 reserved = x86_gpa_reserved(vcpu) | GENMASK(7, 0) | BIT(9);
 	u64 mode = MSR_IA32_APICBASE_ENABLE | X2APIC_ENABLE;
-	u64 old = vcpu->x86.apic_base & mode;
+	u64 before = vcpu->x86.apic_base, old = before & mode;
 
 	if (!x86_has(vcpu, FEAT_X2APIC))
 		reserved |= X2APIC_ENABLE;
@@ -301,7 +325,8 @@ int x86_set_apic_base(struct mkvm_vcpu *vcpu, u64 base, bool by_host)
 		return -EINVAL;
 	if (!by_host && !old && mode & X2APIC_ENABLE)
 		return -EINVAL;
-	vcpu->x86.apic_base = base;
+	WRITE_ONCE(vcpu->x86.apic_base, base);
+	lapic_base_changed(vcpu, before);
 	return 0;
 }
 
@@ -414,6 +439,8 @@ static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	x86->cr3 = sregs->cr3;
 	x86->cr4 = sregs->cr4;
 	x86->cr8 = sregs->cr8;
+	if (vcpu->lapic)
+		lapic_set_tpr(vcpu, sregs->cr8 << 4);
 	x86->efer = sregs->efer;
 }
 
@@ -505,16 +532,4 @@ int x86_put_sregs2(struct mkvm_vcpu *vcpu, const struct kvm_sregs2 *sregs2)
 	x86_dirty(vcpu, X86_ST_PDPTRS);
 	memcpy(vcpu->x86.pdptr, sregs2->pdptrs, sizeof(vcpu->x86.pdptr));
 	return 0;
-}
-
-/* KVM_GET_MP_STATE: without an interrupt controller in the kernel a vCPU can always run. */
-int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state)
-{
-	state->mp_state = KVM_MP_STATE_RUNNABLE;
-	return 0;
-}
-
-int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state)
-{
-	return state->mp_state == KVM_MP_STATE_RUNNABLE ? 0 : -EINVAL;
 }

@@ -7,6 +7,7 @@
  */
 #include <linux/kvm.h>
 #include <asm/processor-flags.h>
+#include "irqchip/lapic.h"
 #include "x86/x86.h"
 
 /* Registers that user space has changed in the page. */
@@ -63,18 +64,29 @@ int x86_run_begin(struct mkvm_vcpu *vcpu)
 		r = run_take(vcpu, dirty, KVM_SYNC_X86_EVENTS, run_take_events);
 	if (r)
 		return r;
-	return x86_set_cr8(vcpu, READ_ONCE(run->cr8));
+	/* With a local APIC in the kernel that has the task priority. */
+	return vcpu->lapic ? 0 : x86_set_cr8(vcpu, READ_ONCE(run->cr8));
 }
 
 static bool run_ready_for_interrupt(struct mkvm_vcpu *vcpu)
 {
+	/* An interrupt of user space's 8259 pair comes by LINT0. */
+	if (vcpu->lapic && (!lapic_takes_pic(vcpu) || vcpu->lapic->external >= 0))
+		return false;
 	return x86_event_idle(vcpu) && x86_interrupt_allowed(vcpu);
+}
+
+/* Does user space wait for the moment when it can inject an interrupt?  It has to have some. */
+bool x86_run_wants_window(const struct mkvm_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->run->request_interrupt_window) &&
+	       irqchip_mode(&vcpu->vm->irqchip) != IRQCHIP_KERNEL;
 }
 
 /* User space waits for this moment: KVM_EXIT_IRQ_WINDOW_OPEN is due. */
 bool x86_run_window_open(struct mkvm_vcpu *vcpu)
 {
-	if (!READ_ONCE(vcpu->run->request_interrupt_window) || !run_ready_for_interrupt(vcpu))
+	if (!x86_run_wants_window(vcpu) || !run_ready_for_interrupt(vcpu))
 		return false;
 	vcpu->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
 	return true;
@@ -92,7 +104,8 @@ void x86_run_end(struct mkvm_vcpu *vcpu)
 		x86_get_sregs(vcpu, &run->s.regs.sregs);
 	if (valid & KVM_SYNC_X86_EVENTS)
 		x86_get_vcpu_events(vcpu, &run->s.regs.events);
-	run->ready_for_interrupt_injection = run_ready_for_interrupt(vcpu);
+	run->ready_for_interrupt_injection =
+		irqchip_mode(&vcpu->vm->irqchip) == IRQCHIP_KERNEL || run_ready_for_interrupt(vcpu);
 	x86_fetch(vcpu, X86_ST_RFLAGS);
 	run->if_flag = !!(vcpu->x86.rflags & X86_EFLAGS_IF);
 	run->cr8 = vcpu->x86.cr8;

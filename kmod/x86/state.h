@@ -183,6 +183,7 @@ struct x86_debug {
  * @event: what the next entry delivers; chosen right before it by x86_event_choose()
  * @windows: exits that it asks for, by X86_WINDOW_*
  * @shutdown: a fault while a double fault was delivered: the processor has shut down
+ * @mp_state: KVM_MP_STATE_*: RUNNABLE, unless the local APIC is in the kernel
  * @debug: what user space has asked for by KVM_SET_GUEST_DEBUG
  * @tsc_khz: frequency of the time-stamp counter, as user space has set it
  * @tsc_lost: what suspends had taken from the host's TSC when @tsc_offset was made
@@ -226,6 +227,7 @@ struct x86_vcpu {
 	struct x86_event event;
 	u32 windows;
 	bool shutdown;
+	u32 mp_state;
 	struct x86_debug debug;
 	u32 tsc_khz;
 	u64 tsc_lost;

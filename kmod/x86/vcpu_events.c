@@ -8,6 +8,7 @@
  */
 #include <linux/string.h>
 #include <asm/trapnr.h>
+#include "irqchip/lapic.h"
 #include "x86/x86.h"
 
 #define EVENTS_FLAGS                                                                          \
@@ -42,6 +43,8 @@ int x86_get_vcpu_events(struct mkvm_vcpu *vcpu, struct kvm_vcpu_events *events)
 	struct x86_vcpu *x86 = &vcpu->x86;
 
 	x86_fetch(vcpu, X86_ST_SHADOW);
+	if (atomic_read(&vcpu->nmis))
+		x86_raise_nmi(vcpu, atomic_xchg(&vcpu->nmis, 0));
 	if (!vcpu->vm->exception_payload && x86->exception.state == X86_QUEUED_PENDING)
 		x86_event_payload(vcpu);
 	memset(events, 0, sizeof(*events));
@@ -141,6 +144,8 @@ int x86_set_vcpu_events(struct mkvm_vcpu *vcpu, const struct kvm_vcpu_events *ev
 		x86->nmi_pending = 0;
 		x86_raise_nmi(vcpu, events->nmi.pending);
 	}
+	if (events->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR && vcpu->lapic)
+		WRITE_ONCE(vcpu->lapic->sipi_vector, events->sipi_vector);
 	if (events->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)
 		x86->shutdown = events->triple_fault.pending;
 	return 0;

@@ -15,6 +15,7 @@
 void x86_fetch(struct mkvm_vcpu *vcpu, u32 groups); /* make the groups valid in vcpu->x86 */
 void x86_dirty(struct mkvm_vcpu *vcpu, u32 groups); /* fetch them; to be stored before entry */
 void x86_reset(struct mkvm_vcpu *vcpu);
+void x86_reset_by_init(struct mkvm_vcpu *vcpu);		       /* INIT */
 int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0) __must_check; /* 0 or -EINVAL: #GP(0) */
 int x86_set_cr3(struct mkvm_vcpu *vcpu, u64 cr3) __must_check;
 int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4) __must_check;
@@ -28,8 +29,6 @@ void x86_get_sregs(struct mkvm_vcpu *vcpu, struct kvm_sregs *sregs);
 int x86_put_sregs(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs) __must_check;
 int x86_get_sregs2(struct mkvm_vcpu *vcpu, struct kvm_sregs2 *sregs2);
 int x86_put_sregs2(struct mkvm_vcpu *vcpu, const struct kvm_sregs2 *sregs2) __must_check;
-int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state);
-int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state) __must_check;
 bool x86_is_64bit(struct mkvm_vcpu *vcpu); /* CS.L in long mode */
 
 /* An instruction is done and the next is at @rip: shadow dropped, single step. */
@@ -46,11 +45,18 @@ void x86_raise_pf(struct mkvm_vcpu *vcpu, u64 addr, u32 error);
 void x86_raise_interrupt(struct mkvm_vcpu *vcpu, u8 vector);
 void x86_raise_nmi(struct mkvm_vcpu *vcpu, unsigned int nr);
 bool x86_interrupt_allowed(struct mkvm_vcpu *vcpu);
+bool x86_nmi_allowed(struct mkvm_vcpu *vcpu);
 bool x86_event_idle(const struct mkvm_vcpu *vcpu);
 void x86_event_reset(struct mkvm_vcpu *vcpu);
 void x86_event_payload(struct mkvm_vcpu *vcpu); /* of the exception that waits: deliver it now */
 void x86_event_choose(struct mkvm_vcpu *vcpu);	/* right before an entry, interrupts off */
 void x86_event_exited(struct mkvm_vcpu *vcpu);
+
+/* mp_state.c: does the vCPU run, or what does it wait for? */
+int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state);
+int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state) __must_check;
+void x86_mp_reset(struct mkvm_vcpu *vcpu);
+int x86_mp_wait(struct mkvm_vcpu *vcpu) __must_check;
 
 /* vcpu_events.c */
 int x86_get_vcpu_events(struct mkvm_vcpu *vcpu, struct kvm_vcpu_events *events);
@@ -86,6 +92,7 @@ int x86_translate(struct mkvm_vcpu *vcpu, struct kvm_translation *translation);
 int x86_run_begin(struct mkvm_vcpu *vcpu) __must_check;
 void x86_run_end(struct mkvm_vcpu *vcpu);
 bool x86_run_window_open(struct mkvm_vcpu *vcpu);
+bool x86_run_wants_window(const struct mkvm_vcpu *vcpu);
 
 /* insn_vcpu.c: instructions at the guest's RIP; the caller holds a read side of the slots */
 void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn);

@@ -354,6 +354,84 @@ static void make_mp_state(struct rng *rng, const struct fuzz_world *world, void 
 	((struct kvm_mp_state *)buffer)->mp_state = rng_chance(rng, 80) ? 0 : rng_below(rng, 12);
 }
 
+static uint32_t some_gsi(struct rng *rng)
+{
+	return rng_chance(rng, 90) ? rng_below(rng, 26) : rng_below(rng, 5000);
+}
+
+static void make_irq_line(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_irq_level *line = buffer;
+
+	(void)world;
+	line->irq = some_gsi(rng);
+	line->level = rng_below(rng, 2);
+}
+
+/* To a vCPU that there may be, in a mode that may be none. */
+static void make_msi(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_msi *msi = buffer;
+
+	(void)world;
+	msi->address_lo = 0xfee00000 | rng_below(rng, 5) << 12 | rng_below(rng, 4) << 2;
+	msi->data = rng_below(rng, 256) | (rng_chance(rng, 80) ? 0 : rng_below(rng, 8) << 8) |
+		    rng_below(rng, 2) << 15;
+}
+
+static void make_routing(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_irq_routing *routing = buffer;
+	struct kvm_msi msi = {};
+	unsigned int i;
+
+	routing->nr = rng_below(rng, 17);
+	for (i = 0; i < routing->nr; i++) {
+		struct kvm_irq_routing_entry *entry = &routing->entries[i];
+
+		entry->gsi = i + rng_below(rng, 2) * 8;
+		entry->type = KVM_IRQ_ROUTING_IRQCHIP + rng_below(rng, 2);
+		if (entry->type == KVM_IRQ_ROUTING_IRQCHIP) {
+			entry->u.irqchip.irqchip = rng_below(rng, 3);
+			entry->u.irqchip.pin = rng_below(rng, 8);
+			continue;
+		}
+		make_msi(rng, world, &msi);
+		entry->u.msi.address_lo = msi.address_lo;
+		entry->u.msi.data = msi.data;
+	}
+}
+
+static void make_irqchip(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_irqchip *chip = buffer;
+
+	(void)world;
+	rng_fill(rng, &chip->chip, sizeof(chip->chip));
+	chip->chip_id = rng_below(rng, 3);
+}
+
+static void make_irqfd(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_irqfd *irqfd = buffer;
+
+	irqfd->fd = world->events[rng_below(rng, FUZZ_EVENTS)];
+	irqfd->gsi = some_gsi(rng);
+	irqfd->flags = rng_below(rng, 4);
+	irqfd->resamplefd = world->events[rng_below(rng, FUZZ_EVENTS)];
+}
+
+static void make_ioeventfd(struct rng *rng, const struct fuzz_world *world, void *buffer)
+{
+	struct kvm_ioeventfd *args = buffer;
+
+	args->fd = world->events[rng_below(rng, FUZZ_EVENTS)];
+	args->addr = rng_chance(rng, 50) ? rng_below(rng, 256) : 0x40000000;
+	args->len = 1 << rng_below(rng, 4);
+	args->flags = rng_below(rng, 8);
+	args->datamatch = rng_below(rng, 4);
+}
+
 static const struct {
 	unsigned long cmd;
 	void (*make)(struct rng *rng, const struct fuzz_world *world, void *buffer);
@@ -385,6 +463,14 @@ static const struct {
 	{ KVM_SET_REGS, make_regs },
 	{ KVM_SET_SREGS, make_sregs },
 	{ KVM_SET_MP_STATE, make_mp_state },
+	{ KVM_IRQ_LINE, make_irq_line },
+	{ KVM_IRQ_LINE_STATUS, make_irq_line },
+	{ KVM_SIGNAL_MSI, make_msi },
+	{ KVM_SET_GSI_ROUTING, make_routing },
+	{ KVM_GET_IRQCHIP, make_irqchip },
+	{ KVM_SET_IRQCHIP, make_irqchip },
+	{ KVM_IRQFD, make_irqfd },
+	{ KVM_IOEVENTFD, make_ioeventfd },
 	{ MKVM_GET_COUNTS, make_counts },
 };
 

@@ -17,16 +17,18 @@
 #define FUZZ_CODE     0x20000UL	 /* the guests' code in it */
 #define FUZZ_CODE_END 0x28000UL
 #define FUZZ_MSRS     64
+#define FUZZ_EVENTS   4
 
 /* What generators need to know; the same for all threads, and not changed while they run. */
 struct fuzz_world {
 	char *mem;     /* FUZZ_MEM_SIZE bytes: the guests' */
 	char *scratch; /* IOCTL_MAX_SIZE bytes for what the kernel writes where an argument says */
-	char *forbidden;     /* a page before which is memory and in which is none */
-	char *readonly;	     /* a page */
-	int kick;	     /* the signal that gets a thread out of KVM_RUN: never blocked */
-	bool no_breakpoints; /* the host cannot bear breakpoints of a guest */
-	bool interrupts_on;  /* nor a guest that loops with interrupts off */
+	char *forbidden;	 /* a page before which is memory and in which is none */
+	char *readonly;		 /* a page */
+	int events[FUZZ_EVENTS]; /* eventfds, which nobody reads */
+	int kick;		 /* the signal that gets a thread out of KVM_RUN: never blocked */
+	bool no_breakpoints;	 /* the host cannot bear breakpoints of a guest */
+	bool interrupts_on;	 /* nor a guest that loops with interrupts off */
 	uint32_t msrs[FUZZ_MSRS];
 	unsigned int nr_msrs;
 	unsigned int cpuid_nent;

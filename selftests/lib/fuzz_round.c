@@ -192,6 +192,8 @@ static void new_vm(struct rng *rng)
 		.memory_size = FUZZ_MEM_SIZE / 4,
 		.userspace_addr = (uintptr_t)setup->world.mem,
 	};
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	int fd;
 
 	hold_kicks(true);
@@ -200,6 +202,13 @@ static void new_vm(struct rng *rng)
 	if (fd < 0)
 		return;
 	ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region);
+	/* What has to come before vCPUs. */
+	if (rng_chance(rng, 50)) {
+		ioctl(fd, KVM_CREATE_IRQCHIP, 0UL);
+		ioctl(fd, KVM_CREATE_PIT2, &config);
+	} else if (rng_chance(rng, 50)) {
+		ioctl(fd, KVM_ENABLE_CAP, &split);
+	}
 	put_fd(&vm_fds[rng_below(rng, NR_VM)], fd);
 }
 

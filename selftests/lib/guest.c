@@ -41,11 +41,12 @@ unsigned long device_vm_type(void)
 	return MKVM_VM_SHADOW;
 }
 
-/* 4 KiB pages behind all memory, so that what a test counts does not depend on luck. */
-void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus)
+/*
+ * No CPUs yet.  4 KiB pages behind all memory, so that what a test counts does not depend on luck.
+ */
+void guest_create_vm(struct guest *guest)
 {
 	memset(guest, 0, sizeof(*guest));
-	REQUIRE(nr_cpus <= GUEST_MAX_CPUS, "too many CPUs");
 	device_open(&guest->dev);
 	REQUIRE_OK(vm_create(&guest->vm, &guest->dev, device_vm_type()));
 	REQUIRE_OK(mem_create(&guest->mem, 0, GUEST_MEM_SIZE));
@@ -54,12 +55,27 @@ void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus)
 	/* A fault a page. */
 	if (kvm_dev_is_mkvm(&guest->dev))
 		REQUIRE_OK(vm_enable_cap(&guest->vm, MKVM_CAP_FAULT_AROUND, 1));
-	for (; guest->nr_cpus < nr_cpus; guest->nr_cpus++) {
+	REQUIRE_OK(mode_build_gdt(&guest->mem, GUEST_GDT, GUEST_TSS));
+}
+
+/* Their ids go on from those that are there. */
+void guest_add_cpus(struct guest *guest, unsigned int nr_cpus)
+{
+	unsigned int end = guest->nr_cpus + nr_cpus;
+
+	REQUIRE(end <= GUEST_MAX_VCPUS, "too many CPUs");
+	for (; guest->nr_cpus < end; guest->nr_cpus++) {
 		struct vcpu *vcpu = &guest->vcpu[guest->nr_cpus];
 
 		REQUIRE_OK(vcpu_create(vcpu, &guest->dev, &guest->vm, guest->nr_cpus));
 	}
-	REQUIRE_OK(mode_build_gdt(&guest->mem, GUEST_GDT, GUEST_TSS));
+}
+
+void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus)
+{
+	REQUIRE(nr_cpus <= GUEST_MAX_CPUS, "too many CPUs");
+	guest_create_vm(guest);
+	guest_add_cpus(guest, nr_cpus);
 }
 
 void guest_create(struct guest *guest, unsigned int nr_cpus)

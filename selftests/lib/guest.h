@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A small virtual machine for a test: memory, up to four CPUs, code that is copied in and run in a
+ * A small virtual machine for a test: memory, CPUs, code that is copied in and run in a
  * given mode.  Whatever is not the test's own subject ends the test if it fails.
  */
 #ifndef SELFTESTS_GUEST_H
@@ -18,7 +18,7 @@ struct guest {
 	struct kvm_dev dev;
 	struct vm vm;
 	struct mem mem;
-	struct vcpu vcpu[GUEST_MAX_CPUS];
+	struct vcpu vcpu[GUEST_MAX_VCPUS];
 	unsigned int nr_cpus;
 };
 
@@ -68,6 +68,9 @@ unsigned long device_vm_type(void);
 
 void guest_create(struct guest *guest, unsigned int nr_cpus);
 void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus);
+/* The same in two steps, for what has to come before the CPUs. */
+void guest_create_vm(struct guest *guest);
+void guest_add_cpus(struct guest *guest, unsigned int nr_cpus);
 /* guest_destroy() does this too. */
 unsigned int guest_audit(void);
 void guest_destroy(struct guest *guest);

@@ -17,7 +17,8 @@
 #define GUEST_SHARED	 0xe000	 /* words that guest and test talk by */
 #define GUEST_STACKS	 0x10000 /* end of the first CPU's stack; the others' are below */
 #define GUEST_STACK_SIZE 0x400
-#define GUEST_MAX_CPUS	 4
+#define GUEST_MAX_CPUS	 4 /* that guest_start() has a stack for */
+#define GUEST_MAX_VCPUS	 64
 #define GUEST_DATA	 0x10000 /* not touched before a test does it */
 
 #define GUEST_MEM_SIZE 0x1000000

@@ -11,6 +11,7 @@
 #include <linux/mkvm.h>
 #include <linux/mkvm_kvm.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 
 #define PAGE	     0x1000UL
@@ -218,6 +219,84 @@ static unsigned long make_boot_cpu(struct attempt *f)
 	return NEW_VCPU_ID;
 }
 
+/* Interrupt controllers come before vCPUs; here is one vCPU, whose descriptor stays open. */
+static int use_irqchip(struct attempt *f)
+{
+	struct kvm_pit_config config = {};
+	int vcpu;
+
+	use_new_vm(f);
+	REQUIRE(ioctl(f->fd, KVM_CREATE_IRQCHIP, 0UL) == 0, "%s", strerror(errno));
+	REQUIRE(ioctl(f->fd, KVM_CREATE_PIT2, &config) == 0, "%s", strerror(errno));
+	vcpu = ioctl(f->fd, KVM_CREATE_VCPU, 0UL);
+	REQUIRE(vcpu >= 0, "%s", strerror(errno));
+	return vcpu;
+}
+
+static unsigned long make_create_irqchip(struct attempt *f)
+{
+	use_new_vm(f);
+	return 0;
+}
+
+static unsigned long make_create_pit(struct attempt *f)
+{
+	use_new_vm(f);
+	REQUIRE(ioctl(f->fd, KVM_CREATE_IRQCHIP, 0UL) == 0, "%s", strerror(errno));
+	return (uintptr_t)f->argument;
+}
+
+/* Zeroes: the master of the 8259 pair, line 0, all of the 8254. */
+static unsigned long make_with_irqchip(struct attempt *f)
+{
+	use_irqchip(f);
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_routing(struct attempt *f)
+{
+	struct kvm_irq_routing *routing = (struct kvm_irq_routing *)f->argument;
+
+	use_irqchip(f);
+	routing->nr = 1;
+	routing->entries[0].type = KVM_IRQ_ROUTING_MSI;
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_msi(struct attempt *f)
+{
+	use_irqchip(f);
+	*(struct kvm_msi *)f->argument = (struct kvm_msi){ .address_lo = 0xfee00000, .data = 0x40 };
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_irqfd(struct attempt *f)
+{
+	use_irqchip(f);
+	*(struct kvm_irqfd *)f->argument = (struct kvm_irqfd){ .fd = eventfd(0, 0), .gsi = 5 };
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_ioeventfd(struct attempt *f)
+{
+	*(struct kvm_ioeventfd *)f->argument =
+		(struct kvm_ioeventfd){ .fd = eventfd(0, 0), .addr = SLOT_GPA, .len = 4 };
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_get_lapic(struct attempt *f)
+{
+	f->fd = use_irqchip(f);
+	return (uintptr_t)f->argument;
+}
+
+static unsigned long make_set_lapic(struct attempt *f)
+{
+	f->fd = use_irqchip(f);
+	REQUIRE(ioctl(f->fd, KVM_GET_LAPIC, f->argument) == 0, "%s", strerror(errno));
+	return (uintptr_t)f->argument;
+}
+
 static unsigned long make_counts(struct attempt *f)
 {
 	struct mkvm_counts *counts = (struct mkvm_counts *)f->argument;
@@ -295,6 +374,24 @@ const struct recipe recipes[] = {
 	{ KVM_UNREGISTER_COALESCED_MMIO, FD_VM, "", false, make_zone, NULL },
 	{ KVM_X86_SET_MSR_FILTER, FD_VM, "", ALLOCATES, make_msr_filter, NULL },
 	{ KVM_GET_STATS_FD, FD_VM, "", ALLOCATES, NULL, NULL },
+	{ KVM_CREATE_IRQCHIP, FD_VM, "", ALLOCATES, make_create_irqchip, NULL },
+	{ KVM_GET_IRQCHIP, FD_VM, "", ALLOCATES, make_with_irqchip, NULL },
+	{ KVM_SET_IRQCHIP, FD_VM, "", ALLOCATES, make_with_irqchip, NULL },
+	{ KVM_IRQ_LINE, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_IRQ_LINE_STATUS, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_SET_GSI_ROUTING, FD_VM, "", ALLOCATES, make_routing, NULL },
+	{ KVM_SIGNAL_MSI, FD_VM, "", false, make_msi, NULL },
+	{ KVM_IRQFD, FD_VM, "", ALLOCATES, make_irqfd, NULL },
+	{ KVM_IOEVENTFD, FD_VM, "", ALLOCATES, make_ioeventfd, NULL },
+	{ KVM_CREATE_PIT, FD_VM, "", ALLOCATES, make_create_pit, NULL },
+	{ KVM_CREATE_PIT2, FD_VM, "", ALLOCATES, make_create_pit, NULL },
+	{ KVM_GET_PIT, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_SET_PIT, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_GET_PIT2, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_SET_PIT2, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_REINJECT_CONTROL, FD_VM, "", false, make_with_irqchip, NULL },
+	{ KVM_GET_LAPIC, FD_VCPU, "", ALLOCATES, make_get_lapic, NULL },
+	{ KVM_SET_LAPIC, FD_VCPU, "", ALLOCATES, make_set_lapic, NULL },
 	{ KVM_RUN, FD_VCPU, "", ALLOCATES, make_run, check_run },
 	{ KVM_GET_MSRS, FD_VCPU, "", ALLOCATES, make_msrs, NULL },
 	{ KVM_SET_MSRS, FD_VCPU, "", ALLOCATES, make_msrs, NULL },

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which local APICs an interrupt is for.
+ *
+ * A destination is physical (one ID, or all) or logical (a set, whose form the target's mode
+ * decides: flat, clusters, or x2APIC's clusters of 16).  Of several destinations one gets an
+ * interrupt of lowest priority: the one that has got the fewest so.
+ */
+#include <linux/rcupdate.h>
+#include "irqchip/lapic.h"
+
+#define DEST_ALL_XAPIC	0xffu
+#define DEST_ALL_X2APIC (~0u)
+
+static bool matches_physical(const struct lapic *lapic, u32 dest)
+{
+	u32 id = lapic_reg(lapic, APIC_ID);
+
+	return lapic_x2apic(lapic) ? dest == id : dest == id >> 24;
+}
+
+static bool matches_logical(const struct lapic *lapic, u32 dest)
+{
+	u32 ldr = lapic_reg(lapic, APIC_LDR);
+
+	if (lapic_x2apic(lapic))
+		return ldr >> 16 == dest >> 16 && (ldr & dest & 0xffff);
+	ldr >>= 24;
+	switch (lapic_reg(lapic, APIC_DFR)) {
+	case APIC_DFR_FLAT:
+		return ldr & dest;
+	case APIC_DFR_CLUSTER:
+		return ldr >> 4 == dest >> 4 && (ldr & dest & 0xf);
+	default:
+		return false;
+	}
+}
+
+/* Devices say "all" in eight bits, unless they can say it in 32. */
+static bool dest_is_all(const struct lapic *lapic, const struct mkvm_vcpu *from, u32 dest)
+{
+	if (!lapic_x2apic(lapic))
+		return dest == DEST_ALL_XAPIC || dest == DEST_ALL_X2APIC;
+	if (dest == DEST_ALL_X2APIC)
+		return true;
+	if (dest != DEST_ALL_XAPIC)
+		return false;
+	/* So does a processor in xAPIC mode. */
+	if (from)
+		return !lapic_x2apic(from->lapic);
+	return !READ_ONCE(lapic->vcpu->vm->irqchip.no_broadcast_quirk);
+}
+
+static bool matches(const struct lapic *lapic, const struct mkvm_vcpu *from,
+		    const struct irq_msg *msg)
+{
+	switch (msg->shorthand) {
+	case APIC_DEST_SELF:
+		return lapic->vcpu == from;
+	case APIC_DEST_ALLINC:
+		return true;
+	case APIC_DEST_ALLBUT:
+		return lapic->vcpu != from;
+	default:
+		break;
+	}
+	if (dest_is_all(lapic, from, msg->dest))
+		return true;
+	return msg->logical ? matches_logical(lapic, msg->dest)
+			    : matches_physical(lapic, msg->dest);
+}
+
+/* The one of the destinations whose turn it is, or NULL. */
+static struct lapic *lowest(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *msg)
+{
+	struct lapic *best = NULL;
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+
+	xa_for_each(&vm->vcpus, id, vcpu) {
+		struct lapic *lapic = vcpu->lapic;
+
+		if (!lapic_enabled(lapic) || !matches(lapic, from, msg))
+			continue;
+		if (!best || (int)(READ_ONCE(lapic->turns) - READ_ONCE(best->turns)) < 0)
+			best = lapic;
+	}
+	if (best)
+		WRITE_ONCE(best->turns, best->turns + 1);
+	return best;
+}
+
+/**
+ * irq_deliver() - sends an interrupt to local APICs
+ * @vm: the VM; its vCPUs have local APICs
+ * @from: the processor that sends it, whose owner calls; NULL: a device
+ * @msg: the interrupt
+ *
+ * Context: any but an NMI.
+ * Return: -1 if it is for nobody, else by how many it was taken.
+ */
+int irq_deliver(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *msg)
+{
+	struct mkvm_vcpu *vcpu;
+	struct lapic *lapic;
+	unsigned long id;
+	int taken = -1;
+
+	rcu_read_lock();
+	if (msg->lowest || msg->mode == APIC_DM_LOWEST) {
+		lapic = lowest(vm, from, msg);
+		if (lapic)
+			taken = lapic_accept(lapic, msg);
+		goto out;
+	}
+	xa_for_each(&vm->vcpus, id, vcpu) {
+		if (!lapic_present(vcpu->lapic) || !matches(vcpu->lapic, from, msg))
+			continue;
+		taken = max(taken, 0) + lapic_accept(vcpu->lapic, msg);
+	}
+out:
+	rcu_read_unlock();
+	return taken;
+}

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The I/O APIC, messages and routes: edges, levels and their end, masks, what the guest writes, and
+ * the end of an interrupt that user space's I/O APIC has sent.
+ */
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+
+#include "lib/vectors.h"
+
+#define LEVEL  0x8000ULL
+#define REMOTE 0x4000ULL
+
+/* clang-format off */
+guest_code(code_looks, 64,
+	   S_APIC
+	   "1: " S_LOOK
+	   "nop\n"
+	   "jmp 1b\n");
+/* clang-format on */
+
+/* An end of interrupt between the second look and the first. */
+/* clang-format off */
+guest_code(code_ends, 64,
+	   S_APIC
+	   "1: " S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   S_SET(APIC_EOI, 0)
+	   "nop\n"
+	   "jmp 1b\n");
+/* clang-format on */
+
+static void start(struct guest *guest, const void *code, size_t size, enum vec_kind kind)
+{
+	vec_create(guest, 1, kind);
+	__guest_load(guest, code, size);
+	vec_start(guest, 0);
+	guest_run_to_sync(guest, 0);
+}
+
+#define START(guest, code) start(guest, code, code##_end - code, VEC_KERNEL)
+
+static void edges(void)
+{
+	struct guest guest;
+
+	START(&guest, code_looks);
+	vec_ioapic_pin(&guest, 20, 0x45);
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	vec_line(&guest, 20, false);
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_count(&guest, 0x45));
+	EXPECT_EQ(0x45, vec_ioapic_entry(&guest, 20));
+	EXPECT_EQ(2, vec_logged(&guest));
+	guest_destroy(&guest);
+}
+
+static void levels(void)
+{
+	struct guest guest;
+
+	START(&guest, code_ends);
+	vec_end(&guest, 0x45, VEC_END_NONE);
+	vec_ioapic_pin(&guest, 20, 0x45 | LEVEL);
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	EXPECT_EQ(0x45 | LEVEL | REMOTE, vec_ioapic_entry(&guest, 20));
+	EXPECT(vec_apic_bit(&guest, 0, APIC_TMR, 0x45), "not told as level-triggered");
+	/* Its end, and the line is still up. */
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_count(&guest, 0x45));
+	EXPECT_EQ(0x45 | LEVEL | REMOTE, vec_ioapic_entry(&guest, 20));
+	vec_line(&guest, 20, false);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0x45 | LEVEL | REMOTE, vec_ioapic_entry(&guest, 20));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_count(&guest, 0x45));
+	EXPECT_EQ(0x45 | LEVEL, vec_ioapic_entry(&guest, 20));
+	guest_destroy(&guest);
+}
+
+#define S_WINDOW(index, to)	   "movl $" #index ", (%rsi)\n mov 0x10(%rsi), %" #to "\n"
+#define S_SET_WINDOW(index, value) "movl $" #index ", (%rsi)\n movl $" #value ", 0x10(%rsi)\n"
+
+/* clang-format off */
+guest_code(code_registers, 64,
+	   S_APIC
+	   "mov $" STRING(IOAPIC_GPA) ", %esi\n"
+	   S_WINDOW(1, r12d)
+	   S_SET_WINDOW(0, 0xffffffff)
+	   S_WINDOW(0, r13d)
+	   S_SET_WINDOW(0x39, 0xffffffff) /* pin 20: the upper half */
+	   S_SET_WINDOW(0x38, 0xffffffff)
+	   S_WINDOW(0x38, r14d)
+	   S_WINDOW(0x39, r15d)
+	   S_SET_WINDOW(0x39, 0)
+	   S_SET_WINDOW(0x38, 0x18045) /* masked, by level */
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   S_SET_WINDOW(0x38, 0x8045) /* opened while the line is up */
+	   "nop\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void registers(void)
+{
+	struct kvm_regs regs;
+	struct guest guest;
+
+	START(&guest, code_registers);
+	regs = guest_regs(&guest, 0);
+	EXPECT_EQ(0x170011, regs.r12);
+	EXPECT_EQ(0x0f000000, regs.r13);
+	/* Status and remote IRR are not to be written. */
+	EXPECT_EQ(0x1afff, regs.r14);
+	EXPECT_EQ(0xff000000, regs.r15);
+	vec_end(&guest, 0x45, VEC_END_NONE);
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0, vec_count(&guest, 0x45));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	guest_destroy(&guest);
+}
+
+static int msi(const struct guest *guest, uint32_t address, uint32_t data)
+{
+	struct kvm_msi msi = { .address_lo = APIC_GPA | address, .data = data };
+
+	return vm_call(guest, KVM_SIGNAL_MSI, &msi);
+}
+
+static void messages(void)
+{
+	struct kvm_msi flagged = { .address_lo = APIC_GPA, .flags = 2 };
+	struct guest guest;
+
+	START(&guest, code_looks);
+	EXPECT_EQ(1, msi(&guest, 0, 0x45));
+	EXPECT_EQ(1, msi(&guest, 0xff << 12, 0x46));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	EXPECT_EQ(1, vec_count(&guest, 0x46));
+	/* For nobody. */
+	EXPECT_ERRNO(EPERM, msi(&guest, 9 << 12, 0x45));
+	EXPECT_ERRNO(EINVAL, vm_call(&guest, KVM_SIGNAL_MSI, &flagged));
+	/* Logical destination 4, flat. */
+	vec_set_apic(&guest, 0, APIC_LDR, 4 << 24);
+	EXPECT_EQ(1, msi(&guest, 6 << 12 | 4, 0x47));
+	EXPECT_ERRNO(EPERM, msi(&guest, 3 << 12 | 4, 0x47));
+	/* An NMI. */
+	EXPECT_EQ(1, msi(&guest, 0, 0x400));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x47));
+	EXPECT_EQ(1, vec_count(&guest, 2));
+	guest_destroy(&guest);
+}
+
+struct routes {
+	struct kvm_irq_routing head;
+	struct kvm_irq_routing_entry entry;
+};
+
+static void route_msi(const struct guest *guest, uint32_t gsi, uint32_t data)
+{
+	struct routes routes = { .head.nr = 1,
+				 .entry = { .gsi = gsi,
+					    .type = KVM_IRQ_ROUTING_MSI,
+					    .u.msi = { .address_lo = APIC_GPA, .data = data } } };
+
+	REQUIRE_OK(vm_call(guest, KVM_SET_GSI_ROUTING, &routes));
+}
+
+static void routes_change(void)
+{
+	struct kvm_irq_level line = { .irq = 20, .level = 1 };
+	struct guest guest;
+
+	START(&guest, code_looks);
+	vec_ioapic_pin(&guest, 20, 0x45);
+	route_msi(&guest, 100, 0x51);
+	REQUIRE_OK(vm_call(&guest, KVM_IRQ_LINE_STATUS, &line));
+	EXPECT_EQ(-1, (int)line.status);
+	vec_line(&guest, 100, true);
+	vec_line(&guest, 100, false);
+	guest_run_to_sync(&guest, 0);
+	route_msi(&guest, 100, 0x52);
+	vec_line(&guest, 100, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_logged(&guest));
+	EXPECT_EQ(0x51, vec_log(&guest, 0));
+	EXPECT_EQ(0x52, vec_log(&guest, 1));
+	guest_destroy(&guest);
+}
+
+/* User space has the I/O APIC: it is told the end of what its pins have sent by level. */
+static void split_eoi(void)
+{
+	struct guest guest;
+
+	start(&guest, code_looks, code_looks_end - code_looks, VEC_SPLIT);
+	route_msi(&guest, 5, 0x8045 | 0x4000);
+	vec_line(&guest, 5, true);
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_IOAPIC_EOI);
+	EXPECT_EQ(0x45, guest.vcpu[0].run->eoi.vector);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	/* An edge is none of its business. */
+	route_msi(&guest, 5, 0x46);
+	vec_line(&guest, 5, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x46));
+	guest_destroy(&guest);
+}
+
+/* So it has the 8259 pair, whose interrupts come by KVM_INTERRUPT and LINT0. */
+static void split_external(void)
+{
+	struct kvm_interrupt interrupt = { .irq = 0x33 };
+	struct guest guest;
+
+	start(&guest, code_looks, code_looks_end - code_looks, VEC_SPLIT);
+	vec_end(&guest, 0x33, VEC_END_NONE);
+	EXPECT_EQ(1, guest.vcpu[0].run->ready_for_interrupt_injection);
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_INTERRUPT, &interrupt));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x33));
+	EXPECT(!vec_apic_bit(&guest, 0, APIC_ISR, 0x33), "the local APIC has it");
+	vec_set_apic(&guest, 0, APIC_LVT0, LVT_MASKED | LVT_EXTINT);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0, guest.vcpu[0].run->ready_for_interrupt_injection);
+	guest_destroy(&guest);
+}
+
+static const struct ktap_test tests[] = {
+	KTAP_TEST(edges),	   KTAP_TEST(levels),	     KTAP_TEST(registers),
+	KTAP_TEST(messages),	   KTAP_TEST(routes_change), KTAP_TEST(split_eoi),
+	KTAP_TEST(split_external),
+};
+
+KTAP_MAIN(tests)

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The 8259 pair and the 8254 timer in the kernel: initialisation, masks, priorities, ends, edges
+ * and levels, spurious interrupts, ticks.
+ */
+#include <linux/kvm.h>
+
+#include "lib/vectors.h"
+
+#define MASTER_BASE 0x20
+#define SLAVE_BASE  0x28
+
+/* Vectors 0x20 and 0x28 on; nothing masked. */
+#define S_INIT                                               \
+	"mov $0x11, %al\n out %al, $0x20\n out %al, $0xa0\n" \
+	"mov $0x20, %al\n out %al, $0x21\n"                  \
+	"mov $0x28, %al\n out %al, $0xa1\n"                  \
+	"mov $0x04, %al\n out %al, $0x21\n"                  \
+	"mov $0x02, %al\n out %al, $0xa1\n"                  \
+	"mov $0x01, %al\n out %al, $0x21\n out %al, $0xa1\n" \
+	"xor %eax, %eax\n out %al, $0x21\n out %al, $0xa1\n"
+
+static void start(struct guest *guest, const void *code, size_t size)
+{
+	unsigned int i;
+
+	vec_create(guest, 1, VEC_KERNEL);
+	__guest_load(guest, code, size);
+	vec_start(guest, 0);
+	for (i = 0; i < 8; i++) {
+		vec_end(guest, MASTER_BASE + i, VEC_END_MASTER);
+		vec_end(guest, SLAVE_BASE + i, VEC_END_SLAVE);
+	}
+}
+
+#define START(guest, code) start(guest, code, code##_end - code)
+
+/* clang-format off */
+guest_code(code_edges, 64,
+	   S_INIT
+	   "cli\n"
+	   S_LOOK
+	   "sti\n"
+	   "nop\n"
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK);
+/* clang-format on */
+
+/* The slave's come before the master's third; a line that stays up is one edge. */
+static void edges(void)
+{
+	struct guest guest;
+
+	START(&guest, code_edges);
+	guest_run_to_sync(&guest, 0);
+	vec_line(&guest, 3, true);
+	vec_line(&guest, 9, true);
+	vec_line(&guest, 1, true);
+	vec_line(&guest, 9, false);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(3, vec_logged(&guest));
+	EXPECT_EQ(0x21, vec_log(&guest, 0));
+	EXPECT_EQ(0x29, vec_log(&guest, 1));
+	EXPECT_EQ(0x23, vec_log(&guest, 2));
+	vec_line(&guest, 3, true);
+	vec_line(&guest, 9, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(4, vec_logged(&guest));
+	EXPECT_EQ(0x29, vec_log(&guest, 3));
+	guest_destroy(&guest);
+}
+
+/* clang-format off */
+guest_code(code_masks, 64,
+	   S_INIT
+	   "mov $0x28, %al\n out %al, $0x21\n" /* 3 and 5 */
+	   "sti\n"
+	   S_LOOK
+	   "nop\n"
+	   "mov $0x0a, %al\n out %al, $0x20\n in $0x20, %al\n" /* IRR */
+	   "movzbl %al, %r12d\n"
+	   "in $0x21, %al\n"
+	   "movzbl %al, %r13d\n"
+	   S_LOOK
+	   "mov $0x20, %al\n out %al, $0x21\n"
+	   "nop\n"
+	   S_LOOK);
+/* clang-format on */
+
+static int line_status(const struct guest *guest, uint32_t gsi, bool level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	REQUIRE_OK(vm_call(guest, KVM_IRQ_LINE_STATUS, &line));
+	return line.status;
+}
+
+static void masks(void)
+{
+	struct guest guest;
+
+	START(&guest, code_masks);
+	guest_run_to_sync(&guest, 0);
+	/* Masked at both controllers. */
+	EXPECT_EQ(-1, line_status(&guest, 3, true));
+	vec_line(&guest, 4, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_logged(&guest));
+	EXPECT_EQ(0x24, vec_log(&guest, 0));
+	EXPECT_EQ(0x08, guest_regs(&guest, 0).r12);
+	EXPECT_EQ(0x28, guest_regs(&guest, 0).r13);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_logged(&guest));
+	EXPECT_EQ(0x23, vec_log(&guest, 1));
+	vec_line(&guest, 4, false);
+	EXPECT_EQ(1, line_status(&guest, 4, true));
+	vec_line(&guest, 4, false);
+	/* It waits already. */
+	EXPECT_EQ(0, line_status(&guest, 4, true));
+	guest_destroy(&guest);
+}
+
+/* clang-format off */
+guest_code(code_levels, 64,
+	   S_INIT
+	   "mov $0x4d1, %edx\n mov $0xff, %al\n out %al, %dx\n in %dx, %al\n"
+	   "movzbl %al, %r12d\n"
+	   "dec %edx\n mov $0xff, %al\n out %al, %dx\n in %dx, %al\n"
+	   "movzbl %al, %r13d\n"
+	   "sti\n"
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   "mov $0x20, %al\n out %al, $0xa0\n out %al, $0x20\n"
+	   "nop\n"
+	   S_LOOK
+	   "mov $0x20, %al\n out %al, $0xa0\n out %al, $0x20\n"
+	   "nop\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void levels(void)
+{
+	struct guest guest;
+
+	START(&guest, code_levels);
+	vec_end(&guest, 0x2b, VEC_END_NONE);
+	guest_run_to_sync(&guest, 0);
+	/* Timer, keyboard, cascade, clock and coprocessor have edges. */
+	EXPECT_EQ(0xde, guest_regs(&guest, 0).r12);
+	EXPECT_EQ(0xf8, guest_regs(&guest, 0).r13);
+	vec_line(&guest, 11, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x2b));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_count(&guest, 0x2b));
+	vec_line(&guest, 11, false);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_count(&guest, 0x2b));
+	guest_destroy(&guest);
+}
+
+/* clang-format off */
+guest_code(code_lint0, 64,
+	   S_APIC
+	   S_INIT
+	   "sti\n"
+	   S_SET(APIC_LVT0, 0x10700)
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   S_SET(APIC_LVT0, 0x700)
+	   "nop\n"
+	   S_LOOK);
+/* clang-format on */
+
+/* The pair's output goes through LINT0. */
+static void lint0(void)
+{
+	struct guest guest;
+
+	START(&guest, code_lint0);
+	guest_run_to_sync(&guest, 0);
+	vec_line(&guest, 5, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0, vec_logged(&guest));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_logged(&guest));
+	EXPECT_EQ(0x25, vec_log(&guest, 0));
+	guest_destroy(&guest);
+}
+
+static void create_pit(const struct guest *guest)
+{
+	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
+
+	REQUIRE_OK(vm_call(guest, KVM_CREATE_PIT2, &config));
+}
+
+/* clang-format off */
+guest_code(code_ticks, 64,
+	   S_INIT
+	   "sti\n"
+	   "mov $0x34, %al\n out %al, $0x43\n" /* counter 0, mode 2, 1 ms */
+	   "mov $0xa9, %al\n out %al, $0x40\n"
+	   "mov $0x04, %al\n out %al, $0x40\n"
+	   S_WAIT(0x20, 10)
+	   S_LOOK
+	   "mov $0x30, %al\n out %al, $0x43\n" /* mode 0: one tick */
+	   "mov $0xa9, %al\n out %al, $0x40\n"
+	   "mov $0x04, %al\n out %al, $0x40\n"
+	   "mov " STRING( VEC_COUNTS) " + 8 * 0x20, %r12\n"
+	   "1: pause\n"
+	   "mov $0xe2, %al\n out %al, $0x43\n in $0x40, %al\n" /* its output */
+	   "test $0x80, %al\n"
+	   "jz 1b\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void ticks(void)
+{
+	struct guest guest;
+
+	START(&guest, code_ticks);
+	create_pit(&guest);
+	guest_run_to_sync(&guest, 0);
+	EXPECT(vec_count(&guest, 0x20) >= 10, "%llu", (unsigned long long)vec_count(&guest, 0x20));
+	guest_run_to_sync(&guest, 0);
+	guest_destroy(&guest);
+}
+
+/* Counter 2 and port 0x61, as a guest that measures its clock has them. */
+/* clang-format off */
+guest_code(code_speaker, 64,
+	   "in $0x61, %al\n and $0xfd, %al\n or $1, %al\n out %al, $0x61\n"
+	   "mov $0xb0, %al\n out %al, $0x43\n"
+	   "mov $0xa9, %al\n out %al, $0x42\n"
+	   "mov $0x04, %al\n out %al, $0x42\n"
+	   "in $0x61, %al\n"
+	   "movzbl %al, %r12d\n"
+	   "1: in $0x61, %al\n"
+	   "test $0x20, %al\n"
+	   "jz 1b\n"
+	   /* The clock of refreshes goes up and down. */
+	   "2: in $0x61, %al\n test $0x10, %al\n jz 2b\n"
+	   "3: in $0x61, %al\n test $0x10, %al\n jnz 3b\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void speaker(void)
+{
+	struct guest guest;
+
+	START(&guest, code_speaker);
+	create_pit(&guest);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, guest_regs(&guest, 0).r12 & 3);
+	guest_destroy(&guest);
+}
+
+static const struct ktap_test tests[] = {
+	KTAP_TEST(edges), KTAP_TEST(masks), KTAP_TEST(levels),
+	KTAP_TEST(lint0), KTAP_TEST(ticks), KTAP_TEST(speaker),
+};
+
+KTAP_MAIN(tests)
