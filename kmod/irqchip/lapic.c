@@ -65,6 +65,17 @@ static u32 lapic_version(const struct mkvm_vcpu *vcpu)
 	return version;
 }
 
+/* All but the ID: at no moment is what is sent to another one for this one, too. */
+static void lapic_clear_regs(struct lapic *lapic)
+{
+	unsigned int i;
+
+	lapic_set_reg(lapic, APIC_SPIV, 0);
+	for (i = 0; i < ARRAY_SIZE(lapic->regs); i++)
+		if (i != APIC_ID >> 4)
+			WRITE_ONCE(lapic->regs[i], 0);
+}
+
 /*
  * RESET and INIT; the APIC base has its new value.  Owner vCPU, may sleep.  What others send
  * meanwhile is lost or not, as on a processor.
@@ -72,16 +83,13 @@ static u32 lapic_version(const struct mkvm_vcpu *vcpu)
 void lapic_reset(struct mkvm_vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
-	u32 id;
 
 	if (!lapic)
 		return;
 	lapic_timer_stop(lapic);
 	lapic->deadline = 0;
-	id = lapic_reg(lapic, APIC_ID);
-	memset(lapic->regs, 0, sizeof(lapic->regs));
+	lapic_clear_regs(lapic);
 	lapic->icr2 = 0;
-	lapic_set_reg(lapic, APIC_ID, id);
 	lapic_set_reg(lapic, APIC_LVR, lapic_version(vcpu));
 	lapic_set_reg(lapic, APIC_DFR, ~0u);
 	lapic_set_reg(lapic, APIC_SPIV, 0xff);

@@ -108,6 +108,11 @@ uint64_t vec_count(const struct guest *guest, uint8_t vector)
 	return *(volatile uint64_t *)guest_at(guest, VEC_COUNTS + 8 * vector, 8);
 }
 
+uint64_t vec_arrived(const struct guest *guest, unsigned int cpu)
+{
+	return *(volatile uint64_t *)guest_at(guest, VEC_ARRIVED + 8 * cpu, 8);
+}
+
 uint64_t vec_logged(const struct guest *guest)
 {
 	return *(volatile uint32_t *)guest_at(guest, VEC_LOG, 4);

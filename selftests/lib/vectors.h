@@ -8,12 +8,13 @@
 #define SELFTESTS_VECTORS_H
 
 /* In the guest's memory, each at an address that 32 bits hold */
-#define VEC_CODE   0x100000
-#define VEC_IDT	   0x104000
-#define VEC_COUNTS 0x105000 /* 64 bits each */
-#define VEC_ENDS   0x106000 /* a byte each */
-#define VEC_LOG	   0x107000 /* how many, then 32 bits each: the vector, and the CPU << 8 */
-#define VEC_STACKS 0x200000 /* a page for each CPU */
+#define VEC_CODE    0x100000
+#define VEC_IDT	    0x104000
+#define VEC_COUNTS  0x105000 /* 64 bits each */
+#define VEC_ENDS    0x106000 /* a byte each */
+#define VEC_LOG	    0x107000 /* how many, then 32 bits each: the vector, and the CPU << 8 */
+#define VEC_ARRIVED 0x108000 /* 64 bits for each CPU: how many interrupts it has taken */
+#define VEC_STACKS  0x200000 /* a page for each CPU */
 
 #define VEC_STUB_SIZE 16
 #define VEC_LOG_MAX   1000
@@ -90,6 +91,7 @@ uint64_t vec_count(const struct guest *guest, uint8_t vector);
 uint64_t vec_logged(const struct guest *guest);
 uint8_t vec_log(const struct guest *guest, uint64_t i);
 unsigned int vec_log_cpu(const struct guest *guest, uint64_t i);
+uint64_t vec_arrived(const struct guest *guest, unsigned int cpu);
 
 int vm_call(const struct guest *guest, unsigned long request, void *argument);
 void vec_line(const struct guest *guest, uint32_t gsi, bool level);

@@ -13,7 +13,7 @@
 vec_code:
 	vector = 0
 	.rept 256
-	.if vector >= 32 || ((WITH_ERROR_CODE >> vector) & 1) == 0
+	.if vector >= 32 || ((WITH_ERROR_CODE >> (vector & 31)) & 1) == 0
 	push	$0
 	.endif
 	push	$vector
@@ -34,6 +34,7 @@ vec_common:
 	mov	%esp, %ecx
 	sub	$VEC_STACKS, %ecx
 	shr	$12, %ecx
+	incq	VEC_ARRIVED(,%rcx,8)
 	shl	$8, %ecx
 	or	%edx, %ecx
 	mov	$1, %eax
