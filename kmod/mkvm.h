@@ -128,6 +128,7 @@ enum vcpu_request {
  * @causes: exits of the MMU by cause
  * @flushes: of the translations on the processor, on request
  * @mmio_exits: exits to user space with KVM_EXIT_MMIO
+ * @interrupts: external interrupts that the guest has got
  */
 struct mkvm_vcpu_counts {
 	u64 entries;
@@ -135,6 +136,7 @@ struct mkvm_vcpu_counts {
 	u64 causes[MKVM_NR_CAUSES];
 	u64 flushes;
 	u64 mmio_exits;
+	u64 interrupts;
 };
 
 /**

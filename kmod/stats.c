@@ -198,6 +198,11 @@ static u64 vcpu_mmio_exits(const struct stats_file *file, u32 arg)
 	return READ_ONCE(file->vcpu->counts.mmio_exits);
 }
 
+static u64 vcpu_interrupts(const struct stats_file *file, u32 arg)
+{
+	return READ_ONCE(file->vcpu->counts.interrupts);
+}
+
 static u64 vcpu_signals(const struct stats_file *file, u32 arg)
 {
 	return user_work_signals(file->vcpu->standin);
@@ -212,6 +217,7 @@ static const struct stats_row vcpu_rows[] = {
 	COUNT("exits", vcpu_exits, 0),
 	REASON("io_exits", EXIT_REASON_IO_INSTRUCTION, SVM_EXIT_IOIO),
 	COUNT("mmio_exits", vcpu_mmio_exits, 0),
+	COUNT("irq_injections", vcpu_interrupts, 0),
 	COUNT("signal_exits", vcpu_signals, 0),
 	REASON("irq_window_exits", EXIT_REASON_INTERRUPT_WINDOW, SVM_EXIT_VINTR),
 	REASON("nmi_window_exits", EXIT_REASON_NMI_WINDOW, SVM_EXIT_IRET),

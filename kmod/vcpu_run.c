@@ -104,6 +104,7 @@ static int vcpu_enter(struct mkvm_vcpu *vcpu)
 
 	preempt_disable();
 	vcpu_serve_requests(vcpu);
+	x86_event_acknowledge(vcpu);
 	local_irq_disable();
 	if (!x86_host_enabled()) {
 		/* The extension could not be switched on here, or the machine is going down. */

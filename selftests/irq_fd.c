@@ -152,6 +152,65 @@ static void irqfd_resample(void)
 	guest_destroy(&guest);
 }
 
+/* The 8259 pair ends interrupts by itself; one of it, and an NMI. */
+/* clang-format off */
+guest_code(code_auto_end, 64,
+	   "mov $0x11, %al\n out %al, $0x20\n"
+	   "mov $0x20, %al\n out %al, $0x21\n"
+	   "mov $0x04, %al\n out %al, $0x21\n"
+	   "mov $0x03, %al\n out %al, $0x21\n"
+	   "xor %eax, %eax\n out %al, $0x21\n"
+	   S_LOOK
+	   "1: pause\n"
+	   "cmpq $0, " STRING(VEC_COUNTS) " + 8 * 0x23\n"
+	   "je 1b\n"
+	   "cmpq $0, " STRING(VEC_COUNTS) " + 8 * 2\n"
+	   "je 1b\n"
+	   S_LOOK);
+/* clang-format on */
+
+/*
+ * The end that comes with the acknowledgment tells a resample descriptor that is itself an NMI of
+ * the vCPU that acknowledges.  The vCPU is not in its guest then, and takes the NMI at once.
+ */
+static void resample_is_an_nmi(void)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entries[2];
+	} routes = {
+		.head.nr = 2,
+		.entries = { { .gsi = 3,
+			       .type = KVM_IRQ_ROUTING_IRQCHIP,
+			       .u.irqchip = { KVM_IRQCHIP_PIC_MASTER, 3 } },
+			     { .gsi = 30,
+			       .type = KVM_IRQ_ROUTING_MSI,
+			       .u.msi = { .address_lo = APIC_GPA, .data = 0x400 } } },
+	};
+	int fd = event(0), again = event(0);
+	struct kvm_irqfd irqfd = {
+		.fd = fd, .gsi = 3, .flags = KVM_IRQFD_FLAG_RESAMPLE, .resamplefd = again
+	};
+	struct guest guest;
+
+	vec_create(&guest, 1, VEC_KERNEL);
+	guest_load(&guest, code_auto_end);
+	vec_start(&guest, 0);
+	vec_end_all(&guest, VEC_END_NONE);
+	REQUIRE_OK(vm_call(&guest, KVM_SET_GSI_ROUTING, &routes));
+	REQUIRE_OK(vm_call(&guest, KVM_IRQFD, &irqfd));
+	assign(&guest, again, 30);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0, vec_logged(&guest));
+	signal_event(fd);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x23));
+	EXPECT_EQ(1, vec_count(&guest, 2));
+	if (kvm_dev_is_mkvm(&guest.dev))
+		EXPECT_EQ(2, vec_log(&guest, 0));
+	guest_destroy(&guest);
+}
+
 /* clang-format off */
 guest_code(code_stores, 64,
 	   "mov $0x200, %edx\n"
@@ -209,9 +268,8 @@ static void ioeventfds(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(irqfd_edges),	 KTAP_TEST(irqfd_signalled_before),
-	KTAP_TEST(irqfd_closed), KTAP_TEST(irqfd_resample),
-	KTAP_TEST(ioeventfds),
+	KTAP_TEST(irqfd_edges),	   KTAP_TEST(irqfd_signalled_before), KTAP_TEST(irqfd_closed),
+	KTAP_TEST(irqfd_resample), KTAP_TEST(resample_is_an_nmi),     KTAP_TEST(ioeventfds),
 };
 
 KTAP_MAIN(tests)

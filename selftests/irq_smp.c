@@ -13,24 +13,28 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/host.h"
+#include "lib/stats.h"
 #include "lib/vectors.h"
 
 #define START_PAGE GUEST_TRAPS /* start-up interrupts have its number */
 #define START_IP   9
 
 /* Words of GUEST_SHARED */
-#define S_STARTED STRING(GUEST_SHARED)	    /* how many are there */
-#define S_HOPS	  STRING(GUEST_SHARED + 8)  /* how many hops there have been */
-#define S_LIMIT	  STRING(GUEST_SHARED + 16) /* and shall be */
-#define S_NUMBER  STRING(GUEST_SHARED + 24) /* of processors */
-#define S_ENTRY	  STRING(GUEST_SHARED + 32) /* where the others go on */
+#define S_STARTED  STRING(GUEST_SHARED)	     /* how many are there */
+#define S_HOPS	   STRING(GUEST_SHARED + 8)  /* how many hops there have been */
+#define S_LIMIT	   STRING(GUEST_SHARED + 16) /* and shall be */
+#define S_NUMBER   STRING(GUEST_SHARED + 24) /* of processors */
+#define S_ENTRY	   STRING(GUEST_SHARED + 32) /* where the others go on */
+#define S_TOO_MANY STRING(GUEST_SHARED + 40) /* interrupts out of turn */
 
 enum word {
 	STARTED,
 	HOPS,
 	LIMIT,
 	NUMBER,
-	ENTRY
+	ENTRY,
+	TOO_MANY,
 };
 
 /*
@@ -190,11 +194,12 @@ static void start_64(void)
 /*
  * One after the other hands on; each hop is one interrupt.  A hop begins when the interrupt of the
  * one before has been counted: by then it is not in IRR, where the next would become one with it.
+ * One that comes when it is another CPU's turn is one too many.
  */
 /* clang-format off */
 guest_code(code_ring, 64,
 	   S_APIC
-	   "xor %r12d, %r12d\n" /* how many have been answered */
+	   "xor %r12d, %r12d\n" /* how many have been looked at */
 	   "test %edi, %edi\n"
 	   "jnz 1f\n"
 	   S_START_OTHERS
@@ -207,6 +212,13 @@ guest_code(code_ring, 64,
 	   "jmp 1b\n"
 	   "4: inc %r12\n"
 	   "mov " S_HOPS ", %rax\n"
+	   "xor %edx, %edx\n"
+	   "divq " S_NUMBER "\n"
+	   "cmp %rdi, %rdx\n"
+	   "je 6f\n"
+	   "lock incq " S_TOO_MANY "\n"
+	   "jmp 1b\n"
+	   "6: mov " S_HOPS ", %rax\n"
 	   "cmp " S_LIMIT ", %rax\n"
 	   "jae 5f\n"
 	   /* It is ours: tell the next one. */
@@ -226,19 +238,57 @@ guest_code(code_ring, 64,
 	   "jmp 1b\n");
 /* clang-format on */
 
+/* Kvm opens the statistics of no vCPU that is in KVM_RUN. */
+static void stats_open_all(const struct smp *smp, struct stats *stats)
+{
+	unsigned int i;
+
+	for (i = 0; i < smp->guest.nr_cpus; i++)
+		stats_open(&stats[i], smp->guest.vcpu[i].fd);
+}
+
+/* How many interrupts the device says that it has handed over. */
+static unsigned long long ring_injections(const struct smp *smp, const struct stats *stats)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < smp->guest.nr_cpus; i++)
+		sum += stats_value(&stats[i], "irq_injections");
+	return sum;
+}
+
+/*
+ * None is lost, none is handed over twice.  QEMU now and then delivers one a second time by itself
+ * (see "What the emulators get wrong" in testing.rst), which is told.
+ */
 static void ring_of(unsigned int nr, uint64_t hops)
 {
+	static struct stats stats[GUEST_MAX_VCPUS];
 	static struct smp smp;
+	unsigned long long too_many;
 	unsigned int i;
 
 	SMP_CREATE(&smp, nr, code_ring);
+	stats_open_all(&smp, stats);
 	set_word(&smp, LIMIT, hops * nr);
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
 	EXPECT_EQ(hops * nr, word(&smp, HOPS));
-	EXPECT_EQ(hops * nr, vec_count(&smp.guest, 0x60));
 	for (i = 0; i < nr; i++)
-		EXPECT_EQ(hops, vec_arrived(&smp.guest, i));
+		EXPECT(vec_arrived(&smp.guest, i) >= hops, "CPU %u has got %llu", i,
+		       (unsigned long long)vec_arrived(&smp.guest, i));
+	if (kvm_dev_is_mkvm(&smp.guest.dev))
+		EXPECT_EQ(hops * nr, ring_injections(&smp, stats));
+	too_many = vec_count(&smp.guest, 0x60) - hops * nr;
+	if (host_is_qemu()) {
+		ktap_note("%llu interrupts for %llu hops, %llu were handed over",
+			  too_many + hops * nr, (unsigned long long)(hops * nr),
+			  ring_injections(&smp, stats));
+		return;
+	}
+	EXPECT_EQ(0, too_many);
+	EXPECT_EQ(0, word(&smp, TOO_MANY));
 }
 
 static void ring(void)

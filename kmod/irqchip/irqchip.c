@@ -154,11 +154,11 @@ int irqchip_put(struct mkvm *vm, const struct kvm_irqchip *state)
 }
 
 /* An interrupt of the 8259 pair, or of user space's, is for this vCPU. */
-static bool has_external(struct mkvm_vcpu *vcpu)
+bool irqchip_has_external(struct mkvm_vcpu *vcpu)
 {
 	struct irqchip *chip = &vcpu->vm->irqchip;
 
-	if (!lapic_takes_pic(vcpu))
+	if (!vcpu->lapic || !lapic_takes_pic(vcpu))
 		return false;
 	return irqchip_mode(chip) == IRQCHIP_SPLIT ? vcpu->lapic->external >= 0
 						   : pic_output(chip->pic);
@@ -167,15 +167,19 @@ static bool has_external(struct mkvm_vcpu *vcpu)
 /* Is there something for the vCPU, if it can be interrupted?  Its owner; interrupts may be off. */
 bool irqchip_has_interrupt(struct mkvm_vcpu *vcpu)
 {
-	return vcpu->lapic && (has_external(vcpu) || lapic_pending(vcpu->lapic) >= 0);
+	return vcpu->lapic && (irqchip_has_external(vcpu) || lapic_pending(vcpu->lapic) >= 0);
 }
 
-static int take_external(struct mkvm_vcpu *vcpu)
+/*
+ * Acknowledges what the 8259 pair, or user space's, has for the vCPU: the vector, or -1.  Its
+ * owner, not yet in guest mode: devices may be told of the end that comes with it, and kick it.
+ */
+int irqchip_take_external(struct mkvm_vcpu *vcpu)
 {
 	struct lapic *lapic = vcpu->lapic;
 	int vector;
 
-	if (!has_external(vcpu))
+	if (!irqchip_has_external(vcpu))
 		return -1;
 	if (irqchip_mode(&vcpu->vm->irqchip) == IRQCHIP_KERNEL)
 		return pic_take(vcpu->vm->irqchip.pic);
@@ -184,10 +188,8 @@ static int take_external(struct mkvm_vcpu *vcpu)
 	return vector;
 }
 
-/* Acknowledges the next one: its vector, or -1.  Its owner; interrupts may be off. */
+/* Takes the local APIC's next interrupt: its vector, or -1.  Its owner; interrupts may be off. */
 int irqchip_take_interrupt(struct mkvm_vcpu *vcpu)
 {
-	int vector = take_external(vcpu);
-
-	return vector >= 0 ? vector : lapic_take(vcpu->lapic);
+	return vcpu->lapic ? lapic_take(vcpu->lapic) : -1;
 }

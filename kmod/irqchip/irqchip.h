@@ -124,7 +124,9 @@ int irqchip_x2apic_api(struct mkvm *vm, u64 flags);
 int irqchip_get(struct mkvm *vm, struct kvm_irqchip *state) __must_check;
 int irqchip_put(struct mkvm *vm, const struct kvm_irqchip *state) __must_check;
 /* What a vCPU is to take; its owner, any context. */
+bool irqchip_has_external(struct mkvm_vcpu *vcpu);
 bool irqchip_has_interrupt(struct mkvm_vcpu *vcpu);
+int irqchip_take_external(struct mkvm_vcpu *vcpu);
 int irqchip_take_interrupt(struct mkvm_vcpu *vcpu);
 
 /* bus.c: the guest's accesses to devices in the kernel; false: there is none.  May sleep. */

@@ -309,7 +309,24 @@ static void event_choose_new(struct mkvm_vcpu *vcpu)
 		x86->windows |= X86_WINDOW_INTR;
 }
 
-/* What the interrupt controllers in the kernel have for it, or the window for that. */
+/*
+ * What the 8259 pair has is acknowledged before the vCPU counts as in guest mode, and then waits
+ * like what user space gives.  What comes later is a request, with which the vCPU does not enter.
+ */
+void x86_event_acknowledge(struct mkvm_vcpu *vcpu)
+{
+	struct x86_vcpu *x86 = &vcpu->x86;
+	int vector;
+
+	if (x86->debug.control & KVM_GUESTDBG_BLOCKIRQ || !x86_event_idle(vcpu) ||
+	    x86->nmi_pending || !irqchip_has_external(vcpu) || !x86_interrupt_allowed(vcpu))
+		return;
+	vector = irqchip_take_external(vcpu);
+	if (vector >= 0)
+		x86_raise_interrupt(vcpu, vector);
+}
+
+/* What its local APIC has for it, or the window for what any interrupt controller has. */
 static void event_choose_irqchip(struct mkvm_vcpu *vcpu)
 {
 	struct x86_vcpu *x86 = &vcpu->x86;
@@ -393,4 +410,6 @@ void x86_event_exited(struct mkvm_vcpu *vcpu)
 	x86->nmi_injected = false;
 	if (x86->exit.vectored.pending)
 		event_requeue(x86, &x86->exit.vectored);
+	else if (x86->event.pending && x86->event.type == X86_EVENT_INTR)
+		vcpu->counts.interrupts++;
 }

@@ -49,7 +49,8 @@ bool x86_nmi_allowed(struct mkvm_vcpu *vcpu);
 bool x86_event_idle(const struct mkvm_vcpu *vcpu);
 void x86_event_reset(struct mkvm_vcpu *vcpu);
 void x86_event_payload(struct mkvm_vcpu *vcpu); /* of the exception that waits: deliver it now */
-void x86_event_choose(struct mkvm_vcpu *vcpu);	/* right before an entry, interrupts off */
+void x86_event_acknowledge(struct mkvm_vcpu *vcpu); /* before an entry, preemption off */
+void x86_event_choose(struct mkvm_vcpu *vcpu);	    /* right before an entry, interrupts off */
 void x86_event_exited(struct mkvm_vcpu *vcpu);
 
 /* mp_state.c: does the vCPU run, or what does it wait for? */

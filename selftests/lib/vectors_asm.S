@@ -28,7 +28,15 @@ vec_common:
 	push	%rax
 	push	%rcx
 	push	%rdx
-	mov	24(%rsp), %rdx
+	/*
+	 * Right before HLT, though STI stands before that: some emulators forget the shadow.  What
+	 * it was to wait for has come.
+	 */
+	mov	40(%rsp), %rdx
+	cmpb	$0xf4, (%rdx)
+	jne	7f
+	incq	40(%rsp)
+7:	mov	24(%rsp), %rdx
 	lock incq VEC_COUNTS(,%rdx,8)
 	/* Which CPU it is, its stack says. */
 	mov	%esp, %ecx
