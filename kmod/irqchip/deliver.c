@@ -97,14 +97,14 @@ static struct lapic *lowest(struct mkvm *vm, struct mkvm_vcpu *from, const struc
  * @msg: the interrupt
  *
  * Context: any but an NMI.
- * Return: -1 if it is for nobody, else by how many it was taken.
+ * Return: by how many it was taken.
  */
 int irq_deliver(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *msg)
 {
 	struct mkvm_vcpu *vcpu;
 	struct lapic *lapic;
 	unsigned long id;
-	int taken = -1;
+	int taken = 0;
 
 	rcu_read_lock();
 	if (msg->lowest || msg->mode == APIC_DM_LOWEST) {
@@ -116,7 +116,7 @@ int irq_deliver(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *m
 	xa_for_each(&vm->vcpus, id, vcpu) {
 		if (!lapic_present(vcpu->lapic) || !matches(vcpu->lapic, from, msg))
 			continue;
-		taken = max(taken, 0) + lapic_accept(vcpu->lapic, msg);
+		taken += lapic_accept(vcpu->lapic, msg);
 	}
 out:
 	rcu_read_unlock();

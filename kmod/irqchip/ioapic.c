@@ -93,7 +93,7 @@ static int ioapic_send(struct ioapic *ioapic, unsigned int pin)
 	return taken;
 }
 
-/* Any context but an NMI.  -1: masked, or nobody's; 0: it waits already; else how many took it. */
+/* Any context but an NMI.  -1: masked; 0: nobody's, or it waits already; else how many took it. */
 int ioapic_set_line(struct ioapic *ioapic, enum irq_source source, unsigned int pin, bool level)
 {
 	unsigned long flags;

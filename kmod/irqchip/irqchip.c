@@ -86,16 +86,20 @@ int irqchip_create(struct mkvm *vm)
 	return r;
 }
 
-/* KVM_CAP_SPLIT_IRQCHIP with @pins of user space's I/O APICs: the same, without -ENOMEM. */
+/*
+ * KVM_CAP_SPLIT_IRQCHIP with @pins of user space's I/O APICs: 0; -EINVAL: too many; -EEXIST: there
+ * are some, or there are vCPUs.
+ */
 int irqchip_split(struct mkvm *vm, u64 pins)
 {
-	int r;
+	int r = 0;
 
 	if (pins > IRQ_MAX_GSIS)
 		return -EINVAL;
 	mutex_lock(&vm->lock);
-	r = may_create(vm);
-	if (!r) {
+	if (may_create(vm)) {
+		r = -EEXIST;
+	} else {
 		vm->irqchip.reserved_pins = pins;
 		smp_store_release(&vm->irqchip.mode, IRQCHIP_SPLIT); /* likewise */
 	}

@@ -148,7 +148,7 @@ void irq_acked(struct mkvm *vm, unsigned int chip, unsigned int pin);
 void irq_opened(struct mkvm *vm, unsigned int chip, unsigned int pin);
 bool irq_routes_level_vector(struct mkvm *vm, u8 vector);
 
-/* deliver.c: -1: no destination; else how many got it.  Any context but an NMI. */
+/* deliver.c: how many got it.  Any context but an NMI. */
 int irq_deliver(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *msg);
 
 /* pic.c; ioapic.c; pit.c */

@@ -234,8 +234,8 @@ static int irqfd_deassign(struct mkvm *vm, const struct kvm_irqfd *args)
 }
 
 /*
- * KVM_IRQFD.  0; -EINVAL: flags, GSI, not an eventfd, or resampling without an I/O APIC in the
- * kernel; -EAGAIN: no interrupt controllers; -EBADF; -EBUSY: it has a GSI already; -ENOMEM.
+ * KVM_IRQFD.  0; -EINVAL: flags, GSI, not an eventfd, no interrupt controllers, or resampling
+ * without an I/O APIC in the kernel; -EBADF; -EBUSY: it has a GSI already; -ENOMEM.
  */
 int irqfd_set(struct mkvm *vm, const struct kvm_irqfd *args)
 {
@@ -246,7 +246,7 @@ int irqfd_set(struct mkvm *vm, const struct kvm_irqfd *args)
 	if (args->flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return irqfd_deassign(vm, args);
 	if (irqchip_mode(&vm->irqchip) == IRQCHIP_NONE)
-		return -EAGAIN;
+		return -EINVAL;
 	if (args->flags & KVM_IRQFD_FLAG_RESAMPLE && irqchip_mode(&vm->irqchip) != IRQCHIP_KERNEL)
 		return -EINVAL;
 	return irqfd_assign(vm, args);

@@ -259,7 +259,7 @@ static u32 routes_find(const struct irq_routes *routes, u32 gsi)
  * @level: up or down; of a message "up" is all that counts
  *
  * Context: any but an NMI.
- * Return: -1: nobody got it; 0: it waits already; else how many got it.
+ * Return: -1: masked, or leads nowhere; 0: nobody got it, or it waits already; else how many did.
  */
 int irq_set_line(struct mkvm *vm, enum irq_source source, u32 gsi, bool level)
 {
@@ -280,7 +280,7 @@ int irq_set_line(struct mkvm *vm, enum irq_source source, u32 gsi, bool level)
 	return r;
 }
 
-/* KVM_SIGNAL_MSI: as irq_set_line(), or -EINVAL. */
+/* KVM_SIGNAL_MSI: how many got it, or -EINVAL. */
 int irq_send_msi(struct mkvm *vm, const struct kvm_msi *msi)
 {
 	struct irq_msg msg;
