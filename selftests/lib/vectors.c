@@ -152,6 +152,14 @@ uint32_t vec_apic(const struct guest *guest, unsigned int cpu, unsigned int offs
 	return value;
 }
 
+void vec_set_apic_base(const struct guest *guest, unsigned int cpu, uint64_t base)
+{
+	struct kvm_sregs sregs = guest_sregs(guest, cpu);
+
+	sregs.apic_base = base;
+	REQUIRE_OK(vcpu_set_sregs(&guest->vcpu[cpu], &sregs));
+}
+
 void vec_set_apic(const struct guest *guest, unsigned int cpu, unsigned int offset, uint32_t value)
 {
 	struct kvm_lapic_state state;

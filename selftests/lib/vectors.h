@@ -25,6 +25,7 @@
 #define VEC_END_X2APIC 2
 #define VEC_END_MASTER 3 /* of the 8259 pair */
 #define VEC_END_SLAVE  4
+#define VEC_SKIPS      0x40 /* of two bytes is what raised it, and is stepped over */
 #define VEC_NESTS      0x80 /* before its end others may come */
 
 #define APIC_GPA      0xfee00000
@@ -96,6 +97,7 @@ uint64_t vec_arrived(const struct guest *guest, unsigned int cpu);
 int vm_call(const struct guest *guest, unsigned long request, void *argument);
 void vec_line(const struct guest *guest, uint32_t gsi, bool level);
 uint32_t vec_apic(const struct guest *guest, unsigned int cpu, unsigned int offset);
+void vec_set_apic_base(const struct guest *guest, unsigned int cpu, uint64_t base);
 void vec_set_apic(const struct guest *guest, unsigned int cpu, unsigned int offset, uint32_t value);
 bool vec_apic_bit(const struct guest *guest, unsigned int cpu, unsigned int offset, uint8_t vector);
 uint32_t vec_mp_state(const struct guest *guest, unsigned int cpu);

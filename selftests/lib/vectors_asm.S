@@ -56,8 +56,11 @@ vec_common:
 	nop
 	nop
 	cli
-2:	mov	VEC_ENDS(%rdx), %cl
-	and	$0x7f, %cl
+2:	testb	$VEC_SKIPS, VEC_ENDS(%rdx)
+	jz	8f
+	addq	$2, 40(%rsp)
+8:	mov	VEC_ENDS(%rdx), %cl
+	and	$0x3f, %cl
 	xor	%eax, %eax
 	cmp	$VEC_END_XAPIC, %cl
 	jne	3f
