@@ -128,8 +128,6 @@ struct madt_nmi {
 #define MADT_ENABLED	1
 #define MADT_LEVEL_HIGH 0xd
 #define MADT_ALL_CPUS	0xff
-#define TIMER_IRQ	0
-#define TIMER_GSI	2
 
 /* Where the next table goes. */
 struct writer {
@@ -301,16 +299,16 @@ static uint8_t *madt_add_cpus(uint8_t *at, unsigned int nr_cpus)
 	return at;
 }
 
+/* Only the power management's line is unlike ISA's: the 8254 is at pin 0, where KVM has it. */
 static uint64_t write_madt(struct writer *writer, unsigned int nr_cpus)
 {
 	const struct madt_ioapic ioapic = { 1, sizeof(ioapic), 0, 0, LAYOUT_IOAPIC, 0 };
-	const struct madt_override timer = { 2, sizeof(timer), 0, TIMER_IRQ, TIMER_GSI, 0 };
 	const struct madt_override sci = {
 		2, sizeof(sci), 0, ACPI_SCI_IRQ, ACPI_SCI_IRQ, MADT_LEVEL_HIGH
 	};
 	const struct madt_nmi nmi = { 4, sizeof(nmi), MADT_ALL_CPUS, 0, 1 };
 	size_t len = sizeof(struct madt) + nr_cpus * sizeof(struct madt_lapic) + sizeof(ioapic) +
-		     sizeof(timer) + sizeof(sci) + sizeof(nmi);
+		     sizeof(sci) + sizeof(nmi);
 	struct madt *madt = writer_at(writer, len);
 	uint8_t *at = (uint8_t *)(madt + 1);
 
@@ -319,7 +317,6 @@ static uint64_t write_madt(struct writer *writer, unsigned int nr_cpus)
 	*madt = (struct madt){ .lapic = LAYOUT_LAPIC, .flags = MADT_HAS_8259 };
 	at = madt_add_cpus(at, nr_cpus);
 	at = madt_add(at, &ioapic, sizeof(ioapic));
-	at = madt_add(at, &timer, sizeof(timer));
 	at = madt_add(at, &sci, sizeof(sci));
 	madt_add(at, &nmi, sizeof(nmi));
 	header_fill(madt, "APIC", len, 4);
