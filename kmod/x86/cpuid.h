@@ -90,10 +90,10 @@ long x86_cpuid_emulated(struct kvm_cpuid2 *cpuid, struct kvm_cpuid_entry2 __user
 bool x86_has(const struct mkvm_vcpu *vcpu, enum x86_feature feature);
 bool x86_has_pv(const struct mkvm_vcpu *vcpu, unsigned int feature); /* KVM_FEATURE_* */
 u32 x86_cpuid_signature(const struct mkvm_vcpu *vcpu);
-u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu);		     /* bits that must be 0 */
-u64 x86_efer_reserved(const struct mkvm_vcpu *vcpu);		     /* likewise */
-u64 x86_efer_offered(void);			    /* bits that can be 1 on this host */
-u64 x86_gpa_reserved(const struct mkvm_vcpu *vcpu); /* beyond the guest's physical addresses */
+u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu);  /* bits that must be 0 */
+u64 x86_efer_reserved(const struct mkvm_vcpu *vcpu); /* likewise */
+u64 x86_efer_offered(void);			     /* bits that can be 1 on this host */
+u64 x86_gpa_reserved(const struct mkvm_vcpu *vcpu);  /* beyond the guest's physical addresses */
 u64 x86_xcr0_offered(const struct mkvm_vcpu *vcpu);
 long x86_cpuid_set(struct mkvm_vcpu *vcpu, const struct kvm_cpuid2 *cpuid,
 		   const struct kvm_cpuid_entry2 __user *user);
