@@ -2,17 +2,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # Can the proof fail? Each patch in faults/ is put into a copy of the module's source, one at a time.
-# The proof has to find it, and the same seed without the patch has to pass.
+# The proof has to find it within a minute, and the same seed without the patch has to pass.
 #
-#   faults.sh OUTPUT [NAME...]    OPS=n: operations at most (3,000,000)
+#   faults.sh OUTPUT [NAME...]
+#
+#   OPS=n     operations at most (10,000,000)
+#   SEED=n    of the first world (1)
+#   LIMIT=n   seconds that the proof may take for one fault (60)
 
 set -euo pipefail
 
 cd "$(dirname "$0")"
 output=$1
 shift
-export OPS=${OPS:-3000000}
-unset SEED
+export OPS=${OPS:-10000000} SEED=${SEED:-1}
+limit=${LIMIT:-60}
 source=$output/source # always the same place: the objects know it
 rm -rf "$source" "$output/faulty"
 mkdir -p "$source"
@@ -35,7 +39,7 @@ done
 kmod=$(realpath ../../../kmod)
 build "$output/clean" "$kmod"
 prove() { # DIRECTORY
-	"$1/test_gpt" && "$1/prove"
+	timeout "$limit" "$1/test_gpt" && timeout "$limit" "$1/prove"
 }
 
 cp -a "$kmod" "$source/kmod"
@@ -50,16 +54,24 @@ for patch in "${patches[@]}"; do
 	patch -s -d "$source" -p1 <"$patch"
 	touch "$source/$file"
 	build "$output/faulty" "$source/kmod"
-	if prove "$output/faulty" >"$log" 2>&1; then
+	begun=$EPOCHREALTIME
+	status=0
+	prove "$output/faulty" >"$log" 2>&1 || status=$?
+	took=$(((${EPOCHREALTIME/./} - ${begun/./}) / 100000))
+	if ((status == 0)); then
 		echo "not ok: $name: not found in $OPS operations"
+		missed+=("$name")
+	elif ((status == 124)); then
+		echo "not ok: $name: not found within $limit seconds"
 		missed+=("$name")
 	else
 		seed=$(sed -nE 's/^SEED=([0-9]+) finds it.*/\1/p' "$log" | tail -n 1)
 		[[ $seed ]] || seed=$(sed -nE 's/^# SEED=([0-9]+)$/\1/p' "$log")
 		what=$(sed -n 's/^FOUND: //p; s/^==[0-9]*==ERROR: //p' "$log" | head -n 1)
 		if SEED=$seed OPS=20000 prove "$output/clean" >/dev/null 2>&1; then
-			printf 'ok: %-20s in %6u operations: %s\n' "$name" \
-				"$(sed -n 's/^after \([0-9]*\) operations$/\1/p' "$log")" "$what"
+			printf 'ok: %-24s in %7u operations, %d.%d s: %s\n' "$name" \
+				"$(sed -n 's/^after \([0-9]*\) operations$/\1/p' "$log")" \
+				$((took / 10)) $((took % 10)) "$what"
 		else
 			echo "not ok: $name: seed $seed fails without it too"
 			missed+=("$name")

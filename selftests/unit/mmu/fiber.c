@@ -111,6 +111,16 @@ void wait_turn(void)
 	give_back();
 }
 
+/* Others go on for so many turns. */
+void let_others(unsigned int turns)
+{
+	while (turns--) {
+		point();
+		if (self != &scheduler)
+			give_back();
+	}
+}
+
 void read_lock(struct sim_lock *lock)
 {
 	point();

@@ -67,6 +67,7 @@ void fiber_switch(void **from, void *to);
 
 void point(void);
 void wait_turn(void);
+void let_others(unsigned int turns);
 
 void read_lock(struct sim_lock *lock);
 void read_unlock(struct sim_lock *lock);

@@ -221,7 +221,7 @@ static void kernel_read(gfn_t gfn)
 }
 
 /* A write has to be logged by the time that it has returned, if no log was cleared meanwhile. */
-static void kernel_write(gfn_t gfn, bool exchange)
+static void kernel_write(gfn_t gfn, enum watched how)
 {
 	struct model_slot *slot;
 	struct circumstances then;
@@ -233,9 +233,11 @@ static void kernel_write(gfn_t gfn, bool exchange)
 	then = look_around();
 	slot = certain_slot(gfn, &then);
 	calls = slot ? slot->calls : 0;
-	if (exchange) {
+	if (how == KERNEL_EXCHANGE) {
 		old = slot ? model_vpage(slot, gfn)->value : 0;
 		r = guest_mem_exchange(&world.slots, gfn_to_gpa(gfn), &old, &value, sizeof(value));
+	} else if (how == KERNEL_PUT) {
+		r = guest_mem_put_u32(&world.slots, gfn_to_gpa(gfn), value);
 	} else {
 		r = guest_mem_write(&world.slots, gfn_to_gpa(gfn), &value, sizeof(value));
 	}
@@ -245,17 +247,19 @@ static void kernel_write(gfn_t gfn, bool exchange)
 		check((r == -ENOENT) == !!(slot->flags & KVM_MEM_READONLY));
 	}
 	sim_srcu_unlock();
-	count(exchange ? KERNEL_EXCHANGE : KERNEL_WRITE);
+	count(how);
 }
 
 /* One thing that the vCPU does, drawn. */
 void guest_op(struct cpu *cpu)
 {
+	static const enum watched how[] = { KERNEL_WRITE, KERNEL_EXCHANGE, KERNEL_PUT };
+
 	switch (draw(16)) {
 	case 0:
 		return kernel_read(world_pick_gfn());
 	case 1:
-		return kernel_write(world_pick_gfn(), draw(2));
+		return kernel_write(world_pick_gfn(), how[draw(ARRAY_SIZE(how))]);
 	case 2:
 		return guest_prefault(cpu);
 	default:

@@ -377,6 +377,19 @@ static void collapse(unsigned int group)
 	host_end(first, HUGE_VPAGES);
 }
 
+/* 2 MiB where guests are at work are taken away and come back: the host wants to see who comes. */
+static void hide(void)
+{
+	unsigned int first;
+
+	world_crowd();
+	let_others(draw(100));
+	first = world_pick_vpage() / HUGE_VPAGES * HUGE_VPAGES;
+	host_begin(first, HUGE_VPAGES);
+	host_end(first, HUGE_VPAGES);
+	count(HOST_HIDE);
+}
+
 static unsigned int pick_length(unsigned int first)
 {
 	unsigned int n = draw_one_in(60) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
@@ -391,7 +404,7 @@ void host_op(void)
 	unsigned int first = world_pick_vpage(), n = pick_length(first), i;
 
 	if (is_huge(first / HUGE_VPAGES) && world.large && draw(16))
-		return age(first, n, draw(2));
+		return draw(3) ? age(first, n, draw(2)) : hide();
 	switch (draw(22)) {
 	case 16:
 	case 17:

@@ -98,7 +98,7 @@ long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, str
 long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsigned int flags);
 unsigned long copy_to_user(void *user, const void *data, size_t size);
 unsigned long copy_from_user(void *data, const void *user, size_t size);
-/* A word as it is stored at once, a byte where no page may be fetched: nothing here stores so. */
+/* A word, stored at once; a byte where no page may be fetched. */
 #define put_user(value, user)                                      \
 	({                                                         \
 		typeof(*(user)) put_value = value;                 \

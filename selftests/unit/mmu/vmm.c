@@ -307,6 +307,32 @@ static void log_mode(void)
 	count(refused ? LOG_MODE_REFUSED : LOG_MODE);
 }
 
+/* All logs go off; one goes on where the guest is at work, and is read soon after. */
+static void logs_anew(void)
+{
+	struct model_slot *slot = world_crowd();
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++)
+		if (world.slot[i].live && world.slot[i].due)
+			slot_log(&world.slot[i]);
+	if (draw_one_in(3))
+		log_mode();
+	if (draw(2)) {
+		world.manual = 0;
+		check(!dirty_log_set_manual(&world.slots, 0));
+	}
+	if (!slot)
+		return;
+	let_others(draw(200));
+	slot_log(slot);
+	let_others(draw(100));
+	if (!slot->due)
+		return;
+	count(LOG_ANEW);
+	log_get(slot);
+}
+
 /* A slot where the guest has been lately, and where the host has a huge page; or NULL. */
 static struct model_slot *pick_huge(void)
 {
@@ -326,8 +352,10 @@ static struct model_slot *pick_huge(void)
 static void log_where_huge(struct model_slot *slot)
 {
 	note("user space: log of slot %lu", slot->id, 0, 0);
-	if (!slot->due || draw_one_in(3))
+	if (!slot->due || draw_one_in(6))
 		slot_log(slot);
+	else if (draw(2))
+		log_get(slot);
 	else
 		log_clear(slot);
 }
@@ -349,6 +377,8 @@ void vmm_op(void)
 		return draw_one_in(20) ? slot_delete(slot) : slot_add(slot);
 	if (draw_one_in(any_logged() ? 40 : 4))
 		return log_mode();
+	if (draw_one_in(world.quiet ? 5 : 30))
+		return logs_anew();
 	switch (draw(16)) {
 	case 0:
 		return slot_delete(slot);

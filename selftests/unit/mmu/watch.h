@@ -33,6 +33,7 @@
 	x(FLUSH, "flush")						\
 	x(KERNEL_READ, "kernel: read of guest memory")			\
 	x(KERNEL_WRITE, "kernel: write to guest memory")		\
+	x(KERNEL_PUT, "kernel: store of a word in guest memory")	\
 	x(KERNEL_EXCHANGE, "kernel: exchange in guest memory")		\
 	x(SLOT_ADD, "slot: added")					\
 	x(SLOT_DELETE, "slot: deleted")					\
@@ -48,6 +49,7 @@
 	x(LOG_BY_LIST, "log: told, by lists")				\
 	x(LOG_CHECKED, "log: compared with what processors keep")	\
 	x(LOG_RECORD, "log: a list is recorded")			\
+	x(LOG_ANEW, "log: the first one after all were off")		\
 	x(LOG_MODE, "log: another mode")				\
 	x(LOG_MODE_REFUSED, "log: a mode is refused")			\
 	x(LOG_CLEAR, "log: cleared")					\
@@ -72,6 +74,7 @@
 	x(HOST_HUGE, "host: a huge page from the start")		\
 	x(HOST_COLLAPSE, "host: small pages became a huge one")		\
 	x(HOST_SPLIT, "host: a huge page became small ones")		\
+	x(HOST_HIDE, "host: 2 MiB are hidden for a while")		\
 	x(HOST_AGE_FLUSH, "host: in use? forgotten exactly")		\
 	x(HOST_AGE, "host: in use? forgotten")				\
 	x(HOST_TEST_YOUNG, "host: in use?")				\

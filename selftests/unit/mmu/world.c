@@ -13,14 +13,17 @@ struct world world;
 
 static struct fiber fibers[NR_CPUS + NR_HOSTS + 1]; /* in this order */
 
+/* Now and then the processors are slow to take the interrupt, and go on with what they have. */
 static void up_flush(struct mmu_vm *mmu)
 {
+	unsigned int slow = draw_one_in(4) ? 16 : 1;
 	unsigned long number = ++world.flushes_begun;
 	int i;
 
 	check(!self->spinning);
 	count(FLUSH);
 	for (i = 0; i < NR_CPUS; i++) {
+		let_others(draw(slow));
 		point();
 		cpu_flush(&world.cpu[i]);
 	}
@@ -84,11 +87,23 @@ gfn_t world_pick_gfn(void)
 	gfn_t *recent = &world.recent[draw(ARRAY_SIZE(world.recent))];
 	const struct model_slot *slot;
 
-	if (draw(8))
+	if (draw(world.quiet ? 40 : 8))
 		return *recent;
 	slot = pick_live();
 	*recent = slot ? pick_in_slot(slot) : draw(4096);
 	return *recent;
+}
+
+/* Guests come to one slot for a while: which one, or NULL. */
+struct model_slot *world_crowd(void)
+{
+	struct model_slot *slot = pick_live();
+	unsigned int i;
+
+	for (i = 0; slot && i < ARRAY_SIZE(world.recent); i++)
+		if (world.quiet || draw(2))
+			world.recent[i] = pick_in_slot(slot);
+	return slot;
 }
 
 unsigned int world_pick_vpage(void)
@@ -160,8 +175,15 @@ static void world_audit(void)
 static struct fiber *pick_fiber(void)
 {
 	static const u8 turns[] = { 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3, 4, 5, 5 };
+	unsigned int n = turns[draw(ARRAY_SIZE(turns))];
 
-	return &fibers[turns[draw(ARRAY_SIZE(turns))]];
+	/* What user space has begun comes to its end soon. */
+	if (world.quiet && fibers[NR_CPUS + NR_HOSTS].busy && draw(2))
+		n = NR_CPUS + NR_HOSTS;
+	/* A host that rests begins nothing, most often; what it has begun goes on. */
+	if (world.quiet && n >= NR_CPUS && n < NR_CPUS + NR_HOSTS && !fibers[n].busy && draw(32))
+		n = draw(NR_CPUS);
+	return &fibers[n];
 }
 
 /* All finish what they are at, and begin nothing. */
@@ -237,6 +259,7 @@ void world_run(unsigned long ops)
 	world.changing = -1;
 	world.format = &cpu_formats[draw(cpu_nr_formats)];
 	world.large = draw(2);
+	world.quiet = draw_one_in(4);
 	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);
 	world_start();
 	while (world.ops < ops && !draw_is_over()) {

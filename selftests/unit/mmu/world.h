@@ -56,6 +56,7 @@ struct model_slot {
  * @zaps: how many entries above level 1 were taken away
  * @small_zaps: and how many of level 1
  * @large: large pages are many, and the host seldom splits them
+ * @quiet: the host does little, so that vCPUs go on for long without an exit
  * @ages: how often an ageing has begun or ended
  * @flushes_begun: how many
  * @flushed: as many had begun when the last one that has ended began
@@ -79,6 +80,7 @@ struct world {
 	unsigned long zaps;
 	unsigned long small_zaps;
 	bool large;
+	bool quiet;
 	unsigned long ages;
 	unsigned long flushes_begun;
 	unsigned long flushed;
@@ -95,6 +97,7 @@ gfn_t world_pick_gfn(void);
 unsigned int world_pick_vpage(void);
 u64 world_pick_mode(void);
 struct model_slot *world_pick_slot(void);
+struct model_slot *world_crowd(void);
 
 /* Something begins or ends that can take mappings away. */
 static inline void world_event(void)
