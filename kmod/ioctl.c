@@ -29,6 +29,8 @@ static long call_with(const struct ioctl_row *row, void *obj, unsigned long arg,
 
 	if ((_IOC_DIR(row->cmd) & _IOC_WRITE) && copy_from_user(data, user, size))
 		return -EFAULT;
+	if (!ioctl_padding_is_zero(row->cmd, data))
+		return -EINVAL;
 	r = row->call(obj, data, arg);
 	if (r < 0 && !(row->flags & ROW_OUT_ON_ERROR))
 		return r;

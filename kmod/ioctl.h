@@ -38,6 +38,7 @@ struct ioctl_row {
 };
 
 const struct ioctl_row *ioctl_find(const struct ioctl_row *rows, unsigned int nr, unsigned int cmd);
+bool ioctl_padding_is_zero(unsigned int cmd, const void *data);
 long ioctl_call(const struct ioctl_row *row, void *obj, unsigned long arg);
 
 #endif /* MKVM_IOCTL_H */

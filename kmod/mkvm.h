@@ -277,4 +277,6 @@ static inline bool mkvm_vm_usable(const struct mkvm *vm)
 	return vm->mm == current->mm && !mkvm_vm_dead(vm);
 }
 
+extern struct mmu_caps mkvm_mmu_caps; /* what this processor has; set at load */
+
 #endif /* MKVM_MKVM_H */

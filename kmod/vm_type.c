@@ -6,6 +6,7 @@
 #include <linux/mkvm.h>
 #include <linux/module.h>
 #include <linux/string.h>
+#include "mkvm.h"
 #include "vm_type.h"
 
 struct mmu_caps mkvm_mmu_caps __ro_after_init;
@@ -25,7 +26,8 @@ static int choice_set(const char *value, const struct kernel_param *kp)
 	int i = sysfs_match_string(mmu_names, value);
 
 	if (i < 0) {
-		pr_err("mkvm: mmu=%s: expected auto, tdp or shadow\n", value);
+		pr_err("mkvm: mmu=%.*s: expected auto, tdp or shadow\n", (int)strcspn(value, "\n"),
+		       value);
 		return i;
 	}
 	WRITE_ONCE(mmu_choice, i);
@@ -56,7 +58,8 @@ static int log_set(const char *value, const struct kernel_param *kp)
 	int i = sysfs_match_string(log_names, value);
 
 	if (i < 0) {
-		pr_err("mkvm: dirty_log=%s: expected auto, protect, bits or pml\n", value);
+		pr_err("mkvm: dirty_log=%.*s: expected auto, protect, bits or pml\n",
+		       (int)strcspn(value, "\n"), value);
 		return i;
 	}
 	WRITE_ONCE(log_choice, i);

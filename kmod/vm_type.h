@@ -5,8 +5,6 @@
 
 #include "mmu/mmu.h"
 
-extern struct mmu_caps mkvm_mmu_caps; /* of this processor; set at load */
-
 int vm_type_kind(unsigned long type, enum mmu_kind *kind) __must_check;
 u32 vm_type_kinds(void);
 u32 vm_type_log_mode(void);

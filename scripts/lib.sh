@@ -12,7 +12,7 @@ export LC_ALL=C
 
 TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 BUILD=$(realpath -m -- "${BUILD:-$TOP/build}")
-CACHE=${MKVM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/mkvm}
+CACHE=${MKVM_CACHE:-${XDG_CACHE_HOME:-~/.cache}/mkvm}
 ME=${0##*/}
 : "${MKVM_START:=$(date +%s)}" # when the outermost script began: elapsed times count from here
 export TOP BUILD CACHE MKVM_START

@@ -2,7 +2,7 @@
 /*
  * What a fresh page costs: with 4 KiB pages behind the guest's memory, exactly one exit a page, and
  * none the second time.  On mkvm the counters and the trace events must both say so, and the sums
- * must agree; on stock kvm its own trace event is counted.
+ * must agree; on stock kvm its own trace event is counted.  Fault-around is off (guest_create()).
  */
 #include <linux/kvm.h>
 #include <linux/mkvm.h>

@@ -70,6 +70,7 @@ int main(int argc, char **argv)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(argc - 2, argv + 2);
 	}
-	message("unknown %s '%s'; see mkvm help", name[0] == '-' ? "option" : "command", name);
+	message("unknown %s '%s'; expected run, help or version; see mkvm help",
+		name[0] == '-' ? "option" : "command", name);
 	return STATUS_USAGE;
 }

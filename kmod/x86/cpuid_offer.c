@@ -12,7 +12,7 @@
 #include <linux/uaccess.h>
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
-#include "vm_type.h"
+#include "mkvm.h"
 #include "x86/cpuid.h"
 
 #define CPUID_MAX_ENTRIES 256 /* as kvm */

@@ -144,7 +144,15 @@ static enum msr_result bulk_write(struct mkvm_vcpu *vcpu, struct kvm_msr_entry *
 	return msr_write(vcpu, entry->index, MSR_BY_HOST, entry->data);
 }
 
-/* How many were done; -E2BIG: too many at once; -EFAULT; -ENOMEM. */
+static bool bulk_padding_is_zero(const struct kvm_msr_entry *entries, unsigned int nr)
+{
+	while (nr--)
+		if (entries[nr].reserved)
+			return false;
+	return true;
+}
+
+/* How many were done; -E2BIG: too many at once; -EINVAL: padding; -EFAULT; -ENOMEM. */
 static long bulk_do(struct mkvm_vcpu *vcpu, const struct kvm_msrs *msrs,
 		    struct kvm_msr_entry __user *user, bulk_fn fn, bool write_back)
 {
@@ -157,6 +165,10 @@ static long bulk_do(struct mkvm_vcpu *vcpu, const struct kvm_msrs *msrs,
 	entries = memdup_user(user, size);
 	if (IS_ERR(entries))
 		return PTR_ERR(entries);
+	if (!write_back && !bulk_padding_is_zero(entries, msrs->nmsrs)) {
+		kfree(entries);
+		return -EINVAL;
+	}
 	for (done = 0; done < msrs->nmsrs; done++)
 		if (fn(vcpu, &entries[done]) != MSR_OK)
 			break;

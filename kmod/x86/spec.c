@@ -40,6 +40,15 @@ static bool __init entry_clears_buffers(void)
 	return boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF_VM);
 }
 
+/*
+ * Do entries clear the buffers?  Of a processor that needs MD_CLEAR for it (@buffers), the kernel
+ * clears them by the same instruction without, on the chance that it works.
+ */
+static bool __init spec_clears_buffers(bool buffers)
+{
+	return buffers ? boot_cpu_has(X86_FEATURE_MD_CLEAR) : entry_clears_buffers();
+}
+
 /* At load: decides, and says what is done and what cannot be had. */
 void __init x86_spec_setup(void)
 {
@@ -48,7 +57,6 @@ void __init x86_spec_setup(void)
 		       boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA);
 	/* Of these only the kernel knows what its processor's microcode can clear. */
 	bool kernels = boot_cpu_has_bug(X86_BUG_RFDS) || boot_cpu_has_bug(X86_BUG_TSA);
-	bool can_clear;
 
 	if (cpu_mitigations_off()) {
 		pr_info("mkvm: speculation: no measures, as the kernel runs with mitigations=off\n");
@@ -56,16 +64,15 @@ void __init x86_spec_setup(void)
 	}
 	spec_ibpb = boot_cpu_has(X86_FEATURE_USE_IBPB);
 	spec_l1d = l1tf && boot_cpu_has(X86_FEATURE_FLUSH_L1D);
-	can_clear = boot_cpu_has(X86_FEATURE_MD_CLEAR);
 	/* Where the kernel clears them before each return to user mode, vmenter.S does too. */
-	spec_buffers = buffers && can_clear && !boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
+	spec_buffers = buffers && boot_cpu_has(X86_FEATURE_MD_CLEAR) &&
+		       !boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
 	pr_info("mkvm: speculation: return stack filled at exit%s%s%s\n",
 		spec_ibpb ? ", IBPB between VMs" : "", spec_l1d ? ", L1D flush" : "",
-		(buffers && can_clear) || entry_clears_buffers() ? ", buffers cleared at entry"
-								 : "");
+		spec_clears_buffers(buffers) ? ", buffers cleared at entry" : "");
 	if (l1tf && !spec_l1d)
 		pr_warn("mkvm: this processor has L1TF and no L1D flush: update its microcode before running guests you do not trust\n");
-	if ((buffers && !can_clear) || (kernels && !entry_clears_buffers()))
+	if ((buffers || kernels) && !spec_clears_buffers(buffers))
 		pr_warn("mkvm: this processor leaks its buffers and they are not cleared: update its microcode before running guests you do not trust\n");
 	if ((l1tf || buffers) && sched_smt_active())
 		pr_warn("mkvm: sibling threads share what this processor leaks: boot with nosmt before running guests you do not trust\n");

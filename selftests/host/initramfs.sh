@@ -8,7 +8,7 @@
 #   run   what one run brings: modules, files, the command
 # Neither is compressed: an emulated processor unpacks more slowly than it copies.
 
-cache_dir=${MKVM_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/mkvm}
+cache_dir=${MKVM_CACHE:-${XDG_CACHE_HOME:-~/.cache}/mkvm}
 
 # pack_tree DIR: the tree as a cpio archive on stdout, owned by root; the same bytes for the same
 # tree.

@@ -71,9 +71,9 @@ kernel_module() {
 	file=$(find "$modules" -name "$name.ko" -o -name "$name.ko.xz" | head -n 1)
 	[[ -n $file ]] || die_setup "no module '$name' in $modules"
 	if [[ $file == *.xz ]]; then
-		xz -dc "$file" >"$dir/$name.ko"
+		xz -dc "$file" >"$dir/$name.ko" || die_setup "cannot unpack $file"
 	else
-		cp "$file" "$dir/$name.ko"
+		cp "$file" "$dir/$name.ko" || die_setup "cannot copy $file"
 	fi
 	echo "$name.ko"
 }

@@ -13,11 +13,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ktap.h"
+
 #define ROOT "/sys/fs/cgroup"
 /* Only so that a leak is told as one: a cgroup that ends does so within some tries. */
-#define TRIES 200
+#define TRIES 50
 
-static int dying_before; /* of others */
+static int dying_before;   /* of others */
+static char charges[8192]; /* what the last cgroup was charged for when its processes had ended */
 
 static bool write_text(const char *path, const char *text)
 {
@@ -92,11 +95,39 @@ bool cgroup_remove(const char *name)
 	return rmdir(path) == 0;
 }
 
+static void note_charges(void)
+{
+	char *line = charges, *next;
+
+	for (; *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = 0;
+		if (!strstr(line, " 0") && strncmp(line, "pg", 2) != 0)
+			ktap_note("left in the cgroup: %s", line);
+	}
+}
+
+static void read_charges(const char *name)
+{
+	char path[128];
+	ssize_t size;
+	int fd;
+
+	snprintf(path, sizeof(path), ROOT "/%s/memory.stat", name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	size = fd < 0 ? 0 : read(fd, charges, sizeof(charges) - 1);
+	charges[size > 0 ? size : 0] = 0;
+	if (fd >= 0)
+		close(fd);
+}
+
 /* Removes it, when its processes have ended.  False: something that it was charged for is left. */
 bool cgroup_ends(const char *name)
 {
 	int tries;
 
+	read_charges(name);
 	if (!cgroup_remove(name))
 		return false;
 	for (tries = 0; nr_dying() > dying_before && tries < TRIES; tries++) {
@@ -104,5 +135,8 @@ bool cgroup_ends(const char *name)
 		run_on_each_processor();
 		usleep(20000);
 	}
-	return nr_dying() <= dying_before;
+	if (nr_dying() <= dying_before)
+		return true;
+	note_charges();
+	return false;
 }
