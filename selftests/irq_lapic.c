@@ -3,8 +3,13 @@
  * A local APIC in the kernel: priorities, interrupts to itself, ends, its timer in each mode, both
  * ways to its registers.
  */
+#include <asm/svm.h>
+#include <asm/vmx.h>
 #include <linux/kvm.h>
+#include <linux/mkvm.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/vectors.h"
@@ -122,6 +127,68 @@ static void task_priority(void)
 	EXPECT_EQ(2, vec_logged(&guest));
 	EXPECT_EQ(0x41, vec_log(&guest, 1));
 	EXPECT_EQ(0x30, guest_regs(&guest, 0).r12);
+	guest_destroy(&guest);
+}
+
+/* clang-format off */
+guest_code(code_cr8, 64,
+	   "mov $1000, %ecx\n"
+	   "xor %r12d, %r12d\n"
+	   "1: mov %ecx, %eax\n"
+	   "and $0xf, %eax\n"
+	   "mov %rax, %cr8\n"
+	   "mov %cr8, %rdx\n"
+	   "cmp %rax, %rdx\n"
+	   "jne 2f\n"
+	   "inc %r12\n"
+	   "2: dec %ecx\n"
+	   "jnz 1b\n"
+	   S_LOOK
+	   "mov $5, %eax\n"
+	   "mov %rax, %cr8\n"
+	   S_APIC
+	   S_GET(APIC_TPR, r12d)
+	   S_LOOK);
+/* clang-format on */
+
+static uint64_t cr8_exits(const struct guest *guest)
+{
+	struct counts counts;
+
+	guest_counts(guest, 0, &counts);
+	if (counts.sum.vendor == MKVM_VENDOR_VMX)
+		return counts_of_reason(&counts, EXIT_REASON_CR_ACCESS);
+	return counts_of_reason(&counts, SVM_EXIT_READ_CR8) +
+	       counts_of_reason(&counts, SVM_EXIT_WRITE_CR8);
+}
+
+static bool has_tpr_shadow(void)
+{
+	char line[4096];
+	bool found = false;
+	FILE *file = fopen("/proc/cpuinfo", "re");
+
+	REQUIRE(file, "/proc/cpuinfo");
+	while (!found && fgets(line, sizeof(line), file))
+		found = !strncmp(line, "vmx flags", 9) && strstr(line, " vtpr");
+	fclose(file);
+	return found;
+}
+
+/* A processor with a TPR shadow does without exits what each costs one on others. */
+static void cr8(void)
+{
+	struct guest guest;
+
+	START(&guest, code_cr8);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1000, guest_regs(&guest, 0).r12);
+	EXPECT_EQ(1, guest_sregs(&guest, 0).cr8);
+	if (kvm_dev_is_mkvm(&guest.dev))
+		EXPECT_EQ(has_tpr_shadow() ? 0 : 2000, cr8_exits(&guest));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0x50, guest_regs(&guest, 0).r12);
+	EXPECT_EQ(0x50, vec_apic(&guest, 0, APIC_TPR));
 	guest_destroy(&guest);
 }
 
@@ -356,16 +423,10 @@ static void x2apic(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(priorities),
-	KTAP_TEST(in_service),
-	KTAP_TEST(task_priority),
-	KTAP_TEST(switched_off),
-	KTAP_TEST(halt_with_one_waiting),
-	KTAP_TEST(one_shot),
-	KTAP_TEST(periodic),
-	KTAP_TEST(shortest_period),
-	KTAP_TEST(deadline),
-	KTAP_TEST(x2apic),
+	KTAP_TEST(priorities), KTAP_TEST(in_service),	KTAP_TEST(task_priority),
+	KTAP_TEST(cr8),	       KTAP_TEST(switched_off), KTAP_TEST(halt_with_one_waiting),
+	KTAP_TEST(one_shot),   KTAP_TEST(periodic),	KTAP_TEST(shortest_period),
+	KTAP_TEST(deadline),   KTAP_TEST(x2apic),
 };
 
 KTAP_MAIN(tests)

@@ -270,6 +270,15 @@ u8 lapic_tpr(const struct mkvm_vcpu *vcpu)
 	return lapic_reg(vcpu->lapic, APIC_TASKPRI);
 }
 
+/* If TPR holds up the highest vector that waits, the class that TPR must come below; else 0. */
+u8 lapic_tpr_threshold(const struct lapic *lapic)
+{
+	int vector = lapic_highest(lapic->irr);
+	u8 class = vector < 0 ? 0 : vector >> 4;
+
+	return class <= lapic_reg(lapic, APIC_TASKPRI) >> 4 ? class : 0;
+}
+
 /* CR8 and the register are one. */
 void lapic_set_tpr(struct mkvm_vcpu *vcpu, u8 tpr)
 {

@@ -95,6 +95,7 @@ u8 lapic_ppr(const struct lapic *lapic);
 int lapic_pending(const struct lapic *lapic);
 int lapic_take(struct lapic *lapic);
 void lapic_eoi(struct lapic *lapic);
+u8 lapic_tpr_threshold(const struct lapic *lapic);
 u8 lapic_tpr(const struct mkvm_vcpu *vcpu);
 void lapic_set_tpr(struct mkvm_vcpu *vcpu, u8 tpr);
 bool lapic_eoi_exit(struct mkvm_vcpu *vcpu);

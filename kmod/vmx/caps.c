@@ -48,6 +48,8 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU, MUST, CPU_BASED_RDPMC_EXITING, "RDPMC exiting" },
 	{ CAPS_CPU, MUST, CPU_BASED_CR8_LOAD_EXITING, "CR8-load exiting" },
 	{ CAPS_CPU, MUST, CPU_BASED_CR8_STORE_EXITING, "CR8-store exiting" },
+	/* For vCPUs with a local APIC: see vmx_vmcs_cpu_controls(). */
+	{ CAPS_CPU, MAY, CPU_BASED_TPR_SHADOW, "TPR shadow" },
 	{ CAPS_CPU, MUST, CPU_BASED_MOV_DR_EXITING, "MOV-DR exiting" },
 	{ CAPS_CPU, MUST, CPU_BASED_UNCOND_IO_EXITING, "unconditional I/O exiting" },
 	{ CAPS_CPU, MUST, CPU_BASED_USE_MSR_BITMAPS, "MSR bitmaps" },
@@ -248,6 +250,11 @@ int vmx_caps_check(void)
 u32 vmx_caps_controls(enum caps_word word)
 {
 	return caps.controls[word];
+}
+
+bool vmx_caps_tpr_shadow(void)
+{
+	return caps.controls[CAPS_CPU] & CPU_BASED_TPR_SHADOW;
 }
 
 u32 vmx_caps_revision(void)

@@ -245,6 +245,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_MSR_READ] = exit_rdmsr,
 	[EXIT_REASON_MSR_WRITE] = exit_wrmsr,
 	[EXIT_REASON_MWAIT_INSTRUCTION] = x86_exit_ud,
+	[EXIT_REASON_TPR_BELOW_THRESHOLD] = x86_exit_host,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = x86_exit_ud,
 	[EXIT_REASON_PAUSE_INSTRUCTION] = exit_nop,
 	[EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,

@@ -24,6 +24,7 @@
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
+#include "irqchip/lapic.h"
 #include "vmx/vmx.h"
 #include "x86/guest_state.h"
 
@@ -214,13 +215,36 @@ static void run_drain_log(struct vmx_vcpu *vmx)
 }
 
 /*
+ * The guest reads and writes TPR by CR8 without an exit, but for one when it lets in an interrupt
+ * that waits for that.
+ */
+static void run_set_tpr(struct vmx_vcpu *vmx)
+{
+	u32 threshold = lapic_tpr_threshold(vmx->vcpu.lapic);
+
+	WRITE_ONCE(vmx->apic[APIC_TASKPRI], lapic_tpr(&vmx->vcpu));
+	if (threshold == vmx->tpr_threshold)
+		return;
+	vmcs_write(TPR_THRESHOLD, threshold);
+	vmx->tpr_threshold = threshold;
+}
+
+static void run_read_tpr(struct vmx_vcpu *vmx)
+{
+	u8 tpr = READ_ONCE(vmx->apic[APIC_TASKPRI]);
+
+	if (tpr != lapic_tpr(&vmx->vcpu))
+		lapic_set_tpr(&vmx->vcpu, tpr);
+}
+
+/*
  * NMI-window exiting does not wait for the end of an interrupt shadow by STI.  Interrupts are
  * enabled there, so the interrupt window does.
  */
 static void run_set_windows(struct vmx_vcpu *vmx)
 {
 	const struct x86_vcpu *x = &vmx->vcpu.x86;
-	u32 controls = vmx_caps_controls(CAPS_CPU);
+	u32 controls = vmx_vmcs_cpu_controls(vmx);
 
 	if (x->windows & X86_WINDOW_INTR)
 		controls |= CPU_BASED_INTR_WINDOW_EXITING;
@@ -337,6 +361,8 @@ static void run_read_exit(struct vmx_vcpu *vmx, u32 reason)
 		break;
 	}
 	run_read_vectored(&vmx->vcpu);
+	if (vmx->apic)
+		run_read_tpr(vmx);
 }
 
 void vmx_enter(struct mkvm_vcpu *vcpu)
@@ -365,6 +391,8 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 	run_set_perf(vmx);
 	run_set_windows(vmx);
 	run_set_log(vmx);
+	if (vmx->apic)
+		run_set_tpr(vmx);
 	if (vcpu->x86.event.pending)
 		run_inject(&vcpu->x86);
 

@@ -88,6 +88,12 @@ int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 			goto free_lists;
 	}
 
+	if (vmx->vcpu.lapic && vmx_caps_tpr_shadow()) {
+		vmx->apic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!vmx->apic)
+			goto free_log;
+	}
+
 	/* Without a tag a vCPU's translations do not outlive an exit: slow, but right. */
 	if (vmx_caps_vpid())
 		vpid = ida_alloc_range(&vmcs_vpids, 1, VMX_NR_VPIDS - 1, GFP_KERNEL_ACCOUNT);
@@ -96,6 +102,8 @@ int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 	vmx->vmcs.cpu = -1;
 	return 0;
 
+free_log:
+	free_page((unsigned long)vmx->log);
 free_lists:
 	free_page((unsigned long)vmx->lists);
 free_region:
@@ -108,9 +116,18 @@ void vmx_vmcs_free(struct vmx_vcpu *vmx)
 {
 	if (vmx->vpid)
 		ida_free(&vmcs_vpids, vmx->vpid);
+	free_page((unsigned long)vmx->apic);
 	free_page((unsigned long)vmx->log);
 	free_page((unsigned long)vmx->lists);
 	free_page((unsigned long)vmx->vmcs.region);
+}
+
+/* The guest's CR8 is the shadowed TPR, or each access of it is an exit. */
+u32 vmx_vmcs_cpu_controls(const struct vmx_vcpu *vmx)
+{
+	u32 cr8 = CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING;
+
+	return vmx_caps_controls(CAPS_CPU) & ~(vmx->apic ? cr8 : CPU_BASED_TPR_SHADOW);
 }
 
 /* The VMCS is current: X86_ST_CONTROLS.  Instructions that the guest's CPUID lacks are #UD. */
@@ -146,7 +163,7 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 
 	vmx->entry_controls = vmx_caps_controls(CAPS_ENTRY);
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_PIN));
-	vmx->cpu_controls = vmx_caps_controls(CAPS_CPU);
+	vmx->cpu_controls = vmx_vmcs_cpu_controls(vmx);
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_controls);
 	vmx_vmcs_set_features(vmx);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps_controls(CAPS_EXIT));
@@ -160,6 +177,11 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_HOST_OWNED);
 	vmcs_write(CR4_GUEST_HOST_MASK, VMX_CR4_HOST_OWNED);
 
+	if (vmx->apic) {
+		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, __pa(vmx->apic));
+		vmcs_write(TPR_THRESHOLD, 0);
+		vmx->tpr_threshold = 0;
+	}
 	if (vmx->log) {
 		vmcs_write(PML_ADDRESS, __pa(vmx->log));
 		vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);

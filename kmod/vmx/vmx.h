@@ -81,6 +81,9 @@ struct vmx_host {
  * @log: page-modification log: the processor fills it from the last entry down; a page of its own,
  *	immutable pointer; NULL: the processor has none
  * @listing: the VMCS has it on
+ * @apic: virtual-APIC page, of which TPR is used; a page of its own, immutable pointer; NULL: no
+ *	local APIC, or the processor has no TPR shadow
+ * @tpr_threshold: the VMCS's
  * @vpid: tag of its translations; 0: it has none.  Immutable
  * @configured: the VMCS has got its controls
  * @reset: bring fields that no group of state holds to their start
@@ -104,6 +107,8 @@ struct vmx_vcpu {
 	unsigned int nr_switched;
 	u64 *log;
 	bool listing;
+	u8 *apic;
+	u32 tpr_threshold;
 	u16 vpid;
 	bool configured;
 	bool reset;
@@ -142,6 +147,7 @@ u32 vmx_caps_controls(enum caps_word word);
 u32 vmx_caps_revision(void);
 u64 vmx_caps_cr0(u64 cr0); /* with the bits that VMX operation forces, guest mode */
 u64 vmx_caps_cr4(u64 cr4);
+bool vmx_caps_tpr_shadow(void);
 bool vmx_caps_vpid(void);
 bool vmx_caps_ept_ad(void);
 bool vmx_caps_pml(void);
@@ -179,6 +185,7 @@ void vmx_vmcs_teardown(void);
 int vmx_vmcs_alloc(struct vmx_vcpu *vmx) __must_check;
 void vmx_vmcs_free(struct vmx_vcpu *vmx);
 void vmx_vmcs_configure(struct vmx_vcpu *vmx);
+u32 vmx_vmcs_cpu_controls(const struct vmx_vcpu *vmx);
 void vmx_vmcs_set_features(struct vmx_vcpu *vmx);
 void vmx_vmcs_set_host_cpu(struct vmx_vcpu *vmx);
 void vmx_vmcs_reset(struct vmx_vcpu *vmx);
