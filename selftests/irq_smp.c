@@ -9,8 +9,9 @@
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
-#include <string.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "lib/host.h"
@@ -296,9 +297,12 @@ static void ring(void)
 	ring_of(4, 250);
 }
 
+/* HOPS=n: another number of hops than 1280. */
 static void ring_of_64(void)
 {
-	ring_of(64, 20);
+	const char *hops = getenv("HOPS");
+
+	ring_of(64, hops ? strtoul(hops, NULL, 0) / 64 : 20);
 }
 
 /* CPU 0 interrupts all others, again and again, each time until all have had it. */
@@ -311,7 +315,7 @@ guest_code(code_broadcast, 64,
 	   "mov " S_NUMBER ", %rsi\n"
 	   "dec %rsi\n"
 	   "xor %r12d, %r12d\n"
-	   "mov $20, %ecx\n"
+	   "mov " S_LIMIT ", %rcx\n"
 	   "1: add %rsi, %r12\n"
 	   S_SET(APIC_ICR, 0xc4061)
 	   "3: pause\n"
@@ -330,19 +334,39 @@ guest_code(code_broadcast, 64,
 	   "jmp 2b\n");
 /* clang-format on */
 
-static void broadcast(void)
+/* QEMU may deliver one twice, see above. */
+static void expect_count(const struct guest *guest, uint8_t vector, uint64_t count)
+{
+	uint64_t came = vec_count(guest, vector);
+
+	EXPECT(came == count || (host_is_qemu() && came > count), "0x%x came %llu times, not %llu",
+	       vector, (unsigned long long)came, (unsigned long long)count);
+}
+
+static void broadcast_to(unsigned int nr, uint64_t times)
 {
 	static struct smp smp;
 	unsigned int i;
 
-	SMP_CREATE(&smp, 8, code_broadcast);
+	SMP_CREATE(&smp, nr, code_broadcast);
+	set_word(&smp, LIMIT, times);
 	vec_end(&smp.guest, 2, VEC_END_NONE);
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
-	EXPECT_EQ(7 * 20, vec_count(&smp.guest, 0x61));
-	EXPECT_EQ(7, vec_count(&smp.guest, 2));
+	expect_count(&smp.guest, 0x61, (nr - 1) * times);
+	EXPECT_EQ(nr - 1, vec_count(&smp.guest, 2));
 	for (i = 0; i < vec_logged(&smp.guest); i++)
 		EXPECT(vec_log_cpu(&smp.guest, i) != 0, "the sender got one itself");
+}
+
+static void broadcast(void)
+{
+	broadcast_to(8, 20);
+}
+
+static void broadcast_to_64(void)
+{
+	broadcast_to(64, 5);
 }
 
 /* Of a set one at a time gets an interrupt of lowest priority; who is not in it gets none. */
@@ -382,7 +406,7 @@ static void lowest_priority(void)
 	SMP_CREATE(&smp, 5, code_lowest);
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
-	EXPECT_EQ(30, vec_count(&smp.guest, 0x62));
+	expect_count(&smp.guest, 0x62, 30);
 	for (i = 0; i < 30; i++)
 		by_cpu[vec_log_cpu(&smp.guest, i) % 5]++;
 	EXPECT_EQ(0, by_cpu[0]);
@@ -538,9 +562,16 @@ static void wakes_up(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(states),     KTAP_TEST(wakes_up),  KTAP_TEST(start_2),
-	KTAP_TEST(start_8),    KTAP_TEST(start_64),  KTAP_TEST(ring),
-	KTAP_TEST(ring_of_64), KTAP_TEST(broadcast), KTAP_TEST(lowest_priority),
+	KTAP_TEST(states),
+	KTAP_TEST(wakes_up),
+	KTAP_TEST(start_2),
+	KTAP_TEST(start_8),
+	KTAP_TEST(start_64),
+	KTAP_TEST(ring),
+	KTAP_TEST_LIMIT(ring_of_64, 800),
+	KTAP_TEST(broadcast),
+	KTAP_TEST(broadcast_to_64),
+	KTAP_TEST(lowest_priority),
 };
 
 KTAP_MAIN(tests)
