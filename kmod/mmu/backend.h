@@ -65,10 +65,32 @@ static inline bool mmu_logs_by_bits(const struct mmu_vm *mmu)
 	return READ_ONCE(mmu->log_mode) != MKVM_DIRTY_LOG_PROTECT;
 }
 
+/**
+ * struct mmu_debt - a flush that is owed
+ * @change: number of the last change that it is for (mmu_vm.flush_owed); 0: nothing is owed
+ *
+ * Who takes translations away returns one, and so does each function between that and the event,
+ * which settles it: all are __must_check.
+ */
+struct mmu_debt {
+	s64 change;
+};
+
+static inline void mmu_debt_add(struct mmu_debt *debt, struct mmu_debt more)
+{
+	debt->change = max(debt->change, more.change);
+}
+
+/* Something is being taken away: a debt for that. */
+static inline struct mmu_debt __must_check mmu_debt_raise(struct mmu_vm *mmu)
+{
+	return (struct mmu_debt){ atomic64_inc_return(&mmu->flush_owed) };
+}
+
 struct mmu_backend *tdp_create(struct mmu_vm *mmu);
 
 /* mmu.c */
-void mmu_settle(struct mmu_vm *mmu);
+void mmu_settle(struct mmu_vm *mmu, struct mmu_debt debt);
 
 /* mmu_log.c */
 void mmu_log_update(struct mmu_vm *mmu);

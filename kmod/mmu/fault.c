@@ -108,12 +108,15 @@ static void fault_make_room(struct mmu_vcpu *mv, struct mmu_fault *fault, const 
 {
 	struct mmu_vm *mmu = mv->vm;
 	gfn_t base = gpa_to_gfn(fault->gpa) & ~(pt_span(fault->level) - 1);
+	struct mmu_debt debt;
+	bool found = false;
 
 	write_lock(&mmu->lock);
-	pt_range_zap(mmu_backend_of(mv), fault->slot, base, base + pt_span(fault->level));
+	debt = pt_range_zap(mmu_backend_of(mv), fault->slot, base, base + pt_span(fault->level),
+			    &found);
 	fault_map(mv, fault, frame, seq);
 	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 	/* Twice in a row: the host has changed its mind; so shall the guest. */
 	if (fault->cause == MKVM_CAUSE_NONE)
 		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;

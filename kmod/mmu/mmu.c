@@ -4,8 +4,8 @@
  *
  * Events from outside stand here and in mmu_slot.c once and reach each live backend.
  *
- * Owed flushes.  A change that takes a translation away raises flush_owed (pt_change.c).  Every
- * event ends with mmu_settle(), also when it found nothing to change itself: the change that it
+ * Owed flushes.  A change that takes a translation away raises flush_owed and returns the debt
+ * (pt_change.c).  Every event ends with mmu_settle(), also when it found nothing to change itself: the change that it
  * would have made may be another thread's, whose flush is still under way.
  */
 #include <linux/interval_tree.h>
@@ -118,10 +118,11 @@ int mmu_root_level(const struct mmu_vcpu *mv)
 }
 
 /*
- * Completes every flush that is owed, this event's and others', and frees the table pages that
- * waited for it.  Called without the lock, so that faults go on while processors are interrupted.
+ * Completes every flush that is owed, @debt of this event and others', and frees the table pages
+ * that waited for it.  Called without the lock, so that faults go on while processors are
+ * interrupted.
  */
-void mmu_settle(struct mmu_vm *mmu)
+void mmu_settle(struct mmu_vm *mmu, struct mmu_debt debt)
 {
 	s64 owed, done;
 	LIST_HEAD(pages);
@@ -131,6 +132,7 @@ void mmu_settle(struct mmu_vm *mmu)
 	list_splice_init(&mmu->retired, &pages);
 	owed = atomic64_read(&mmu->flush_owed);
 	write_unlock(&mmu->lock);
+	WARN_ON_ONCE(owed < debt.change);
 
 	done = atomic64_read(&mmu->flush_done);
 	if (done < owed) {
@@ -141,15 +143,16 @@ void mmu_settle(struct mmu_vm *mmu)
 	pt_page_free_list(mmu, &pages);
 }
 
-/* What a range operation returns: it has found something. */
-typedef bool (*range_fn)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
-			 gfn_t end);
+/* A range operation sets *@found if it has found something. */
+typedef struct mmu_debt (*range_fn)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				    gfn_t end, bool *found);
 
 /* Does @fn with every backend and all guest frames that are host addresses [start, end). */
-static bool each_range(struct mmu_vm *mmu, hva_t start, hva_t end, range_fn fn)
+static struct mmu_debt __must_check each_range(struct mmu_vm *mmu, hva_t start, hva_t end,
+					       range_fn fn, bool *found)
 {
 	struct interval_tree_node *node;
-	bool found = false;
+	struct mmu_debt debt = {};
 	int i;
 
 	lockdep_assert_held(&mmu->lock);
@@ -163,9 +166,10 @@ static bool each_range(struct mmu_vm *mmu, hva_t start, hva_t end, range_fn fn)
 
 		for (i = 0; i < MMU_NR_KINDS; i++)
 			if (mmu->backend[i])
-				found |= fn(mmu->backend[i], slot, first, last + 1);
+				mmu_debt_add(&debt,
+					     fn(mmu->backend[i], slot, first, last + 1, found));
 	}
-	return found;
+	return debt;
 }
 
 static void count_event(struct mmu_vm *mmu, enum mmu_host_event event)
@@ -184,10 +188,11 @@ static hva_t part_end(hva_t start, hva_t end)
  * it in between.  Where nothing is mapped any more nothing comes back: the invalidation is active.
  * The slots may be others after a break, so the place is kept as an address.
  */
-static bool zap_slowly(struct mmu_vm *mmu, hva_t start, hva_t end)
+static struct mmu_debt __must_check zap_slowly(struct mmu_vm *mmu, hva_t start, hva_t end,
+					       bool *found)
 {
 	struct interval_tree_node *node;
-	bool found = false;
+	struct mmu_debt debt = {};
 	hva_t part;
 
 	lockdep_assert_held_write(&mmu->lock);
@@ -197,11 +202,11 @@ static bool zap_slowly(struct mmu_vm *mmu, hva_t start, hva_t end)
 			break;
 		start = max_t(hva_t, start, node->start);
 		part = part_end(start, end);
-		found |= each_range(mmu, start, part, pt_range_zap);
+		mmu_debt_add(&debt, each_range(mmu, start, part, pt_range_zap, found));
 		if (part < end)
 			cond_resched_rwlock_write(&mmu->lock);
 	}
-	return found;
+	return debt;
 }
 
 /*
@@ -210,7 +215,8 @@ static bool zap_slowly(struct mmu_vm *mmu, hva_t start, hva_t end)
  */
 void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_sleep)
 {
-	bool found;
+	struct mmu_debt debt;
+	bool found = false;
 
 	write_lock(&mmu->lock);
 	if (!mmu->invalidate_active++) {
@@ -221,11 +227,12 @@ void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_s
 		mmu->invalidate_end = max(mmu->invalidate_end, end);
 	}
 	count_event(mmu, MMU_HOST_INVALIDATE);
-	found = may_sleep ? zap_slowly(mmu, start, end) : each_range(mmu, start, end, pt_range_zap);
+	debt = may_sleep ? zap_slowly(mmu, start, end, &found)
+			 : each_range(mmu, start, end, pt_range_zap, &found);
 	if (found)
 		count_event(mmu, MMU_HOST_INVALIDATE_HIT);
 	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 }
 
 void mmu_invalidate_end(struct mmu_vm *mmu)
@@ -257,34 +264,37 @@ static bool tells_accessed(const struct mmu_vm *mmu)
  */
 bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush)
 {
-	bool young;
+	struct mmu_debt debt;
+	bool young = false;
 
 	count_event(mmu, flush ? MMU_HOST_AGE_FLUSH : MMU_HOST_AGE);
 	if (tells_accessed(mmu)) {
 		read_lock(&mmu->lock);
-		young = each_range(mmu, start, end, pt_range_age);
+		debt = each_range(mmu, start, end, pt_range_age, &young);
 		if (young && flush)
-			atomic64_inc(&mmu->flush_owed);
+			mmu_debt_add(&debt, mmu_debt_raise(mmu));
 		read_unlock(&mmu->lock);
 		if (!young || !flush)
 			return young;
 	} else {
 		write_lock(&mmu->lock);
-		young = each_range(mmu, start, end, pt_range_age);
+		debt = each_range(mmu, start, end, pt_range_age, &young);
 		write_unlock(&mmu->lock);
 	}
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 	return young;
 }
 
 /* Has the guest used the page at @hva since that was last forgotten?  Does not sleep. */
 bool mmu_is_young(struct mmu_vm *mmu, hva_t hva)
 {
-	bool young;
+	struct mmu_debt none;
+	bool young = false;
 
 	count_event(mmu, MMU_HOST_TEST_YOUNG);
 	read_lock(&mmu->lock);
-	young = each_range(mmu, hva, hva + 1, pt_range_is_young);
+	none = each_range(mmu, hva, hva + 1, pt_range_is_young, &young);
 	read_unlock(&mmu->lock);
+	WARN_ON_ONCE(none.change);
 	return young;
 }

@@ -90,17 +90,18 @@ static void log_split(struct mmu_vm *mmu, gfn_t start, gfn_t end)
 /* A log has begun: when this returns every write to @slot is seen.  May sleep. */
 void mmu_slot_watch(struct mmu_vm *mmu, struct memslot *slot)
 {
+	gfn_t start = slot->base_gfn, end = start + slot->npages;
+	struct mmu_debt debt = {};
 	int i;
 
 	if (mmu->log_eager)
-		log_split(mmu, slot->base_gfn, slot->base_gfn + slot->npages);
+		log_split(mmu, start, end);
 	write_lock(&mmu->lock);
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			pt_range_watch_slowly(mmu->backend[i], slot->base_gfn,
-					      slot->base_gfn + slot->npages);
+			mmu_debt_add(&debt, pt_range_watch_slowly(mmu->backend[i], start, end));
 	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 }
 
 /*
@@ -123,22 +124,27 @@ void mmu_slot_collect(struct mmu_vm *mmu, struct memslot *slot, u64 first, u64 n
 	write_unlock(&mmu->lock);
 }
 
-/* Clears @wanted in the word of the log that begins with the slot's @first frame.  What was set. */
-static unsigned long harvest_word(struct mmu_vm *mmu, struct memslot *slot, u64 first,
-				  unsigned long wanted)
+/*
+ * Clears *@bits in the word of the log that begins with the slot's @first frame; *@bits is what was
+ * set of them.
+ */
+static struct mmu_debt __must_check harvest_word(struct mmu_vm *mmu, struct memslot *slot,
+						 u64 first, unsigned long *bits)
 {
 	unsigned long *word = slot->dirty + first / BITS_PER_LONG;
-	unsigned long was;
+	struct mmu_debt debt = {};
+	gfn_t gfn = slot->base_gfn + first;
 	int i;
 
 	lockdep_assert_held_write(&mmu->lock);
-	if (!(READ_ONCE(*word) & wanted))
-		return 0;
-	was = atomic_long_fetch_andnot(wanted, (atomic_long_t *)word) & wanted;
+	*bits &= READ_ONCE(*word);
+	if (!*bits)
+		return debt;
+	*bits &= atomic_long_fetch_andnot(*bits, (atomic_long_t *)word);
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			pt_range_watch(mmu->backend[i], slot->base_gfn + first, was);
-	return was;
+			mmu_debt_add(&debt, pt_range_watch(mmu->backend[i], gfn, *bits));
+	return debt;
 }
 
 /*
@@ -150,6 +156,7 @@ void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 wo
 		      unsigned long *bits)
 {
 	gfn_t start = slot->base_gfn + word * BITS_PER_LONG;
+	struct mmu_debt debt = {};
 	u64 i;
 
 	/* A log that began with all bits set has left them whole. */
@@ -158,9 +165,9 @@ void mmu_slot_harvest(struct mmu_vm *mmu, struct memslot *slot, u64 word, u64 wo
 			  min(start + words * BITS_PER_LONG, slot->base_gfn + slot->npages));
 	write_lock(&mmu->lock);
 	for (i = 0; i < words; i++) {
-		bits[i] = harvest_word(mmu, slot, (word + i) * BITS_PER_LONG, bits[i]);
+		mmu_debt_add(&debt, harvest_word(mmu, slot, (word + i) * BITS_PER_LONG, &bits[i]));
 		cond_resched_rwlock_write(&mmu->lock);
 	}
 	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 }

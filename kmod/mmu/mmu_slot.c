@@ -40,16 +40,17 @@ void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot)
 /* No reader can find @slot any more: nothing maps its memory when this returns.  May sleep. */
 void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot)
 {
+	struct mmu_debt debt = {};
 	int i;
 
 	write_lock(&mmu->lock);
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			pt_range_zap_slowly(mmu->backend[i], slot);
+			mmu_debt_add(&debt, pt_range_zap_slowly(mmu->backend[i], slot));
 	slot_erase(mmu, slot);
 	write_unlock(&mmu->lock);
 	mmu_log_update(mmu);
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 }
 
 /* @slot, the same memory at the same place, has been published instead of @old. */
@@ -81,12 +82,14 @@ static bool slot_is_large(const void *data, gfn_t gfn, int level)
 void mmu_slot_unlogged(struct mmu_vm *mmu, struct memslot *slot)
 {
 	const struct slot_limits limits = { slot, mmu->caps.max_level };
+	struct mmu_debt debt = {};
 	int i;
 
 	write_lock(&mmu->lock);
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			pt_range_collapse_slowly(mmu->backend[i], slot, slot_is_large, &limits);
+			mmu_debt_add(&debt, pt_range_collapse_slowly(mmu->backend[i], slot,
+								     slot_is_large, &limits));
 	write_unlock(&mmu->lock);
-	mmu_settle(mmu);
+	mmu_settle(mmu, debt);
 }

@@ -5,8 +5,8 @@
  * Everything that has to happen with a change happens here and cannot be forgotten: the counts of
  * what is mapped, and the debt of a flush.  A processor may hold a translation of any entry that
  * was present.  A change that takes something away (the entry itself, a permission, the frame)
- * therefore raises mmu->flush_owed, and whoever made it, or the next event from outside, settles
- * that debt (mmu_settle()).  A change that only adds owes nothing: what is not present is never
+ * therefore returns a debt (struct mmu_debt), which goes up to the event that it belongs to, to be
+ * settled there (mmu_settle()).  A change that only adds owes nothing: what is not present is never
  * cached, and a processor that holds fewer permissions faults once and walks again.
  *
  * A leaf and a table of leaves that map the same frames with the same permissions are the same
@@ -43,7 +43,7 @@ static bool change_takes_away(const struct pte_fmt *fmt, hpte_t old, hpte_t new,
 	return hpte_access(fmt, old) & ~hpte_access(fmt, new);
 }
 
-static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new, bool owes)
+static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new)
 {
 	const struct pte_fmt *fmt = it->be->fmt;
 	struct mmu_vm *mmu = it->be->mmu;
@@ -51,8 +51,6 @@ static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new, boo
 
 	atomic_long_add(hpte_is_leaf(fmt, new, level) - hpte_is_leaf(fmt, old, level),
 			&mmu->mapped[level]);
-	if (owes)
-		atomic64_inc(&mmu->flush_owed);
 	trace_mkvm_pt_change(pt_iter_base(it), level, old.v, new.v);
 }
 
@@ -65,7 +63,7 @@ static bool change_try(struct pt_iter *it, hpte_t new)
 		it->pte.v = old;
 		return false;
 	}
-	change_account(it, it->pte, new, false);
+	change_account(it, it->pte, new);
 	it->pte = new;
 	return true;
 }
@@ -127,17 +125,16 @@ bool pt_test_and_clear_accessed(struct pt_iter *it)
 	return false;
 }
 
-/* Under the write lock: stores @new; returns what was there, with the processor's own bits. */
-hpte_t pt_change(struct pt_iter *it, hpte_t new)
+/* Under the write lock: stores @new.  @old is what was there, with the processor's own bits. */
+struct mmu_debt pt_change(struct pt_iter *it, hpte_t new, hpte_t *old)
 {
-	const struct pte_fmt *fmt = it->be->fmt;
-	hpte_t old;
-
 	lockdep_assert_held_write(&it->be->mmu->lock);
-	old.v = xchg(&it->ptep->v, new.v);
-	change_account(it, old, new, change_takes_away(fmt, old, new, it->level));
+	old->v = xchg(&it->ptep->v, new.v);
+	change_account(it, *old, new);
 	it->pte = new;
-	return old;
+	if (change_takes_away(it->be->fmt, *old, new, it->level))
+		return mmu_debt_raise(it->be->mmu);
+	return (struct mmu_debt){};
 }
 
 /*

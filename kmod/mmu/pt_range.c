@@ -73,15 +73,16 @@ static void range_dispose(struct mmu_backend *be, hpte_t *table, int level, gfn_
 
 /*
  * Takes away every mapping of [start, end), frames of @slot, whole tables where the range covers
- * them.  The flush is owed; pages of tables wait for it.  True: there was one.
+ * them, and pages of tables wait for the flush.  Sets *@found if there was one.
  */
-bool pt_range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
+struct mmu_debt pt_range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			     gfn_t end, bool *found)
 {
 	const struct range_disposal disposal = {
 		.fn = pt_page_retire,
 		.log = memslot_logged(slot) && mmu_logs_by_bits(be->mmu) ? slot : NULL,
 	};
-	bool found = false;
+	struct mmu_debt debt = {};
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
@@ -94,15 +95,15 @@ bool pt_range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t star
 		if (table &&
 		    (pt_iter_base(&it) < start || pt_iter_base(&it) + pt_span(it.level) > end))
 			continue;
-		old = pt_change(&it, HPTE_NONE);
-		found |= hpte_present(be->fmt, old);
+		mmu_debt_add(&debt, pt_change(&it, HPTE_NONE, &old));
+		*found |= hpte_present(be->fmt, old);
 		if (table)
 			range_dispose(be, hpte_table(be->fmt, old), it.level - 1, pt_iter_base(&it),
 				      &disposal);
 		else if (it.level == 1)
 			range_drain(be, disposal.log, it.gfn, old);
 	}
-	return found;
+	return debt;
 }
 
 /* The cursor's next entry, after others have had the lock if they wait for it. */
@@ -122,77 +123,87 @@ static void range_next_slowly(struct pt_iter *it)
  * As pt_range_zap(), a table of @level's at most at a time.  Of what lies deeper only tables that
  * reach beyond the range are visited.
  */
-static void range_zap_level(struct mmu_backend *be, const struct memslot *slot, int level,
-			    gfn_t start, gfn_t end)
+static struct mmu_debt __must_check range_zap_level(struct mmu_backend *be,
+						    const struct memslot *slot, int level,
+						    gfn_t start, gfn_t end)
 {
+	struct mmu_debt debt = {};
 	struct pt_iter it;
+	bool found = false;
 
 	for (pt_iter_start(&it, be, level, start, end); pt_iter_valid(&it);
 	     range_next_slowly(&it)) {
 		gfn_t base = pt_iter_base(&it);
 
 		if (it.level == level && it.pte.v && base >= start && base + pt_span(level) <= end)
-			pt_range_zap(be, slot, base, base + pt_span(level));
+			mmu_debt_add(&debt,
+				     pt_range_zap(be, slot, base, base + pt_span(level), &found));
 	}
+	return debt;
 }
 
 /*
  * Takes away every mapping of @slot, with breaks.  Tables of the last level go first, one at a
  * time; then the rest at both ends; then the tables above, which are empty by now.
  */
-void pt_range_zap_slowly(struct mmu_backend *be, const struct memslot *slot)
+struct mmu_debt pt_range_zap_slowly(struct mmu_backend *be, const struct memslot *slot)
 {
 	gfn_t start = slot->base_gfn, end = start + slot->npages;
+	struct mmu_debt debt;
 	int level;
 
 	lockdep_assert_held_write(&be->mmu->lock);
-	range_zap_level(be, slot, 2, start, end);
-	range_zap_level(be, slot, 1, start, end);
+	debt = range_zap_level(be, slot, 2, start, end);
+	mmu_debt_add(&debt, range_zap_level(be, slot, 1, start, end));
 	for (level = 3; level <= be->root_level; level++)
-		range_zap_level(be, slot, level, start, end);
+		mmu_debt_add(&debt, range_zap_level(be, slot, level, start, end));
+	return debt;
 }
 
 /*
  * Makes the next write by the entry be seen: by a dirty bit where those tell and it maps one frame;
  * else by a fault.  A large leaf's dirty bit, which tells not which frame, goes with the right.
  */
-static void range_watch_entry(struct pt_iter *it)
+static struct mmu_debt __must_check range_watch_entry(struct pt_iter *it)
 {
 	const struct pte_fmt *fmt = it->be->fmt;
 	bool bits = mmu_logs_by_bits(it->be->mmu);
-	hpte_t new = it->pte;
+	hpte_t old, new = it->pte;
 
 	if (!hpte_is_leaf(fmt, it->pte, it->level))
-		return;
+		return (struct mmu_debt){};
 	if (bits)
 		new = hpte_clean(fmt, new);
 	if (!bits || it->level > 1)
 		new = hpte_deny_write(fmt, new);
-	if (new.v != it->pte.v)
-		pt_change(it, new);
+	return new.v == it->pte.v ? (struct mmu_debt){} : pt_change(it, new, &old);
 }
 
 /* Makes the next write be seen to each frame @start + n of which bit n of @mask is set. */
-void pt_range_watch(struct mmu_backend *be, gfn_t start, unsigned long mask)
+struct mmu_debt pt_range_watch(struct mmu_backend *be, gfn_t start, unsigned long mask)
 {
+	struct mmu_debt debt = {};
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
 	if (!mask)
-		return;
+		return debt;
 	pt_for_each(&it, be, 1, start + __ffs(mask), start + __fls(mask) + 1)
 		if (it.level > 1 || (mask & BIT(it.gfn - start)))
-			range_watch_entry(&it);
+			mmu_debt_add(&debt, range_watch_entry(&it));
+	return debt;
 }
 
 /* Makes the next write be seen to each frame of [start, end), with breaks. */
-void pt_range_watch_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
+struct mmu_debt pt_range_watch_slowly(struct mmu_backend *be, gfn_t start, gfn_t end)
 {
+	struct mmu_debt debt = {};
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
 	for (pt_iter_start(&it, be, 1, start, end); pt_iter_valid(&it); range_next_slowly(&it))
-		range_watch_entry(&it);
+		mmu_debt_add(&debt, range_watch_entry(&it));
+	return debt;
 }
 
 /*
@@ -231,59 +242,71 @@ gfn_t pt_range_split(struct mmu_backend *be, struct pt_cache *cache, gfn_t start
 }
 
 /* Where the processor does not tell: what it uses after this faults. */
-static bool age_by_fault(struct pt_iter *it)
+static struct mmu_debt __must_check age_by_fault(struct pt_iter *it, bool *young)
 {
+	hpte_t old;
+
 	lockdep_assert_held_write(&it->be->mmu->lock);
-	pt_change(it, (hpte_t){ it->be->fmt->aged });
-	return true;
+	*young = true;
+	return pt_change(it, (hpte_t){ it->be->fmt->aged }, &old);
 }
 
 /*
- * Forgets that the processor has used what is mapped of [start, end).  True: it had.  Called with
- * the lock for reading, or for writing where the format has no accessed bits.
+ * Forgets that the processor has used what is mapped of [start, end); sets *@young if it had.
+ * Called with the lock for reading, or for writing where the format has no accessed bits.  For one
+ * that has, a flush is for the caller to owe (see pt_test_and_clear_accessed()).
  */
-bool pt_range_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
+struct mmu_debt pt_range_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			     gfn_t end, bool *young)
 {
-	bool young = false;
+	struct mmu_debt debt = {};
 	struct pt_iter it;
 
 	pt_for_each(&it, be, 1, start, end) {
 		if (!hpte_is_leaf(be->fmt, it.pte, it.level))
 			continue;
-		young |= be->fmt->accessed ? pt_test_and_clear_accessed(&it) : age_by_fault(&it);
+		if (be->fmt->accessed)
+			*young |= pt_test_and_clear_accessed(&it);
+		else
+			mmu_debt_add(&debt, age_by_fault(&it, young));
 	}
-	return young;
+	return debt;
 }
 
-/* Has the processor used any of [start, end) since that was last forgotten? */
-bool pt_range_is_young(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end)
+/* Sets *@young if the processor has used any of [start, end) since that was last forgotten. */
+struct mmu_debt pt_range_is_young(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				  gfn_t end, bool *young)
 {
 	struct pt_iter it;
 
 	pt_for_each(&it, be, 1, start, end)
 		if (hpte_is_leaf(be->fmt, it.pte, it.level) &&
 		    (!be->fmt->accessed || hpte_accessed(be->fmt, it.pte)))
-			return true;
-	return false;
+			*young = true;
+	return (struct mmu_debt){};
 }
 
 /*
  * Takes away the tables of @slot in whose place there could be a large leaf: the next faults will
  * map those.  With breaks.
  */
-void pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot, pt_large_fn large,
-			      const void *data)
+struct mmu_debt pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot,
+					 pt_large_fn large, const void *data)
 {
 	gfn_t start = slot->base_gfn, end = start + slot->npages;
+	struct mmu_debt debt = {};
 	struct pt_iter it;
+	bool found = false;
 
 	lockdep_assert_held_write(&be->mmu->lock);
 	for (pt_iter_start(&it, be, 2, start, end); pt_iter_valid(&it); range_next_slowly(&it)) {
 		gfn_t base = pt_iter_base(&it);
 
 		if (hpte_is_table(be->fmt, it.pte, it.level) && large(data, it.gfn, it.level))
-			pt_range_zap(be, slot, base, base + pt_span(it.level));
+			mmu_debt_add(&debt, pt_range_zap(be, slot, base, base + pt_span(it.level),
+							 &found));
 	}
+	return debt;
 }
 
 /* Frees all tables, the root included.  No vCPU is left and no processor holds a translation. */

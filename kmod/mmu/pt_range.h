@@ -6,20 +6,25 @@
 #include "mmu/pt_iter.h"
 
 void pt_split(struct pt_iter *it, struct pt_cache *cache, u32 more);
-bool pt_range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end);
-void pt_range_zap_slowly(struct mmu_backend *be, const struct memslot *slot);
-void pt_range_watch(struct mmu_backend *be, gfn_t start, unsigned long mask);
-void pt_range_watch_slowly(struct mmu_backend *be, gfn_t start, gfn_t end);
+struct mmu_debt pt_range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			     gfn_t end, bool *found) __must_check;
+struct mmu_debt pt_range_zap_slowly(struct mmu_backend *be,
+				    const struct memslot *slot) __must_check;
+struct mmu_debt pt_range_watch(struct mmu_backend *be, gfn_t start,
+			       unsigned long mask) __must_check;
+struct mmu_debt pt_range_watch_slowly(struct mmu_backend *be, gfn_t start, gfn_t end) __must_check;
 void pt_range_collect_slowly(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 			     gfn_t end);
 gfn_t pt_range_split(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end);
-bool pt_range_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end);
-bool pt_range_is_young(struct mmu_backend *be, const struct memslot *slot, gfn_t start, gfn_t end);
+struct mmu_debt pt_range_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			     gfn_t end, bool *young) __must_check;
+struct mmu_debt pt_range_is_young(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				  gfn_t end, bool *young) __must_check;
 
 /* Could @level's leaf map @gfn and those around it? */
 typedef bool (*pt_large_fn)(const void *data, gfn_t gfn, int level);
-void pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot, pt_large_fn large,
-			      const void *data);
+struct mmu_debt pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot,
+					 pt_large_fn large, const void *data) __must_check;
 void pt_range_free_all(struct mmu_backend *be);
 
 #endif /* MKVM_MMU_PT_RANGE_H */

@@ -21,6 +21,7 @@ void host_begin(unsigned int first, unsigned int n)
 			     HVA_BASE + (hva_t)(first + n) * PAGE_SIZE, draw(4));
 	if (self->breaks != breaks)
 		count(HOST_BREAK);
+	model_check_due_at(HVA_BASE + (hva_t)first * PAGE_SIZE, n);
 	for (i = first; i < first + n; i++)
 		host_vpage_at(i)->blocked++;
 	point();

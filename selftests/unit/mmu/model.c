@@ -125,6 +125,74 @@ static void check_kept(const struct cpu *cpu, const struct tlb_entry *entry,
 			     (unsigned long long)gfn);
 }
 
+static bool is_listed(gfn_t gfn)
+{
+	int cpu;
+	unsigned int i;
+
+	for (cpu = 0; cpu < NR_CPUS; cpu++)
+		for (i = 0; i < world.cpu[cpu].nr_listed; i++)
+			if (world.cpu[cpu].listed[i] >> PAGE_SHIFT == gfn)
+				return true;
+	return false;
+}
+
+/* Will the next call on the log of @slot tell that @gfn was written? */
+static bool log_will_tell(const struct memslot *slot, gfn_t gfn)
+{
+	if (test_bit(gfn - slot->base_gfn, slot->dirty))
+		return true;
+	switch (world.mmu.log_mode) {
+	case MKVM_DIRTY_LOG_BITS:
+		return cpu_is_dirty(&world.cpu[0], gfn);
+	case MKVM_DIRTY_LOG_PML:
+		return is_listed(gfn);
+	default:
+		return false;
+	}
+}
+
+/*
+ * What was written of [@first, @first + @n), pages of @slot, is known to somebody who will tell,
+ * whatever processors, host and user space are at; unless a call or a change is under way.
+ */
+static void check_due(const struct model_slot *slot, u64 first, u64 n)
+{
+	const struct memslot *real = xa_load(&world.slots.by_id, slot->id);
+	u64 i;
+
+	if (!slot->live || !slot->due || slot->during || world.changing == slot->id)
+		return;
+	for (i = first; i < first + n; i++)
+		if (test_bit(i, slot->due) && !log_will_tell(real, slot->base + i))
+			fail("guest frame %#llx was written, and the log will not say so",
+			     (unsigned long long)(slot->base + i));
+}
+
+/* For all pages of all logs. */
+void model_check_due(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++)
+		check_due(&world.slot[i], 0, world.slot[i].npages);
+}
+
+/* For those that are behind @n pages of the process. */
+void model_check_due_at(hva_t hva, u64 n)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++) {
+		const struct model_slot *slot = &world.slot[i];
+		hva_t start = max(hva, slot->hva);
+		hva_t end = min(hva + n * PAGE_SIZE, slot->hva + slot->npages * PAGE_SIZE);
+
+		if (start < end)
+			check_due(slot, (start - slot->hva) / PAGE_SIZE, (end - start) / PAGE_SIZE);
+	}
+}
+
 /* No flush is owed: what processors keep for writing to @slot is known to its log. */
 void model_check_log(const struct model_slot *slot)
 {

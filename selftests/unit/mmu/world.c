@@ -169,6 +169,7 @@ static void world_audit(void)
 		     (unsigned long long)audit.gfn, audit.level, (unsigned long long)audit.entry);
 	check(audit.pages + audit.retired == (u64)atomic_long_read(&world.mmu.table_pages));
 	model_check_caches();
+	model_check_due();
 	count(AUDIT);
 }
 

@@ -112,6 +112,8 @@ struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool t
 void model_written(struct model_slot *slot, gfn_t gfn);
 void model_check_caches(void);
 void model_check_log(const struct model_slot *slot);
+void model_check_due(void);
+void model_check_due_at(hva_t hva, u64 n);
 
 /* vmm.c: what user space asks. */
 void vmm_op(void);
