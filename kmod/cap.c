@@ -124,6 +124,8 @@ long mkvm_cap(unsigned long cap)
 		return vm_type_kinds();
 	case MKVM_CAP_FAULT_AROUND:
 		return MMU_AROUND_MAX;
+	case MKVM_CAP_POPULATE:
+		return MMU_AROUND_MAX;
 	case MKVM_CAP_DIRTY_LOG_MODE:
 		return mmu_log_modes(&mkvm_mmu_caps) | MKVM_DIRTY_LOG_EAGER_SPLIT;
 	default:
@@ -160,6 +162,11 @@ static int cap_fault_around(struct mkvm *vm, u64 arg)
 	return mmu_set_around(&vm->mmu, arg);
 }
 
+static int cap_populate(struct mkvm *vm, u64 arg)
+{
+	return mmu_set_populate(&vm->mmu, arg);
+}
+
 static int cap_dirty_log_mode(struct mkvm *vm, u64 arg)
 {
 	return dirty_log_set_mode(&vm->slots, &vm->mmu, arg);
@@ -187,6 +194,7 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_SPLIT_IRQCHIP, ~0ull, irqchip_split },
 	{ KVM_CAP_X2APIC_API, CAP_X2APIC_API, irqchip_x2apic_api },
 	{ MKVM_CAP_FAULT_AROUND, ~0ull, cap_fault_around },
+	{ MKVM_CAP_POPULATE, ~0ull, cap_populate },
 	{ MKVM_CAP_DIRTY_LOG_MODE, ~0ull, cap_dirty_log_mode },
 };
 

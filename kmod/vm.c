@@ -15,6 +15,7 @@
 
 static atomic64_t vm_numbers; /* the last one given */
 static unsigned int fault_around = 64;
+static unsigned int populate;
 
 static int around_param_set(const char *value, const struct kernel_param *kp)
 {
@@ -39,6 +40,30 @@ static const struct kernel_param_ops around_param_ops = {
 module_param_cb(fault_around, &around_param_ops, &fault_around, 0644);
 MODULE_PARM_DESC(fault_around,
 		 "pages that a fault of a new VM maps at most: a power of two, 1: off");
+
+static int populate_param_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int pages;
+	int r = kstrtouint(value, 0, &pages);
+
+	if (!r && !mmu_populate_is_valid(pages))
+		r = -EINVAL;
+	if (r)
+		pr_err("mkvm: populate=%s: expected 0 or a power of two up to %u\n", value,
+		       MMU_AROUND_MAX);
+	else
+		WRITE_ONCE(populate, pages);
+	return r;
+}
+
+static const struct kernel_param_ops populate_param_ops = {
+	.set = populate_param_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(populate, &populate_param_ops, &populate, 0644);
+MODULE_PARM_DESC(populate,
+		 "pages that a fault of a new VM has the host bring in: a power of two, 0: off");
 
 static void vm_flush_tlb(struct mmu_vm *mmu)
 {
@@ -111,6 +136,8 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	x86_kvmclock_vm_start(vm);
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
 	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
+	if (!r)
+		r = mmu_set_populate(&vm->mmu, READ_ONCE(populate));
 	if (!r)
 		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
 	if (!r)

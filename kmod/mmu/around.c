@@ -11,10 +11,16 @@
  * The window adapts to its use, by the accessed bits: if at the next fault half of the last window
  * has been used it doubles, if not an eighth has been it halves.  Where the processor keeps no such
  * bits it stays as it begins.
+ *
+ * Populate mode: before the fault looks for its frame it has the host bring in what is missing of
+ * its window, which has a size of its own then, and stays as it is.  Only memory of the mapping
+ * that the fault is in, and not where the process or the guest may not write or a log is kept: no
+ * page comes that the guest's next accesses could not make come.
  */
 #include <linux/log2.h>
 #include "mmu/around.h"
 #include "mmu/frame.h"
+#include "mmu/host_map.h"
 #include "mmu/pt_change.h"
 
 #define AROUND_BEGIN 16u
@@ -32,6 +38,47 @@ int mmu_set_around(struct mmu_vm *mmu, u64 pages)
 		return -EINVAL;
 	WRITE_ONCE(mmu->around, pages);
 	return 0;
+}
+
+/* @pages: what a fault may bring in; 0: off, else as with mmu_set_around().  0 or -EINVAL. */
+int mmu_set_populate(struct mmu_vm *mmu, u64 pages)
+{
+	if (!mmu_populate_is_valid(pages))
+		return -EINVAL;
+	WRITE_ONCE(mmu->populate, pages);
+	return 0;
+}
+
+bool mmu_populate_is_valid(u64 pages)
+{
+	return !pages || mmu_around_is_valid(pages);
+}
+
+/* Frames [*@start, *@end): of the slot, and in the aligned window of @pages around the fault. */
+static void around_window(const struct mmu_fault *fault, unsigned int pages, gfn_t *start,
+			  gfn_t *end)
+{
+	const struct memslot *slot = fault->slot;
+	gfn_t first = gpa_to_gfn(fault->gpa) & ~((gfn_t)pages - 1);
+
+	*start = max(first, slot->base_gfn);
+	*end = min(first + pages, slot->base_gfn + slot->npages);
+}
+
+/* Before the fault looks for its frame.  May sleep. */
+void around_populate(struct mmu_vcpu *mv, const struct mmu_fault *fault)
+{
+	unsigned int pages = READ_ONCE(mv->vm->populate);
+	gfn_t first, last;
+	hva_t start, end;
+
+	if (!pages || fault->ahead || fault->logged || memslot_readonly(fault->slot))
+		return;
+	around_window(fault, pages, &first, &last);
+	start = memslot_hva(fault->slot, first);
+	end = start + ((last - first) << PAGE_SHIFT);
+	if (host_map_populatable(memslot_hva(fault->slot, gpa_to_gfn(fault->gpa)), &start, &end))
+		frame_populate(start, end, fault->access & ACC_W);
 }
 
 /* How large the next window shall be, by what became of the last one. */
@@ -94,18 +141,17 @@ static void around_map(struct mmu_backend *be, const struct memslot *slot, gfn_t
  */
 void around_fill(struct mmu_backend *be, struct mmu_vcpu *mv, const struct mmu_fault *fault)
 {
-	unsigned int limit = READ_ONCE(mv->vm->around);
+	unsigned int limit = READ_ONCE(mv->vm->around), populate = READ_ONCE(mv->vm->populate);
 	const struct memslot *slot = fault->slot;
 	struct mmu_around *around = &mv->around;
 	gfn_t start, end;
 
 	lockdep_assert_held(&be->mmu->lock);
-	if (limit == 1)
+	if (limit == 1 && !populate)
 		return;
-	around->pages = min(around_adapt(be, around), limit);
+	around->pages = populate ?: min(around_adapt(be, around), limit);
 	around->start = gpa_to_gfn(fault->gpa) & ~((gfn_t)around->pages - 1);
-	start = max(around->start, slot->base_gfn);
-	end = min(around->start + around->pages, slot->base_gfn + slot->npages);
+	around_window(fault, around->pages, &start, &end);
 	/* What the host takes back right now is not present, whatever its table says. */
 	if (!mmu_is_invalidating(be->mmu, memslot_hva(slot, start), memslot_hva(slot, end)))
 		around_map(be, slot, start, end);

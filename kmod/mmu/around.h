@@ -5,6 +5,7 @@
 
 #include "mmu/backend.h"
 
+void around_populate(struct mmu_vcpu *mv, const struct mmu_fault *fault);
 void around_fill(struct mmu_backend *be, struct mmu_vcpu *mv, const struct mmu_fault *fault);
 
 #endif /* MKVM_MMU_AROUND_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The fault sequence, once for every backend: note the notifier's sequence; find the slot; get the
+ * The fault sequence, once for every backend: find the slot; note the notifier's sequence; get the
  * frame, which may sleep; take the lock; is the frame stale?  then once more; let the backend map
  * it, in a leaf as large as the slot and the host's own mapping allow.
  *
@@ -9,6 +9,7 @@
  * may be left that has to go before the large leaf can come.
  */
 #include <linux/sched/signal.h>
+#include "mmu/around.h"
 #include "mmu/backend.h"
 #include "mmu/frame.h"
 #include "mmu/host_map.h"
@@ -143,6 +144,7 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	r = pt_cache_fill(&mv->cache, mmu_backend_of(mv)->root_level - 1);
 	if (r)
 		return fault_failed(fault, r);
+	around_populate(mv, fault);
 
 	seq = READ_ONCE(mmu->invalidate_seq);
 	/* The sequence first, then the frame: pairs with the barrier of mmu_invalidate_end(). */

@@ -10,6 +10,7 @@
  * without a struct page.  Who maps such memory takes the mapping away before it ends, and the
  * notifier hears of it; so a number is enough for them.
  */
+#include <linux/sched/signal.h>
 #include <linux/swap.h>
 #include "mmu/frame.h"
 #include "mmu/host_map.h"
@@ -104,6 +105,25 @@ void frame_run_get(struct frame_run *run, hva_t hva, unsigned int nr, bool write
 	if (r <= 0)
 		r = get_user_pages_fast_only(hva, write ? 1 : nr, 0, run->page);
 	run->nr = max(r, 0);
+}
+
+/*
+ * Brings in what the process can have of [start, end), for a write if @write, until something is
+ * missing or a signal kills it.  All of it is charged as if the process had used it.  May sleep.
+ */
+void frame_populate(hva_t start, hva_t end, bool write)
+{
+	struct page *page[FRAME_RUN_MAX];
+	long i, r;
+
+	for (; start < end && !fatal_signal_pending(current); start += r << PAGE_SHIFT) {
+		r = min_t(long, (end - start) >> PAGE_SHIFT, FRAME_RUN_MAX);
+		r = get_user_pages_unlocked(start, r, page, write ? FOLL_WRITE : 0);
+		if (r <= 0)
+			return;
+		for (i = 0; i < r; i++)
+			put_page(page[i]);
+	}
 }
 
 /* Is number @i a device's, which is for a fault of its own to map? */

@@ -40,6 +40,7 @@ void frame_try_writable(struct frame *frame, hva_t hva);
 void frame_put(struct frame *frame, bool written);
 
 void frame_run_get(struct frame_run *run, hva_t hva, unsigned int nr, bool write);
+void frame_populate(hva_t start, hva_t end, bool write);
 bool frame_run_is_device(const struct frame_run *run, unsigned int i);
 void frame_run_put(struct frame_run *run);
 

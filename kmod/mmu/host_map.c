@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * How the host's own table maps an address of the current process: how large, and to which frame
- * where a driver has mapped it.
+ * where a driver has mapped it; and which neighbours may be brought in with it.
  *
  * For the first the table is read without its locks, with interrupts off: then no table that was
  * reached is freed.  An answer is true as long as the caller keeps the notifier from going on, as
@@ -51,6 +51,31 @@ int host_map_level(hva_t hva)
 	level = map_level(current->mm, hva);
 	local_irq_restore(flags);
 	return level;
+}
+
+/* Nobody brings these in before they are used: devices', and pages that user space supplies. */
+#define MAP_NOT_AHEAD (VM_IO | VM_PFNMAP | VM_UFFD_MISSING | VM_UFFD_WP | VM_UFFD_MINOR)
+
+/*
+ * May pages be brought in that nobody has asked for, because @hva was asked for?  Of [*@start,
+ * *@end), around @hva, those that belong to the same mapping, if that is memory and the process may
+ * write to it.  May sleep.
+ */
+bool host_map_populatable(hva_t hva, hva_t *start, hva_t *end)
+{
+	struct vm_area_struct *vma;
+	bool may = false;
+
+	if (mmap_read_lock_killable(current->mm))
+		return false;
+	vma = vma_lookup(current->mm, hva);
+	if (vma && (vma->vm_flags & VM_WRITE) && !(vma->vm_flags & MAP_NOT_AHEAD)) {
+		*start = max(*start, vma->vm_start);
+		*end = min(*end, vma->vm_end);
+		may = true;
+	}
+	mmap_read_unlock(current->mm);
+	return may;
 }
 
 /* The caller holds the mmap lock for reading.  0, -EAGAIN: it was let go meanwhile, -EFAULT. */

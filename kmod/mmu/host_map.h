@@ -6,6 +6,7 @@
 #include "types.h"
 
 int host_map_level(hva_t hva);
+bool host_map_populatable(hva_t hva, hva_t *start, hva_t *end);
 int host_map_device(hva_t hva, bool write, hfn_t *hfn, bool *writable) __must_check;
 bool host_is_device(hfn_t hfn);
 

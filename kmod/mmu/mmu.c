@@ -5,8 +5,8 @@
  * Events from outside stand here and in mmu_slot.c once and reach each live backend.
  *
  * Owed flushes.  A change that takes a translation away raises flush_owed and returns the debt
- * (pt_change.c).  Every event ends with mmu_settle(), also when it found nothing to change itself: the change that it
- * would have made may be another thread's, whose flush is still under way.
+ * (pt_change.c).  Every event ends with mmu_settle(), also when it found nothing to change itself:
+ * the change that it would have made may be another thread's, whose flush is still under way.
  */
 #include <linux/interval_tree.h>
 #include "mmu/backend.h"

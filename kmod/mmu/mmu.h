@@ -88,6 +88,8 @@ enum mmu_host_event {
  * @flush_done: number of the last change that every processor has seen; atomic
  * @retired: table pages that no entry names any more, and that some processor may still walk
  * @around: frames that a fault may map at most, a power of two; 1: only its own; atomic
+ * @populate: pages that a fault may have the host bring in, and map: a power of two; 0: only its
+ *	own; atomic
  * @log_mode: MKVM_DIRTY_LOG_PROTECT, _BITS or _PML; constant while a slot is logged; lock of the
  *	slots
  * @log_eager: large leaves are split when a log goes on; lock of the slots
@@ -112,6 +114,7 @@ struct mmu_vm {
 	atomic64_t flush_done;
 	struct list_head retired;
 	unsigned int around;
+	unsigned int populate;
 	u32 log_mode;
 	bool log_eager;
 	unsigned int nr_logged;
@@ -237,6 +240,8 @@ size_t mmu_vcpu_reserve_bytes(const struct mmu_vcpu *mv);
 #define MMU_AROUND_MAX 512
 bool mmu_around_is_valid(u64 pages);
 int mmu_set_around(struct mmu_vm *mmu, u64 pages) __must_check;
+bool mmu_populate_is_valid(u64 pages);
+int mmu_set_populate(struct mmu_vm *mmu, u64 pages) __must_check;
 
 /* The dirty log's modes: what a processor has, and a VM's own. */
 u32 mmu_log_modes(const struct mmu_caps *caps);

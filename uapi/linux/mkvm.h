@@ -37,6 +37,18 @@
 #define MKVM_CAP_FAULT_AROUND 0x4d000002
 
 /*
+ * Populate mode: how many pages of 4 KiB a fault may have the host bring in at most, a power of two
+ * from 1 to 512; 0, as in a new VM unless the module parameter populate says otherwise: the one
+ * that was asked for.  They are those of the aligned window around the fault that the host does not
+ * have at hand, within the slot and the process's mapping, and are mapped with it; for a read as a
+ * read would bring them in, for a write as a write would.  None come for a slot that is read-only
+ * or logged, a mapping that the process may not write to, a device's, or one that userfaultfd
+ * watches.  The process is charged for them.  KVM_CHECK_EXTENSION answers the largest value;
+ * KVM_ENABLE_CAP on a VM sets it to args[0] for the faults that follow.
+ */
+#define MKVM_CAP_POPULATE 0x4d000004
+
+/*
  * How the dirty log learns of writes.  KVM_CHECK_EXTENSION answers the modes that this processor
  * has, and MKVM_DIRTY_LOG_EAGER_SPLIT; KVM_ENABLE_CAP on a VM sets it to args[0]: one mode, and
  * MKVM_DIRTY_LOG_EAGER_SPLIT or not.  -EINVAL: no mode or two, one that the processor lacks, an

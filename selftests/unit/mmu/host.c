@@ -247,10 +247,52 @@ long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct p
 	return get_page_slowly(hva, flags, page);
 }
 
+/* Several at a time: nobody has asked for them, so they have to be a slot's, and writable. */
 long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsigned int flags)
 {
-	check(nr == 1);
-	return get_page_slowly(hva, flags, page);
+	long r = 0;
+	int i;
+
+	if (!(flags & FOLL_HWPOISON))
+		model_check_ahead(hva, nr);
+	for (i = 0; i < nr; i++) {
+		bool there = vpage_ready(host_vpage(hva + i * PAGE_SIZE), flags & FOLL_WRITE);
+
+		r = get_page_slowly(hva + i * PAGE_SIZE, flags, &page[i]);
+		if (r != 1)
+			break;
+		if (!there && !(flags & FOLL_HWPOISON))
+			count(HOST_POPULATE);
+	}
+	return i ?: r;
+}
+
+/* Pages of one kind in a row are a mapping of the process's. */
+static bool is_populatable(hva_t hva)
+{
+	const struct vpage *v;
+
+	if (hva < HVA_BASE || hva >= HVA_BASE + HVA_PAGES * PAGE_SIZE)
+		return false;
+	v = host_vpage(hva);
+	return v->state != VPAGE_HOLE && v->state != VPAGE_DEVICE && !v->readonly;
+}
+
+bool host_map_populatable(hva_t hva, hva_t *start, hva_t *end)
+{
+	hva_t from = hva, to = hva + PAGE_SIZE;
+
+	might_sleep();
+	point();
+	if (!is_populatable(hva))
+		return false;
+	while (from > *start && is_populatable(from - PAGE_SIZE))
+		from -= PAGE_SIZE;
+	while (to < *end && is_populatable(to))
+		to += PAGE_SIZE;
+	*start = from;
+	*end = to;
+	return true;
 }
 
 int host_map_device(unsigned long hva, bool write, hfn_t *hfn, bool *writable)

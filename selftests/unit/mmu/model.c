@@ -86,6 +86,25 @@ void model_written(struct model_slot *slot, gfn_t gfn)
 	set_bit(gfn - slot->base, now->during ? now->during : now->due);
 }
 
+static bool slot_has(const struct model_slot *slot, hva_t hva, u64 n)
+{
+	return slot->live && !(slot->flags & KVM_MEM_READONLY) && hva >= slot->hva &&
+	       hva + n * PAGE_SIZE <= slot->hva + slot->npages * PAGE_SIZE;
+}
+
+/* @n pages of the process are brought in ahead: all are of one slot, which can be written to. */
+void model_check_ahead(hva_t hva, u64 n)
+{
+	unsigned int i;
+
+	for (i = 0; i < world.nr_slots; i++)
+		if (slot_has(&world.slot[i], hva, n))
+			return;
+	if (world.changing < 0 || !slot_has(&world.before, hva, n))
+		fail("%llu pages at %#lx are brought in, and are no slot's", (unsigned long long)n,
+		     hva);
+}
+
 /* Every translation that a processor keeps, used or not, has to be one that it may use. */
 void model_check_caches(void)
 {

@@ -179,6 +179,7 @@ static inline int xa_err(const void *p)
 #endif
 #define current					  NULL
 #define signal_pending(task)			  false
+#define fatal_signal_pending(task)		  false
 #define __try_cmpxchg_user(user, old, new, label) sim_exchange_user(user, old, &(new), sizeof(new))
 
 /* A trace event calls proof_NAME() with what it would record (watch.c). */

@@ -57,6 +57,7 @@
 	x(LOG_EFAULT, "log: could not be told")				\
 	x(LOG_REFUSED, "log: refused")					\
 	x(HOST_BREAK, "host: others between two parts of an invalidation") \
+	x(HOST_POPULATE, "host: a page brought in ahead")		\
 	x(HOST_COW, "host: copy on write")				\
 	x(HOST_SWAP_OUT, "host: swapped out")				\
 	x(HOST_SWAP_IN, "host: swapped in")				\

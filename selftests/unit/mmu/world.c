@@ -221,6 +221,7 @@ static void world_start(void)
 	mmu_vm_init(&world.mmu, &world.slots, &up, &caps);
 	check(!mmu_vm_enable(&world.mmu, MMU_TDP));
 	check(!mmu_set_around(&world.mmu, draw(3) ? 1 << draw(10) : 1));
+	check(!mmu_set_populate(&world.mmu, draw(3) ? 0 : 1 << draw(6)));
 	check(!dirty_log_set_mode(&world.slots, &world.mmu, world_pick_mode()));
 	alloc_failing = draw(2) ? 20 + draw(200) : 0;
 	for (i = 0; i < NR_SLOTS; i++)

@@ -110,6 +110,7 @@ struct model_slot *model_find(gfn_t gfn, bool before);
 struct vpage *model_vpage(const struct model_slot *slot, gfn_t gfn);
 struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool told);
 void model_written(struct model_slot *slot, gfn_t gfn);
+void model_check_ahead(hva_t hva, u64 n);
 void model_check_caches(void);
 void model_check_log(const struct model_slot *slot);
 void model_check_due(void);
