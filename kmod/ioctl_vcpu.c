@@ -80,6 +80,11 @@ static long vcpu_setup_mce(void *obj, void *data, unsigned long arg)
 	return x86_mce_setup(obj, *(u64 *)data);
 }
 
+static long vcpu_set_mce(void *obj, void *data, unsigned long arg)
+{
+	return x86_mce_raise(obj, data);
+}
+
 static long vcpu_get_sregs2(void *obj, void *data, unsigned long arg)
 {
 	return x86_get_sregs2(obj, data);
@@ -306,6 +311,7 @@ static const struct ioctl_row vcpu_rows[] = {
 	{ KVM_GET_MSRS, ROW_LOADED, vcpu_get_msrs },
 	{ KVM_SET_MSRS, ROW_LOADED, vcpu_set_msrs },
 	{ KVM_X86_SETUP_MCE, 0, vcpu_setup_mce },
+	{ KVM_X86_SET_MCE, ROW_LOADED, vcpu_set_mce },
 	{ KVM_GET_STATS_FD, ROW_NO_MUTEX, vcpu_stats_fd },
 	{ KVM_GET_SREGS2, ROW_LOADED, vcpu_get_sregs2 },
 	{ KVM_SET_SREGS2, ROW_LOADED, vcpu_set_sregs2 },

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Machine-check registers: stored, for user space to fill and the guest to read.  The host's own
- * machine checks never show here.
+ * Machine-check registers: stored, for user space to fill and the guest to read; and machine checks
+ * that user space raises.  The host's own never show here.
  */
 #include <linux/nospec.h>
 #include <asm/mce.h>
 #include <asm/msr-index.h>
+#include <asm/trapnr.h>
 #include "x86/msr.h"
 
 /* What user space may choose for MCG_CAP, besides the number of banks and of extended registers. */
@@ -16,6 +17,8 @@
 #define MCE_REG(index)	 ((index)&3)
 #define MCE_REG_CTL	 0
 #define MCE_REG_STATUS	 1
+#define MCE_REG_ADDR	 2
+#define MCE_REG_MISC	 3
 #define HWCR_STATUS_WREN BIT_ULL(18)
 
 u64 x86_mce_cap_offered(void)
@@ -116,4 +119,73 @@ enum msr_result msr_mce_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who wh
 	}
 	*reg = value;
 	return MSR_OK;
+}
+
+static void mce_bank_fill(u64 *bank, const struct kvm_x86_mce *mce)
+{
+	bank[MCE_REG_STATUS] = mce->status;
+	bank[MCE_REG_ADDR] = mce->addr;
+	bank[MCE_REG_MISC] = mce->misc;
+}
+
+/* An error that needs no action of the guest: it may find it when it looks. */
+static bool mce_needs_no_action(const struct kvm_x86_mce *mce)
+{
+	return !mce->mcg_status && !(mce->status & (MCI_STATUS_PCC | MCI_STATUS_S | MCI_STATUS_AR));
+}
+
+/* One that was corrected: it does not hide one that was not. */
+static void mce_corrected(u64 *bank, struct kvm_x86_mce *mce)
+{
+	u64 former = bank[MCE_REG_STATUS];
+
+	if (former & MCI_STATUS_VAL && former & MCI_STATUS_UC) {
+		bank[MCE_REG_STATUS] |= MCI_STATUS_OVER;
+		return;
+	}
+	if (former & MCI_STATUS_VAL)
+		mce->status |= MCI_STATUS_OVER;
+	mce_bank_fill(bank, mce);
+}
+
+/* A processor that is at a machine check already, or was told to take none, shuts down. */
+static void mce_uncorrected(struct mkvm_vcpu *vcpu, u64 *bank, struct kvm_x86_mce *mce)
+{
+	struct x86_msrs *msrs = &vcpu->x86.msrs;
+
+	/* Reports that are off in the bank, or in all of them, are lost. */
+	if (msrs->mcg_cap & MCG_CTL_P && msrs->mcg_ctl != ~0ull)
+		return;
+	if (bank[MCE_REG_CTL] != ~0ull)
+		return;
+	x86_fetch(vcpu, X86_ST_CRS);
+	if (msrs->mcg_status & MCG_STATUS_MCIP || !(vcpu->x86.cr4 & X86_CR4_MCE)) {
+		vcpu->x86.shutdown = true;
+		return;
+	}
+	if (bank[MCE_REG_STATUS] & MCI_STATUS_VAL)
+		mce->status |= MCI_STATUS_OVER;
+	mce_bank_fill(bank, mce);
+	msrs->mcg_status = mce->mcg_status;
+	x86_raise(vcpu, X86_TRAP_MC);
+}
+
+/* KVM_X86_SET_MCE.  The vCPU is loaded.  0, or -EINVAL: no such bank, or no error in it. */
+int x86_mce_raise(struct mkvm_vcpu *vcpu, struct kvm_x86_mce *mce)
+{
+	struct x86_msrs *msrs = &vcpu->x86.msrs;
+	u64 *bank;
+
+	if (mce->bank >= (msrs->mcg_cap & 0xff) || !(mce->status & MCI_STATUS_VAL))
+		return -EINVAL;
+	bank = &msrs->mce_banks[4 * array_index_nospec(mce->bank, X86_NR_MCE_BANKS)];
+	if (mce_needs_no_action(mce)) {
+		mce_bank_fill(bank, mce);
+		msrs->mcg_status = mce->mcg_status;
+	} else if (mce->status & MCI_STATUS_UC) {
+		mce_uncorrected(vcpu, bank, mce);
+	} else {
+		mce_corrected(bank, mce);
+	}
+	return 0;
 }

@@ -150,6 +150,7 @@ long x86_msr_set(struct mkvm_vcpu *vcpu, const struct kvm_msrs *msrs,
 		 struct kvm_msr_entry __user *user);
 u64 x86_mce_cap_offered(void);
 int x86_mce_setup(struct mkvm_vcpu *vcpu, u64 cap);
+int x86_mce_raise(struct mkvm_vcpu *vcpu, struct kvm_x86_mce *mce) __must_check;
 
 /* IN and OUT: @size 1, 2, 4 */
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);
