@@ -83,6 +83,20 @@ int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value)
 	return failed ? -EFAULT : 0;
 }
 
+/* A byte where no page may be faulted in: any context but an NMI, in the VM's process. */
+int guest_mem_put_u8_nofault(struct memslot_table *slots, gpa_t gpa, u8 value)
+{
+	struct memslot *slot;
+	void __user *user = guest_mem_at(slots, gpa, true, &slot);
+
+	if (!user)
+		return -ENOENT;
+	if (copy_to_user_nofault(user, &value, sizeof(value)))
+		return -EFAULT;
+	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+	return 0;
+}
+
 /* One for each width: whether memory held @old, or -EFAULT. */
 /* clang-format off */
 #define DEFINE_EXCHANGE(bits)							\

@@ -9,6 +9,7 @@ int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t le
 int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data,
 		    size_t len) __must_check;
 int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value) __must_check;
+int guest_mem_put_u8_nofault(struct memslot_table *slots, gpa_t gpa, u8 value) __must_check;
 int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, const void *new,
 		       size_t len) __must_check;
 

@@ -119,6 +119,7 @@ enum vcpu_request {
 	VCPU_REQ_MSR_FILTER, /* the VM has another filter of MSRs */
 	VCPU_REQ_CLOCK,	     /* the clock goes otherwise: its page is to be written */
 	VCPU_REQ_EVENT,	     /* there may be an interrupt, an NMI, or the like */
+	VCPU_REQ_STEAL_TIME, /* the vCPU was loaded: its record of steal time is old */
 };
 
 /**

@@ -24,6 +24,7 @@ static void vcpu_load_here(struct mkvm_vcpu *vcpu, int cpu)
 	x86_spec_vcpu_load(vcpu);
 	x86_tsc_vcpu_load(vcpu);
 	x86_kvmclock_vcpu_load(vcpu, changed);
+	x86_steal_time_vcpu_load(vcpu);
 	mkvm_vendor->vcpu_load(vcpu, cpu, changed);
 }
 
@@ -34,7 +35,10 @@ static void vcpu_sched_in(struct preempt_notifier *pn, int cpu)
 
 static void vcpu_sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
-	mkvm_vendor->vcpu_put(container_of(pn, struct mkvm_vcpu, preempt));
+	struct mkvm_vcpu *vcpu = container_of(pn, struct mkvm_vcpu, preempt);
+
+	x86_steal_time_sched_out(vcpu);
+	mkvm_vendor->vcpu_put(vcpu);
 }
 
 static struct preempt_ops vcpu_preempt_ops = {

@@ -156,6 +156,7 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 		if (r <= 0)
 			return r;
 		x86_kvmclock_serve(vcpu);
+		x86_steal_time_serve(vcpu);
 		r = vcpu_enter(vcpu);
 		if (r <= 0)
 			return r;

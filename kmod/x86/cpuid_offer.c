@@ -14,6 +14,7 @@
 #include <asm/processor.h>
 #include "mkvm.h"
 #include "x86/cpuid.h"
+#include "x86/steal_time.h"
 
 #define CPUID_MAX_ENTRIES 256 /* as kvm */
 #define CPUID_BASIC_LAST  0x1f
@@ -179,7 +180,10 @@ static int offer_pv_features(struct offer_list *list, struct kvm_cpuid_entry2 *e
 {
 	entry_clear(entry);
 	entry->eax = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
-		     BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT);
+		     BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) |
+		     BIT(KVM_FEATURE_POLL_CONTROL);
+	if (x86_steal_time_offered())
+		entry->eax |= BIT(KVM_FEATURE_STEAL_TIME);
 	return 0;
 }
 

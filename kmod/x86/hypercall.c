@@ -3,8 +3,8 @@
  * Hypercalls.
  *
  * A guest may use VMCALL or VMMCALL on either vendor's processor: the one that the processor does
- * not have is #UD there, which is intercepted, and the guest's code stays as it is.  mkvm offers no
- * hypercall: each is answered like one that KVM does not know.
+ * not have is #UD there, which is intercepted, and the guest's code stays as it is.  Those that
+ * wake up or interrupt other vCPUs need their local APICs, and are answered as if nobody knew them.
  */
 #include <linux/kvm_para.h>
 #include <asm/trapnr.h>
@@ -14,13 +14,53 @@
 #define MODRM_VMCALL  0xc1
 #define MODRM_VMMCALL 0xd9
 
+/**
+ * struct hypercall - what the guest asks for
+ * @nr: KVM_HC_*
+ * @args: what goes with it
+ */
+struct hypercall {
+	u64 nr;
+	u64 args[4];
+};
+
+/* Outside 64-bit mode registers have 32 bits. */
+static struct hypercall hypercall_get(struct mkvm_vcpu *vcpu)
+{
+	static const u8 regs[] = { X86_RBX, X86_RCX, X86_RDX, X86_RSI };
+	u64 mask = x86_is_64bit(vcpu) ? U64_MAX : U32_MAX;
+	struct hypercall call = { .nr = vcpu->x86.gpr[X86_RAX] & mask };
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(regs); i++)
+		call.args[i] = vcpu->x86.gpr[regs[i]] & mask;
+	return call;
+}
+
+/* 0 or a negative KVM_E*.  The caller holds a read side of the slots. */
+static s64 hypercall_do(struct mkvm_vcpu *vcpu, const struct hypercall *call)
+{
+	switch (call->nr) {
+	case KVM_HC_VAPIC_POLL_IRQ:
+		/* That there was an exit is all that is wanted. */
+		return 0;
+	case KVM_HC_CLOCK_PAIRING:
+		return x86_kvmclock_pairing(vcpu, call->args[0], call->args[1]);
+	default:
+		return -KVM_ENOSYS;
+	}
+}
+
 int x86_exit_hypercall(struct mkvm_vcpu *vcpu, unsigned int len)
 {
-	s64 answer = -KVM_ENOSYS;
+	struct hypercall call;
+	s64 answer = -KVM_EPERM;
 
 	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS | X86_ST_SEGS);
-	if (x86_cpl(&vcpu->x86))
-		answer = -KVM_EPERM;
+	if (!x86_cpl(&vcpu->x86)) {
+		call = hypercall_get(vcpu);
+		answer = hypercall_do(vcpu, &call);
+	}
 	vcpu->x86.gpr[X86_RAX] = x86_is_64bit(vcpu) ? (u64)answer : (u32)answer;
 	x86_skip(vcpu, len);
 	return 1;

@@ -162,6 +162,8 @@ void x86_msr_reset(struct mkvm_vcpu *vcpu)
 	msrs->ucode_rev = intel ? 0x100000000ull : 0x01000065;
 	msrs->platform_info = MSR_PLATFORM_INFO_CPUID_FAULT;
 	msrs->arch_capabilities = msr_feature(MSR_IA32_ARCH_CAPABILITIES);
+	msrs->poll_control = 1;
 	msr_mce_init(vcpu);
 	x86_kvmclock_reset(vcpu);
+	vcpu->x86.steal = (struct x86_steal_time){};
 }

@@ -109,6 +109,12 @@ void msr_mce_init(struct mkvm_vcpu *vcpu);
 enum msr_result msr_kvmclock_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 *value);
 enum msr_result msr_kvmclock_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who, u64 value);
 
+/* steal_time.c */
+enum msr_result msr_steal_time_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+				    u64 *value);
+enum msr_result msr_steal_time_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+				     u64 value);
+
 /* msr_filter.c; the caller holds a read side of the slots' SRCU */
 bool msr_is_allowed(struct mkvm_vcpu *vcpu, u32 index, u32 access);
 

@@ -247,6 +247,25 @@ static enum msr_result deadline_write(struct mkvm_vcpu *vcpu, u32 index, enum ms
 	return MSR_OK;
 }
 
+/* Whether the host may wait a little for a halted vCPU before it gives up the processor. */
+static enum msr_result poll_control_read(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+					 u64 *value)
+{
+	if (!x86_has_pv(vcpu, KVM_FEATURE_POLL_CONTROL))
+		return MSR_UNKNOWN;
+	*value = vcpu->x86.msrs.poll_control;
+	return MSR_OK;
+}
+
+static enum msr_result poll_control_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_who who,
+					  u64 value)
+{
+	if (!x86_has_pv(vcpu, KVM_FEATURE_POLL_CONTROL))
+		return MSR_UNKNOWN;
+	vcpu->x86.msrs.poll_control = value;
+	return MSR_OK;
+}
+
 #define FIELD(name) .offset = offsetof(struct x86_vcpu, name)
 #define ONE(msr)    .first = (msr), .last = (msr)
 #define VMX	    .vendor = MKVM_VENDOR_VMX
@@ -404,6 +423,15 @@ const struct msr_row msr_rows[] = {
 	  .flags = MSR_LISTED,
 	  .read = msr_kvmclock_read,
 	  .write = msr_kvmclock_write },
+
+	{ ONE(MSR_KVM_STEAL_TIME), .rights = MSR_RW, .flags = MSR_LISTED,
+	  .read = msr_steal_time_read, .write = msr_steal_time_write },
+	{ ONE(MSR_KVM_POLL_CONTROL), .rights = MSR_RW, .flags = MSR_LISTED, .rule = MSR_MASK,
+	  .value = 1, .read = poll_control_read, .write = poll_control_write },
+
+	/* There is no system management mode, but user space may restore a count. */
+	{ ONE(MSR_SMI_COUNT), .rights = MSR_R | MSR_HOST_W, .flags = MSR_LISTED,
+	  FIELD(msrs.smi_count) },
 
 	/* Read and written by guests that take the processor for a certain one */
 	{ ONE(MSR_VM_HSAVE_PA), .rights = MSR_RW, .flags = MSR_LISTED_PROBED, .rule = MSR_IGNORED },

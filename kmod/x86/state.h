@@ -18,6 +18,7 @@
 #include "x86/insn_emu.h"
 #include "x86/kvmclock.h"
 #include "x86/regnum.h"
+#include "x86/steal_time.h"
 
 /*
  * Groups of state.  The general registers but RSP, and CR2, are always in struct x86_vcpu.
@@ -140,6 +141,7 @@ struct x86_exit {
 struct x86_msrs {
 	u64 misc_enable, power_ctl, ucode_rev, platform_info, misc_features, feat_ctl, hwcr;
 	u64 arch_capabilities, perf_capabilities, de_cfg, virt_spec_ctrl, tsc_adjust;
+	u64 smi_count, poll_control;
 	u64 osvw[2];
 	u64 mtrr_def_type, mtrr_fix64k, mtrr_fix16k[2], mtrr_fix4k[8];
 	u64 mtrr_var[2 * X86_NR_MTRRS];
@@ -192,6 +194,7 @@ struct x86_debug {
  * @tsc_value: see @tsc_base
  * @tsc_gen: the VM's @tsc_gen if the counter agrees with the others; the VM's @tsc_lock
  * @clock: see there
+ * @steal: see there
  * @cpuid: see there
  * @msrs: see there
  * @msrs_closed: no MSR is the guest's without an exit
@@ -235,6 +238,7 @@ struct x86_vcpu {
 	u64 tsc_value;
 	u64 tsc_gen;
 	struct x86_kvmclock clock;
+	struct x86_steal_time steal;
 	struct x86_cpuid cpuid;
 	struct x86_msrs msrs;
 	bool msrs_closed;

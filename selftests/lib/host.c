@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -74,4 +75,32 @@ void host_pin_thread(pid_t tid, int cpu)
 void host_pin(int cpu)
 {
 	host_pin_thread(0, cpu);
+}
+
+#define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+
+/* What the kernel keeps its time by. */
+void host_get_clocksource(char name[32])
+{
+	FILE *file = fopen(CLOCKSOURCE, "re");
+
+	REQUIRE(file, CLOCKSOURCE ": %s", strerror(errno));
+	REQUIRE(fscanf(file, "%31s", name) == 1);
+	fclose(file);
+}
+
+void host_set_clocksource(const char *name)
+{
+	FILE *file = fopen(CLOCKSOURCE, "we");
+
+	REQUIRE(file, CLOCKSOURCE ": %s", strerror(errno));
+	REQUIRE(fputs(name, file) >= 0 && fclose(file) == 0, "%s: %s", name, strerror(errno));
+}
+
+bool host_clocksource_is(const char *name)
+{
+	char own[32];
+
+	host_get_clocksource(own);
+	return strcmp(own, name) == 0;
 }

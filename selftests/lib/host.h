@@ -9,6 +9,9 @@ bool host_is_qemu(void);
 bool host_is_bochs(void);
 bool host_kernel_is_debug(void);
 unsigned int host_events(unsigned int count);
+void host_get_clocksource(char name[32]);
+void host_set_clocksource(const char *name);
+bool host_clocksource_is(const char *name);
 void host_pin(int cpu);
 void host_pin_thread(pid_t tid, int cpu);
 
