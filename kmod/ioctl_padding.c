@@ -44,6 +44,10 @@ static const struct padding paddings[] = {
 	PADDING(KVM_SET_VCPU_EVENTS, struct kvm_vcpu_events, nmi.pad),
 	PADDING(KVM_SET_VCPU_EVENTS, struct kvm_vcpu_events, reserved),
 	PADDING(KVM_SET_GUEST_DEBUG, struct kvm_guest_debug, pad),
+	PADDING(KVM_SET_CLOCK, struct kvm_clock_data, pad0),
+	PADDING(KVM_SET_CLOCK, struct kvm_clock_data, pad),
+	PADDING(KVM_X86_SET_MCE, struct kvm_x86_mce, pad1),
+	PADDING(KVM_X86_SET_MCE, struct kvm_x86_mce, pad2),
 };
 
 /* Is all padding zero in @data, the argument of @cmd?  What follows it in an array is not seen. */

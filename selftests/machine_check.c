@@ -102,6 +102,7 @@ static const struct error bad = { VAL | UC | EN | PCC | 0x135, 0x1234000, 0x8c, 
 
 static void arguments(void)
 {
+	struct kvm_x86_mce padded = { .status = VAL, .bank = 4, .pad2[2] = 1 };
 	struct error error = bad;
 	struct guest guest;
 
@@ -114,6 +115,9 @@ static void arguments(void)
 	error.status &= ~VAL;
 	EXPECT_ERRNO(EINVAL, set_mce(&guest, &error));
 	EXPECT_ERRNO(EFAULT, vcpu_call(&guest.vcpu[0], KVM_X86_SET_MCE, NULL));
+	EXPECT_OR_DIFFERS(&guest.dev, "padding",
+			  vcpu_call(&guest.vcpu[0], KVM_X86_SET_MCE, &padded) == -EINVAL,
+			  "it is let through");
 	EXPECT_EQ(0, msr(&guest, MSR_BANK(3) + 1));
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(0, guest_nr_traps(&guest));
