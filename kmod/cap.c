@@ -118,6 +118,8 @@ long mkvm_cap(unsigned long cap)
 	case KVM_CAP_TSC_CONTROL:
 	case KVM_CAP_VM_TSC_CONTROL:
 		return x86_tsc_scaling();
+	case KVM_CAP_X86_DISABLE_EXITS:
+		return KVM_X86_DISABLE_EXITS_PAUSE;
 	case KVM_CAP_XCRS:
 		return boot_cpu_has(X86_FEATURE_XSAVE);
 	case MKVM_CAP_MMU:
@@ -193,6 +195,7 @@ static const struct cap_row cap_rows[] = {
 	{ KVM_CAP_MSR_PLATFORM_INFO, ~0ull, x86_msr_platform_info },
 	{ KVM_CAP_SPLIT_IRQCHIP, ~0ull, irqchip_split },
 	{ KVM_CAP_X2APIC_API, CAP_X2APIC_API, irqchip_x2apic_api },
+	{ KVM_CAP_X86_DISABLE_EXITS, KVM_X86_DISABLE_EXITS_PAUSE, x86_pause_disable_exits },
 	{ MKVM_CAP_FAULT_AROUND, ~0ull, cap_fault_around },
 	{ MKVM_CAP_POPULATE, ~0ull, cap_populate },
 	{ MKVM_CAP_DIRTY_LOG_MODE, ~0ull, cap_dirty_log_mode },

@@ -59,6 +59,10 @@ struct kvm_pre_fault_memory;
  * @tsc_counters: vCPUs; written under @tsc_lock, read by anyone, as the next one
  * @tsc_agree: those whose counters go through the point at that frequency
  * @clock: kvmclock; a lock of its own
+ * @pause_window: how long a loop of PAUSE may be; see pause.c.  Written under @lock before there
+ *	are vCPUs
+ * @pause_gap: time between two PAUSEs of one loop; immutable
+ * @pause_last: the vCPU that was offered a processor last; read and written by anyone
  * @msr_exit_reasons: KVM_MSR_EXIT_REASON_* that user space wants to see; atomic
  * @msr_filter: what the guest may do to MSRs; NULL: all.  Written under @lock, read under the
  *	slots' SRCU
@@ -97,6 +101,9 @@ struct mkvm {
 	unsigned int tsc_counters;
 	unsigned int tsc_agree;
 	struct kvmclock clock;
+	u32 pause_window;
+	u32 pause_gap;
+	u32 pause_last;
 	u32 msr_exit_reasons;
 	struct msr_filter __rcu *msr_filter;
 	bool no_platform_info;
@@ -130,6 +137,8 @@ enum vcpu_request {
  * @flushes: of the translations on the processor, on request
  * @mmio_exits: exits to user space with KVM_EXIT_MMIO
  * @interrupts: external interrupts that the guest has got
+ * @yields: how often it spun
+ * @yields_taken: of these, when another vCPU's thread took the processor
  */
 struct mkvm_vcpu_counts {
 	u64 entries;
@@ -138,6 +147,8 @@ struct mkvm_vcpu_counts {
 	u64 flushes;
 	u64 mmio_exits;
 	u64 interrupts;
+	u64 yields;
+	u64 yields_taken;
 };
 
 /**
@@ -157,6 +168,9 @@ struct mkvm_vcpu_counts {
  * @requests: atomic bits
  * @cpu: processor that it is loaded on, or was last loaded on; -1: none.  Owner vCPU, preempt off
  * @preempt: tells when its thread is scheduled away
+ * @thread: that was last in KVM_RUN; written by the owner vCPU, read under RCU
+ * @preempted: its thread was scheduled away, and is ready to run; written by the owner vCPU
+ * @spins: it has executed PAUSE in a loop; owner vCPU only
  * @pio: the IN or OUT that user space is doing; owner vCPU only
  * @msr_exit: the RDMSR or WRMSR that user space is doing; owner vCPU only
  * @complete_io: finishes the last exit to user space on the next KVM_RUN; owner vCPU only
@@ -181,6 +195,9 @@ struct mkvm_vcpu {
 	unsigned long requests;
 	int cpu;
 	struct preempt_notifier preempt;
+	struct pid __rcu *thread;
+	bool preempted;
+	bool spins;
 	struct {
 		u64 rip;   /* of the instruction */
 		u8 len;	   /* its length */

@@ -208,6 +208,16 @@ static u64 vcpu_signals(const struct stats_file *file, u32 arg)
 	return user_work_signals(file->vcpu->standin);
 }
 
+static u64 vcpu_yields(const struct stats_file *file, u32 arg)
+{
+	return READ_ONCE(file->vcpu->counts.yields);
+}
+
+static u64 vcpu_yields_taken(const struct stats_file *file, u32 arg)
+{
+	return READ_ONCE(file->vcpu->counts.yields_taken);
+}
+
 static const struct stats_row vcpu_rows[] = {
 	COUNT("pf_taken", vcpu_faults, 0),
 	COUNT("pf_fixed", vcpu_two_causes, MKVM_CAUSE_FILL << 16 | MKVM_CAUSE_DIRTY_LOG),
@@ -224,6 +234,9 @@ static const struct stats_row vcpu_rows[] = {
 	REASON("halt_exits", EXIT_REASON_HLT, SVM_EXIT_HLT),
 	REASON("irq_exits", EXIT_REASON_EXTERNAL_INTERRUPT, SVM_EXIT_INTR),
 	REASON("invlpg", EXIT_REASON_INVLPG, SVM_EXIT_INVLPG),
+	REASON("mkvm_pause_exits", EXIT_REASON_PAUSE_INSTRUCTION, SVM_EXIT_PAUSE),
+	COUNT("directed_yield_attempted", vcpu_yields, 0),
+	COUNT("directed_yield_successful", vcpu_yields_taken, 0),
 	COUNT("mkvm_entries", vcpu_entries, 0),
 	CAUSE("guest_not_present", MKVM_CAUSE_GUEST_NOT_PRESENT),
 	CAUSE("guest_protection", MKVM_CAUSE_GUEST_PROTECTION),

@@ -30,13 +30,17 @@ static void vcpu_load_here(struct mkvm_vcpu *vcpu, int cpu)
 
 static void vcpu_sched_in(struct preempt_notifier *pn, int cpu)
 {
-	vcpu_load_here(container_of(pn, struct mkvm_vcpu, preempt), cpu);
+	struct mkvm_vcpu *vcpu = container_of(pn, struct mkvm_vcpu, preempt);
+
+	WRITE_ONCE(vcpu->preempted, false);
+	vcpu_load_here(vcpu, cpu);
 }
 
 static void vcpu_sched_out(struct preempt_notifier *pn, struct task_struct *next)
 {
 	struct mkvm_vcpu *vcpu = container_of(pn, struct mkvm_vcpu, preempt);
 
+	WRITE_ONCE(vcpu->preempted, task_is_running(current));
 	x86_steal_time_sched_out(vcpu);
 	mkvm_vendor->vcpu_put(vcpu);
 }
@@ -145,6 +149,7 @@ void mkvm_vcpu_destroy(struct mkvm_vcpu *vcpu)
 	mmu_vcpu_destroy(&vcpu->mmu);
 	lapic_destroy(vcpu);
 	x86_cpuid_destroy(vcpu);
+	x86_pause_vcpu_destroy(vcpu);
 	fpu_free_guest_fpstate(&vcpu->x86.fpu);
 	user_work_free(vcpu->standin);
 	vcpu_free_pages(vcpu);

@@ -155,6 +155,7 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 		r = x86_mp_wait(vcpu);
 		if (r <= 0)
 			return r;
+		x86_pause_yield(vcpu);
 		x86_kvmclock_serve(vcpu);
 		x86_steal_time_serve(vcpu);
 		r = vcpu_enter(vcpu);
@@ -204,6 +205,7 @@ int mkvm_vcpu_run(struct mkvm_vcpu *vcpu)
 	int r;
 
 	mkvm_signal_mask_enter(vcpu);
+	x86_pause_run_begin(vcpu);
 	mkvm_vcpu_load(vcpu);
 	fpu_swap_kvm_fpstate(&vcpu->x86.fpu, true);
 	r = x86_run_begin(vcpu);

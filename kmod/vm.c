@@ -134,6 +134,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	vm->tsc_khz = tsc_khz;
 	x86_tsc_vm_start(vm);
 	x86_kvmclock_vm_start(vm);
+	x86_pause_vm_start(vm);
 	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
 	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
 	if (!r)

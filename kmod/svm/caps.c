@@ -20,6 +20,7 @@
 #define CAPS_TSC_RATIO	    BIT(4)
 #define CAPS_FLUSH_BY_ASID  BIT(6)
 #define CAPS_DECODE_ASSISTS BIT(7)
+#define CAPS_PAUSE_FILTER   (BIT(10) | BIT(12)) /* and its threshold */
 
 static struct {
 	u32 nr_asids;
@@ -92,6 +93,12 @@ bool svm_caps_flush_by_asid(void)
 bool svm_caps_tsc_ratio(void)
 {
 	return caps_svm.features & CAPS_TSC_RATIO;
+}
+
+/* PAUSEs that are near to each other are counted, and only the last one exits. */
+bool svm_caps_pause_filter(void)
+{
+	return (caps_svm.features & CAPS_PAUSE_FILTER) == CAPS_PAUSE_FILTER;
 }
 
 /* RDTSCP and RDPID show TSC_AUX to the guest, and RDPID cannot be intercepted. */

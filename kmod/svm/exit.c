@@ -294,6 +294,7 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_SKINIT] = { .handle = x86_exit_ud },
 	[SVM_EXIT_RDTSCP] = { .handle = x86_exit_ud },
 	[SVM_EXIT_WBINVD] = { .insn = x86_exit_nop },
+	[SVM_EXIT_PAUSE] = { .insn = x86_exit_pause },
 	[SVM_EXIT_MONITOR] = { .handle = x86_exit_ud },
 	[SVM_EXIT_MWAIT] = { .handle = x86_exit_ud },
 	[SVM_EXIT_XSETBV] = { .insn = x86_exit_xsetbv },

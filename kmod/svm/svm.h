@@ -76,6 +76,7 @@ bool svm_caps_nrips(void);
 bool svm_caps_decode_assists(void);
 bool svm_caps_flush_by_asid(void);
 bool svm_caps_tsc_ratio(void);
+bool svm_caps_pause_filter(void);
 bool svm_caps_tsc_aux(void);
 bool svm_caps_rdpru(void);
 

@@ -140,6 +140,23 @@ void svm_vmcb_set_features(struct svm_vcpu *svm)
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDTSCP);
 }
 
+/* Without a filter it is each PAUSE or none. */
+static void vmcb_init_pause(struct svm_vcpu *svm)
+{
+	const struct mkvm *vm = svm->vcpu.vm;
+	struct vmcb_control_area *control = &svm->vmcb->control;
+
+	control->pause_filter_count = 0;
+	control->pause_filter_thresh = 0;
+	if (!vm->pause_window || (vm->pause_window > 1 && !svm_caps_pause_filter()))
+		return;
+	svm_intercept_set(svm->vmcb, INTERCEPT_PAUSE);
+	if (vm->pause_window == 1)
+		return;
+	control->pause_filter_count = min_t(u32, vm->pause_window, U16_MAX);
+	control->pause_filter_thresh = min_t(u32, vm->pause_gap, U16_MAX);
+}
+
 /* What no group of state holds, as it is when a vCPU starts. */
 void svm_vmcb_init(struct svm_vcpu *svm)
 {
@@ -152,6 +169,7 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	control->intercepts[INTERCEPT_DR] = SVM_INTERCEPT_DRS;
 	if (svm_caps_rdpru())
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDPRU);
+	vmcb_init_pause(svm);
 
 	control->iopm_base_pa = __sme_set(__pa(vmcb_iopm));
 	svm_vmcb_set_features(svm);

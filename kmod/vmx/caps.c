@@ -56,6 +56,8 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU, MUST, CPU_BASED_ACTIVATE_SECONDARY_CONTROLS, "secondary controls" },
 	{ CAPS_CPU, TIMES, CPU_BASED_INTR_WINDOW_EXITING, "interrupt-window exiting" },
 	{ CAPS_CPU, TIMES, CPU_BASED_NMI_WINDOW_EXITING, "NMI-window exiting" },
+	/* Switched off again but for VMs that want it: see vmx_vmcs_cpu_controls(). */
+	{ CAPS_CPU, MAY, CPU_BASED_PAUSE_EXITING, "PAUSE exiting" },
 	{ CAPS_CPU, NEVER, CPU_BASED_CR3_LOAD_EXITING, "CR3-load exiting" },
 	{ CAPS_CPU, NEVER, CPU_BASED_CR3_STORE_EXITING, "CR3-store exiting" },
 	{ CAPS_CPU, NEVER, CPU_BASED_INVLPG_EXITING, "INVLPG exiting" },
@@ -66,6 +68,7 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_WBINVD_EXITING, "WBINVD exiting" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENCLS_EXITING, "ENCLS exiting" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_TSC_SCALING, "TSC scaling" },
+	{ CAPS_CPU2, MAY, SECONDARY_EXEC_PAUSE_LOOP_EXITING, "PAUSE-loop exiting" },
 	/* Switched off again for guests that lack them: see vmx_vmcs_set_features(). */
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID" },
@@ -326,4 +329,9 @@ bool vmx_caps_tsc_scaling(void)
 bool vmx_caps_encls_exiting(void)
 {
 	return caps.controls[CAPS_CPU2] & SECONDARY_EXEC_ENCLS_EXITING;
+}
+
+bool vmx_caps_pause_loop_exiting(void)
+{
+	return caps.controls[CAPS_CPU2] & SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 }

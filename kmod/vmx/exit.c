@@ -129,6 +129,11 @@ static int exit_nop(struct mkvm_vcpu *vcpu)
 	return x86_exit_nop(vcpu, exit_len());
 }
 
+static int exit_pause(struct mkvm_vcpu *vcpu)
+{
+	return x86_exit_pause(vcpu, exit_len());
+}
+
 static int exit_rdpmc(struct mkvm_vcpu *vcpu)
 {
 	x86_raise_error(vcpu, X86_TRAP_GP, 0);
@@ -247,7 +252,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_MWAIT_INSTRUCTION] = x86_exit_ud,
 	[EXIT_REASON_TPR_BELOW_THRESHOLD] = x86_exit_host,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = x86_exit_ud,
-	[EXIT_REASON_PAUSE_INSTRUCTION] = exit_nop,
+	[EXIT_REASON_PAUSE_INSTRUCTION] = exit_pause,
 	[EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,
 	[EXIT_REASON_EPT_MISCONFIG] = exit_ept_misconfig,
 	[EXIT_REASON_INVEPT] = x86_exit_ud,

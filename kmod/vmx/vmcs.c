@@ -126,8 +126,11 @@ void vmx_vmcs_free(struct vmx_vcpu *vmx)
 u32 vmx_vmcs_cpu_controls(const struct vmx_vcpu *vmx)
 {
 	u32 cr8 = CPU_BASED_CR8_LOAD_EXITING | CPU_BASED_CR8_STORE_EXITING;
+	u32 never = vmx->apic ? cr8 : CPU_BASED_TPR_SHADOW;
 
-	return vmx_caps_controls(CAPS_CPU) & ~(vmx->apic ? cr8 : CPU_BASED_TPR_SHADOW);
+	if (vmx->vcpu.vm->pause_window != 1)
+		never |= CPU_BASED_PAUSE_EXITING;
+	return vmx_caps_controls(CAPS_CPU) & ~never;
 }
 
 /* The VMCS is current: X86_ST_CONTROLS.  Instructions that the guest's CPUID lacks are #UD. */
@@ -144,6 +147,8 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_INVPCID;
 	if (!x86_has(vcpu, FEAT_XSAVES))
 		cpu2 &= ~VMX_EXEC2_XSAVES;
+	if (vcpu->vm->pause_window < 2)
+		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	if (vmx->listing)
 		cpu2 |= SECONDARY_EXEC_ENABLE_PML;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
@@ -160,6 +165,11 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	/* Guests have no supervisor states: XSS is 0. */
 	if (vmx_caps_xsaves())
 		vmcs_write(XSS_EXIT_BITMAP, 0);
+
+	if (vmx_caps_pause_loop_exiting()) {
+		vmcs_write(PLE_GAP, vmx->vcpu.vm->pause_gap);
+		vmcs_write(PLE_WINDOW, vmx->vcpu.vm->pause_window);
+	}
 
 	vmx->entry_controls = vmx_caps_controls(CAPS_ENTRY);
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_PIN));

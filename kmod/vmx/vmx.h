@@ -158,6 +158,7 @@ bool vmx_caps_rdtscp(void);
 bool vmx_caps_xsaves(void);
 bool vmx_caps_tsc_scaling(void);
 bool vmx_caps_encls_exiting(void);
+bool vmx_caps_pause_loop_exiting(void);
 
 /* cpu.c */
 struct vmx_user_msrs { /* MSRs that matter in user mode only: SYSCALL's, and TSC_AUX */

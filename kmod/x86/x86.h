@@ -117,7 +117,7 @@ int x86_exit_clts(struct mkvm_vcpu *vcpu, unsigned int len);
 int x86_exit_lmsw(struct mkvm_vcpu *vcpu, u16 msw, unsigned int len);
 int x86_exit_mov_dr(struct mkvm_vcpu *vcpu, int dr, int gpr, bool to_dr, unsigned int len);
 int x86_exit_xsetbv(struct mkvm_vcpu *vcpu, unsigned int len);
-int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len); /* INVD, WBINVD, PAUSE: skipped */
+int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len); /* INVD, WBINVD: skipped */
 int x86_exit_ud(struct mkvm_vcpu *vcpu); /* an instruction that the guest has not */
 int x86_exit_triple_fault(struct mkvm_vcpu *vcpu);
 int x86_exit_fail_entry(struct mkvm_vcpu *vcpu, u64 hardware_reason);
@@ -217,6 +217,14 @@ void x86_spec_setup(void);			 /* at load: says what is done and what cannot be *
 void x86_spec_vcpu_load(struct mkvm_vcpu *vcpu); /* another VM ran here: IBPB */
 void x86_spec_before_entry(void); /* L1D flush, buffer clearing; right before the guest */
 void x86_spec_after_exit(void);
+
+/* pause.c: a vCPU that spins */
+void x86_pause_vm_start(struct mkvm *vm);
+int x86_pause_disable_exits(struct mkvm *vm, u64 exits);
+int x86_exit_pause(struct mkvm_vcpu *vcpu, unsigned int len);
+void x86_pause_run_begin(struct mkvm_vcpu *vcpu);
+void x86_pause_vcpu_destroy(struct mkvm_vcpu *vcpu);
+void x86_pause_yield(struct mkvm_vcpu *vcpu);
 
 /* tsc.c: the guest's time-stamp counter */
 void x86_tsc_scales(unsigned int fraction, u64 ratio_end);
