@@ -103,8 +103,8 @@ void x86_steal_time_serve(struct mkvm_vcpu *vcpu)
 	if (guest_mem_write(slots, gpa + offsetof(struct kvm_steal_time, preempted),
 			    &record.preempted, sizeof(record.preempted)))
 		goto unlock;
-	if (steal_store(slots, gpa, record.version, record.steal + steal_since(&vcpu->x86.steal)))
-		goto unlock;
+	/* A record that cannot be written now is the guest's loss. */
+	steal_store(slots, gpa, record.version, record.steal + steal_since(&vcpu->x86.steal));
 unlock:
 	srcu_read_unlock(&slots->srcu, idx);
 }
