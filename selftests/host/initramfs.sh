@@ -82,6 +82,17 @@ tree_add_program() {
 	done
 }
 
+# tree_strip TREE: without what only a debugger reads, which an emulated processor takes seconds to
+# unpack and to load. What has none stays as it is, a signed module with its signature.
+tree_strip() {
+	local file
+
+	command -v strip >/dev/null || return 0
+	find "$1" -type f \( -name '*.ko' -o -perm -u+x \) | while read -r file; do
+		! readelf -S "$file" 2>/dev/null | grep -q '\.debug_info' || strip --strip-debug "$file"
+	done
+}
+
 # tree_add_module TREE FILE.ko[,param=val...]: modules load in the order in which they are added.
 tree_add_module() {
 	local tree=$1 file=${2%%,*} params='' name
