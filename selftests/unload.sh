@@ -13,9 +13,9 @@ here=$(cd "$(dirname "$0")" && pwd)
 module=${MKVM_MODULE:-/host/modules/mkvm.ko}
 rounds=5
 vms=40
-# Bochs takes a second for each, and so does a debug kernel.
+# Bochs takes a second for each, and so does a debug kernel; for a round some three.
 if [ "${MKVM_MACHINE:-}" = intel ] || [ -e /sys/kernel/debug/kmemleak ]; then
-	vms=10
+	rounds=3 vms=16
 fi
 
 if [ "${MKVM_DEVICE:-/dev/mkvm}" != /dev/mkvm ]; then
