@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 #include <linux/mkvm.h>
 #include <linux/mkvm_kvm.h>
 #include <string.h>
@@ -184,6 +185,36 @@ static unsigned long make_old_cpuid(struct attempt *f)
 static unsigned long make_banks(struct attempt *f)
 {
 	*(uint64_t *)f->argument = 10;
+	return (uintptr_t)f->argument;
+}
+
+/* A corrected error in a bank that there is. */
+static unsigned long make_mce(struct attempt *f)
+{
+	uint64_t banks = 10;
+
+	REQUIRE(ioctl(f->fd, KVM_X86_SETUP_MCE, &banks) == 0);
+	*(struct kvm_x86_mce *)f->argument =
+		(struct kvm_x86_mce){ .status = 1ULL << 63, .bank = 1 };
+	return (uintptr_t)f->argument;
+}
+
+/* A clock that the guest has asked for. */
+static unsigned long make_clock_ctrl(struct attempt *f)
+{
+	struct kvm_msrs *msrs = (struct kvm_msrs *)f->argument;
+
+	msrs->nmsrs = 1;
+	msrs->entries[0].index = MSR_KVM_SYSTEM_TIME_NEW;
+	msrs->entries[0].data = GUEST_SHARED | 1;
+	REQUIRE(ioctl(f->fd, KVM_SET_MSRS, msrs) == 1);
+	return 0;
+}
+
+static unsigned long make_vcpu_cap(struct attempt *f)
+{
+	*(struct kvm_enable_cap *)f->argument =
+		(struct kvm_enable_cap){ .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args = { 1 } };
 	return (uintptr_t)f->argument;
 }
 
@@ -399,6 +430,9 @@ const struct recipe recipes[] = {
 	{ KVM_SET_CPUID2, FD_VCPU, "", ALLOCATES, make_cpuid, NULL },
 	{ KVM_SET_CPUID, FD_VCPU, "", ALLOCATES, make_old_cpuid, NULL },
 	{ KVM_X86_SETUP_MCE, FD_VCPU, "", false, make_banks, NULL },
+	{ KVM_X86_SET_MCE, FD_VCPU, "", false, make_mce, NULL },
+	{ KVM_KVMCLOCK_CTRL, FD_VCPU, "", false, make_clock_ctrl, NULL },
+	{ KVM_ENABLE_CAP, FD_VCPU, "", false, make_vcpu_cap, NULL },
 	{ KVM_SET_TSC_KHZ, FD_VCPU, "", false, make_tsc_khz, NULL },
 	{ KVM_PRE_FAULT_MEMORY, FD_VCPU, "", ALLOCATES, make_range, NULL },
 	{ KVM_INTERRUPT, FD_VCPU, "", false, make_interrupt, NULL },
