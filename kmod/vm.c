@@ -17,19 +17,26 @@ static atomic64_t vm_numbers; /* the last one given */
 static unsigned int fault_around = 64;
 static unsigned int populate;
 
-static int around_param_set(const char *value, const struct kernel_param *kp)
+/* A number of pages into the variable of @kp, if it is a valid one. */
+static int pages_param_set(const char *value, const struct kernel_param *kp,
+			   bool (*is_valid)(u64 pages), const char *expected)
 {
 	unsigned int pages;
 	int r = kstrtouint(value, 0, &pages);
 
-	if (!r && !mmu_around_is_valid(pages))
+	if (!r && !is_valid(pages))
 		r = -EINVAL;
 	if (r)
-		pr_err("mkvm: fault_around=%s: expected a power of two from 1 to %u\n", value,
-		       MMU_AROUND_MAX);
+		pr_err("mkvm: %s=%.*s: expected %s up to %u\n", kp->name, (int)strcspn(value, "\n"),
+		       value, expected, MMU_AROUND_MAX);
 	else
-		WRITE_ONCE(fault_around, pages);
+		WRITE_ONCE(*(unsigned int *)kp->arg, pages);
 	return r;
+}
+
+static int around_param_set(const char *value, const struct kernel_param *kp)
+{
+	return pages_param_set(value, kp, mmu_around_is_valid, "a power of two");
 }
 
 static const struct kernel_param_ops around_param_ops = {
@@ -43,17 +50,7 @@ MODULE_PARM_DESC(fault_around,
 
 static int populate_param_set(const char *value, const struct kernel_param *kp)
 {
-	unsigned int pages;
-	int r = kstrtouint(value, 0, &pages);
-
-	if (!r && !mmu_populate_is_valid(pages))
-		r = -EINVAL;
-	if (r)
-		pr_err("mkvm: populate=%s: expected 0 or a power of two up to %u\n", value,
-		       MMU_AROUND_MAX);
-	else
-		WRITE_ONCE(populate, pages);
-	return r;
+	return pages_param_set(value, kp, mmu_populate_is_valid, "0 or a power of two");
 }
 
 static const struct kernel_param_ops populate_param_ops = {
@@ -108,6 +105,22 @@ void mkvm_vm_kill(struct mkvm *vm, const char *why)
 	queue_work(system_wq, &vm->kick_work);
 }
 
+/* The VM's MMU, as the module's parameters have it.  May sleep.  0 or a negative errno. */
+static int vm_enable_mmu(struct mkvm *vm)
+{
+	int r;
+
+	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
+	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
+	if (!r)
+		r = mmu_set_populate(&vm->mmu, READ_ONCE(populate));
+	if (!r)
+		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
+	if (!r)
+		r = mmu_vm_enable(&vm->mmu, vm->mmu_kind);
+	return r;
+}
+
 /* May sleep.  0 and *out, or a negative errno with nothing left behind. */
 static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 {
@@ -135,14 +148,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	x86_tsc_vm_start(vm);
 	x86_kvmclock_vm_start(vm);
 	x86_pause_vm_start(vm);
-	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
-	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
-	if (!r)
-		r = mmu_set_populate(&vm->mmu, READ_ONCE(populate));
-	if (!r)
-		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
-	if (!r)
-		r = mmu_vm_enable(&vm->mmu, kind);
+	r = vm_enable_mmu(vm);
 	if (r)
 		goto destroy_irqchip;
 	r = x86_host_get();

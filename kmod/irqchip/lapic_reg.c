@@ -2,6 +2,7 @@
 /*
  * A local APIC's registers: a page of memory in xAPIC mode, MSRs in x2APIC mode.
  */
+#include <linux/nospec.h>
 #include <linux/string.h>
 #include "irqchip/lapic.h"
 
@@ -234,6 +235,12 @@ void lapic_mmio_write(struct lapic *lapic, u64 gpa, const void *data, unsigned i
 		return;
 }
 
+/* The guest's number, below APIC_BASE_MSR + 0x40. */
+static unsigned int msr_offset(u32 index)
+{
+	return array_index_nospec(index - APIC_BASE_MSR, 0x40) << 4;
+}
+
 /* RDMSR, WRMSR: 0, or -EINVAL: #GP. */
 int lapic_msr_read(struct mkvm_vcpu *vcpu, u32 index, u64 *value)
 {
@@ -243,7 +250,7 @@ int lapic_msr_read(struct mkvm_vcpu *vcpu, u32 index, u64 *value)
 
 	if (!lapic || !lapic_x2apic(lapic) || index >= APIC_BASE_MSR + 0x40)
 		return -EINVAL;
-	r = lapic_read_reg(lapic, (index - APIC_BASE_MSR) << 4, &low);
+	r = lapic_read_reg(lapic, msr_offset(index), &low);
 	*value = low;
 	if (index == MSR_ICR)
 		*value |= (u64)lapic->icr2 << 32;
@@ -263,5 +270,5 @@ int lapic_msr_write(struct mkvm_vcpu *vcpu, u32 index, u64 value)
 	}
 	if (value >> 32)
 		return -EINVAL;
-	return lapic_write_reg(lapic, (index - APIC_BASE_MSR) << 4, value);
+	return lapic_write_reg(lapic, msr_offset(index), value);
 }
