@@ -16,7 +16,7 @@
 #define FUZZ_MEM_SIZE 0x400000UL /* of the memory that slots name */
 #define FUZZ_CODE     0x20000UL	 /* the guests' code in it */
 #define FUZZ_CODE_END 0x28000UL
-#define FUZZ_MSRS     64
+#define FUZZ_MSRS     192
 #define FUZZ_EVENTS   4
 
 /* What generators need to know; the same for all threads, and not changed while they run. */

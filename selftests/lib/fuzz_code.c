@@ -25,6 +25,12 @@ static const struct {
 	{ 2, "\xe5?" },
 	{ 2, "\xe6?" },			       /* out imm, al */
 	{ 2, "\xe7?" },
+	{ 2, "\xe6\x20" },		       /* out to the 8259s and the 8254 */
+	{ 2, "\xe6\x21" },
+	{ 2, "\xe6\xa0" },
+	{ 2, "\xe6\x40" },
+	{ 2, "\xe6\x43" },
+	{ 2, "\xe4\x40" },
 	{ 1, "\xec" },			       /* in al, dx */
 	{ 1, "\xef" },			       /* out dx, eax */
 	{ 2, "\xf3\x6c" },		       /* rep insb */
@@ -36,6 +42,9 @@ static const struct {
 	{ 7, "\xb9\x80??\xc0\x0f\x32" },       /* mov ecx, imm; rdmsr */
 	{ 7, "\xb9???\x00\x0f\x32" },
 	{ 7, "\xb9???\xc0\x0f\x30" },	       /* mov ecx, imm; wrmsr */
+	{ 7, "\xb9?\x08\x00\x00\x0f\x30" },    /* the same of an x2APIC, and of a guest's clock */
+	{ 7, "\xb9\x01\x4d\x56\x4b\x0f\x30" },
+	{ 7, "\xb9\x03\x4d\x56\x4b\x0f\x30" },
 	{ 2, "\x0f\x31" },		       /* rdtsc */
 	{ 3, "\x0f\x01\xf9" },		       /* rdtscp */
 	{ 3, "\x0f\x20\xc0" },		       /* mov rax, cr0 */
@@ -57,6 +66,7 @@ static const struct {
 	{ 2, "\x0f\x0b" },		       /* ud2 */
 	{ 3, "\x0f\x01\xc1" },		       /* vmcall */
 	{ 3, "\x0f\x01\xd9" },		       /* vmmcall */
+	{ 10, "\x31\xc9\xb8\x09\x00\x00\x00\x0f\x01\xd9" }, /* it asks for the clock's pairing */
 	{ 3, "\x0f\x01\xd8" },		       /* vmrun */
 	{ 3, "\x0f\x01\xdd" },		       /* clgi */
 	{ 4, "\xf3\x0f\xc7\x37" },	       /* vmxon */
@@ -68,6 +78,8 @@ static const struct {
 	{ 2, "\x8b\x07" },		       /* mov eax, [rdi] */
 	{ 3, "\x48\x89\x06" },		       /* mov [rsi], rax */
 	{ 2, "\xc6\x07" },		       /* mov byte [rdi], imm */
+	{ 7, "\xbf?\x00\xe0\xfe\x89\x07" },    /* mov edi, imm; mov [rdi], eax: local APIC */
+	{ 7, "\xbf?\x00\xc0\xfe\x89\x07" },    /* and I/O APIC */
 	{ 2, "\xa4\xaa" },		       /* movsb; stosb */
 	{ 2, "\xf3\xaa" },		       /* rep stosb */
 	{ 3, "\xf3\x48\xa5" },		       /* rep movsq */

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/kvm_para.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -26,6 +27,7 @@
 #include <unistd.h>
 
 #include "fuzz_code.h"
+#include "fuzz_draw.h"
 #include "layout.h"
 #include "lib/mode.h"
 
@@ -212,13 +214,30 @@ static void new_vm(struct rng *rng)
 	put_fd(&vm_fds[rng_below(rng, NR_VM)], fd);
 }
 
+/* As a guest does that has a clock: of a page that may be there or not. */
+static void ask_for_a_clock(struct rng *rng, int fd)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msrs = {
+		.head.nmsrs = 1,
+		.entry = { .index = MSR_KVM_SYSTEM_TIME_NEW, .data = fuzz_gpa(rng) | 1 },
+	};
+
+	ioctl(fd, KVM_SET_MSRS, &msrs);
+}
+
 /* A vCPU of any VM, ready to execute the fuzzed code in some mode. */
 static void new_vcpu(struct rng *rng)
 {
 	int fd = ioctl(any_fd(rng, vm_fds, NR_VM), KVM_CREATE_VCPU, rng_below(rng, 4));
 
-	if (fd >= 0)
-		adopt(rng, KVM_CREATE_VCPU, fd);
+	if (fd < 0)
+		return;
+	if (rng_chance(rng, 50))
+		ask_for_a_clock(rng, fd);
+	adopt(rng, KVM_CREATE_VCPU, fd);
 }
 
 static void reopen(struct rng *rng)
