@@ -3,6 +3,7 @@
  * The ABI's shape: sizes and offsets of structures, numbers of ioctls; and each ioctl at each kind
  * of descriptor with an argument that cannot be right.
  */
+#include <asm/kvm_para.h>
 #include <errno.h>
 #include <linux/mkvm_kvm.h>
 #include <stddef.h>
@@ -23,6 +24,7 @@ enum {
 enum argument {
 	NONE,
 	VALUE,
+	LATER,
 	IN,
 	OUT,
 	INOUT,

@@ -263,11 +263,141 @@
 	SIZE(kvm_pre_fault_memory, 64) \
 	FIELD(kvm_pre_fault_memory, gpa, 0) \
 	FIELD(kvm_pre_fault_memory, size, 8) \
-	FIELD(kvm_pre_fault_memory, flags, 16)
+	FIELD(kvm_pre_fault_memory, flags, 16) \
+	SIZE(kvm_irq_level, 8) \
+	FIELD(kvm_irq_level, irq, 0) \
+	FIELD(kvm_irq_level, level, 4) \
+	SIZE(kvm_pic_state, 16) \
+	FIELD(kvm_pic_state, last_irr, 0) \
+	FIELD(kvm_pic_state, irr, 1) \
+	FIELD(kvm_pic_state, imr, 2) \
+	FIELD(kvm_pic_state, isr, 3) \
+	FIELD(kvm_pic_state, priority_add, 4) \
+	FIELD(kvm_pic_state, irq_base, 5) \
+	FIELD(kvm_pic_state, read_reg_select, 6) \
+	FIELD(kvm_pic_state, poll, 7) \
+	FIELD(kvm_pic_state, special_mask, 8) \
+	FIELD(kvm_pic_state, init_state, 9) \
+	FIELD(kvm_pic_state, auto_eoi, 10) \
+	FIELD(kvm_pic_state, rotate_on_auto_eoi, 11) \
+	FIELD(kvm_pic_state, special_fully_nested_mode, 12) \
+	FIELD(kvm_pic_state, init4, 13) \
+	FIELD(kvm_pic_state, elcr, 14) \
+	FIELD(kvm_pic_state, elcr_mask, 15) \
+	SIZE(kvm_ioapic_state, 216) \
+	FIELD(kvm_ioapic_state, base_address, 0) \
+	FIELD(kvm_ioapic_state, ioregsel, 8) \
+	FIELD(kvm_ioapic_state, id, 12) \
+	FIELD(kvm_ioapic_state, irr, 16) \
+	FIELD(kvm_ioapic_state, pad, 20) \
+	FIELD(kvm_ioapic_state, redirtbl, 24) \
+	SIZE(kvm_irqchip, 520) \
+	FIELD(kvm_irqchip, chip_id, 0) \
+	FIELD(kvm_irqchip, pad, 4) \
+	FIELD(kvm_irqchip, chip, 8) \
+	SIZE(kvm_lapic_state, 1024) \
+	FIELD(kvm_lapic_state, regs, 0) \
+	SIZE(kvm_irq_routing_entry, 48) \
+	FIELD(kvm_irq_routing_entry, gsi, 0) \
+	FIELD(kvm_irq_routing_entry, type, 4) \
+	FIELD(kvm_irq_routing_entry, flags, 8) \
+	FIELD(kvm_irq_routing_entry, pad, 12) \
+	FIELD(kvm_irq_routing_entry, u, 16) \
+	SIZE(kvm_irq_routing, 8) \
+	FIELD(kvm_irq_routing, nr, 0) \
+	FIELD(kvm_irq_routing, flags, 4) \
+	FIELD(kvm_irq_routing, entries, 8) \
+	SIZE(kvm_irq_routing_irqchip, 8) \
+	FIELD(kvm_irq_routing_irqchip, irqchip, 0) \
+	FIELD(kvm_irq_routing_irqchip, pin, 4) \
+	SIZE(kvm_irq_routing_msi, 16) \
+	FIELD(kvm_irq_routing_msi, address_lo, 0) \
+	FIELD(kvm_irq_routing_msi, address_hi, 4) \
+	FIELD(kvm_irq_routing_msi, data, 8) \
+	FIELD(kvm_irq_routing_msi, devid, 12) \
+	SIZE(kvm_msi, 32) \
+	FIELD(kvm_msi, address_lo, 0) \
+	FIELD(kvm_msi, address_hi, 4) \
+	FIELD(kvm_msi, data, 8) \
+	FIELD(kvm_msi, flags, 12) \
+	FIELD(kvm_msi, devid, 16) \
+	FIELD(kvm_msi, pad, 20) \
+	SIZE(kvm_irqfd, 32) \
+	FIELD(kvm_irqfd, fd, 0) \
+	FIELD(kvm_irqfd, gsi, 4) \
+	FIELD(kvm_irqfd, flags, 8) \
+	FIELD(kvm_irqfd, resamplefd, 12) \
+	FIELD(kvm_irqfd, pad, 16) \
+	SIZE(kvm_ioeventfd, 64) \
+	FIELD(kvm_ioeventfd, datamatch, 0) \
+	FIELD(kvm_ioeventfd, addr, 8) \
+	FIELD(kvm_ioeventfd, len, 16) \
+	FIELD(kvm_ioeventfd, fd, 20) \
+	FIELD(kvm_ioeventfd, flags, 24) \
+	FIELD(kvm_ioeventfd, pad, 28) \
+	SIZE(kvm_pit_config, 64) \
+	FIELD(kvm_pit_config, flags, 0) \
+	FIELD(kvm_pit_config, pad, 4) \
+	SIZE(kvm_pit_channel_state, 24) \
+	FIELD(kvm_pit_channel_state, count, 0) \
+	FIELD(kvm_pit_channel_state, latched_count, 4) \
+	FIELD(kvm_pit_channel_state, count_latched, 6) \
+	FIELD(kvm_pit_channel_state, status_latched, 7) \
+	FIELD(kvm_pit_channel_state, status, 8) \
+	FIELD(kvm_pit_channel_state, read_state, 9) \
+	FIELD(kvm_pit_channel_state, write_state, 10) \
+	FIELD(kvm_pit_channel_state, write_latch, 11) \
+	FIELD(kvm_pit_channel_state, rw_mode, 12) \
+	FIELD(kvm_pit_channel_state, mode, 13) \
+	FIELD(kvm_pit_channel_state, bcd, 14) \
+	FIELD(kvm_pit_channel_state, gate, 15) \
+	FIELD(kvm_pit_channel_state, count_load_time, 16) \
+	SIZE(kvm_pit_state, 72) \
+	FIELD(kvm_pit_state, channels, 0) \
+	SIZE(kvm_pit_state2, 112) \
+	FIELD(kvm_pit_state2, channels, 0) \
+	FIELD(kvm_pit_state2, flags, 72) \
+	FIELD(kvm_pit_state2, reserved, 76) \
+	SIZE(kvm_reinject_control, 32) \
+	FIELD(kvm_reinject_control, pit_reinject, 0) \
+	FIELD(kvm_reinject_control, reserved, 1) \
+	SIZE(kvm_x86_mce, 64) \
+	FIELD(kvm_x86_mce, status, 0) \
+	FIELD(kvm_x86_mce, addr, 8) \
+	FIELD(kvm_x86_mce, misc, 16) \
+	FIELD(kvm_x86_mce, mcg_status, 24) \
+	FIELD(kvm_x86_mce, bank, 32) \
+	FIELD(kvm_x86_mce, pad1, 33) \
+	FIELD(kvm_x86_mce, pad2, 40) \
+	SIZE(kvm_cpuid, 8) \
+	FIELD(kvm_cpuid, nent, 0) \
+	FIELD(kvm_cpuid, padding, 4) \
+	FIELD(kvm_cpuid, entries, 8) \
+	SIZE(kvm_cpuid_entry, 24) \
+	FIELD(kvm_cpuid_entry, function, 0) \
+	FIELD(kvm_cpuid_entry, eax, 4) \
+	FIELD(kvm_cpuid_entry, ebx, 8) \
+	FIELD(kvm_cpuid_entry, ecx, 12) \
+	FIELD(kvm_cpuid_entry, edx, 16) \
+	FIELD(kvm_cpuid_entry, padding, 20) \
+	SIZE(kvm_clock_pairing, 64) \
+	FIELD(kvm_clock_pairing, sec, 0) \
+	FIELD(kvm_clock_pairing, nsec, 8) \
+	FIELD(kvm_clock_pairing, tsc, 16) \
+	FIELD(kvm_clock_pairing, flags, 24) \
+	FIELD(kvm_clock_pairing, pad, 28) \
+	SIZE(kvm_steal_time, 64) \
+	FIELD(kvm_steal_time, steal, 0) \
+	FIELD(kvm_steal_time, version, 8) \
+	FIELD(kvm_steal_time, flags, 12) \
+	FIELD(kvm_steal_time, preempted, 16) \
+	FIELD(kvm_steal_time, u8_pad, 17) \
+	FIELD(kvm_steal_time, pad, 20)
 
 /*
  * Name, number, descriptors that have it, argument: NONE: must be 0.  VALUE: a number.  IN, OUT,
- * INOUT: an address.  IN_OR_NULL: so, and none is an answer as well.
+ * INOUT: an address.  IN_OR_NULL: so, and none is an answer as well.  LATER: an address that not
+ * every kvm looks at first, or at all.
  */
 #define ABI_IOCTLS(IOCTL) \
 	IOCTL(KVM_GET_API_VERSION, 0x0000ae00, DEV, NONE) \
@@ -302,8 +432,13 @@
 	IOCTL(KVM_SIGNAL_MSI, 0x4020aea5, VM, IN) \
 	IOCTL(KVM_IRQFD, 0x4020ae76, VM, IN) \
 	IOCTL(KVM_IOEVENTFD, 0x4040ae79, VM, IN) \
+	IOCTL(KVM_CREATE_PIT, 0x0000ae64, VM, VALUE) \
 	IOCTL(KVM_CREATE_PIT2, 0x4040ae77, VM, IN) \
+	IOCTL(KVM_GET_PIT, 0xc048ae65, VM, LATER) \
+	IOCTL(KVM_SET_PIT, 0x8048ae66, VM, IN) \
+	IOCTL(KVM_GET_PIT2, 0x8070ae9f, VM, LATER) \
 	IOCTL(KVM_SET_PIT2, 0x4070aea0, VM, IN) \
+	IOCTL(KVM_REINJECT_CONTROL, 0x0000ae71, VM, IN) \
 	IOCTL(KVM_RUN, 0x0000ae80, VCPU, NONE) \
 	IOCTL(KVM_GET_REGS, 0x8090ae81, VCPU, OUT) \
 	IOCTL(KVM_SET_REGS, 0x4090ae82, VCPU, IN) \
@@ -338,10 +473,12 @@
 	IOCTL(KVM_KVMCLOCK_CTRL, 0x0000aead, VCPU, VALUE) \
 	IOCTL(KVM_INTERRUPT, 0x4004ae86, VCPU, IN) \
 	IOCTL(KVM_NMI, 0x0000ae9a, VCPU, VALUE) \
+	IOCTL(KVM_GET_LAPIC, 0x8400ae8e, VCPU, LATER) \
 	IOCTL(KVM_SET_LAPIC, 0x4400ae8f, VCPU, IN) \
 	IOCTL(KVM_TRANSLATE, 0xc018ae85, VCPU, INOUT) \
 	IOCTL(KVM_SET_SIGNAL_MASK, 0x4004ae8b, VCPU, IN_OR_NULL) \
 	IOCTL(KVM_SET_GUEST_DEBUG, 0x4048ae9b, VCPU, IN) \
+	IOCTL(KVM_PRE_FAULT_MEMORY, 0xc040aed5, VCPU, LATER) \
 	IOCTL(KVM_GET_STATS_FD, 0x0000aece, VM|VCPU, VALUE)
 
 #endif
