@@ -7,6 +7,7 @@
 #include <linux/kvm.h>
 #include <string.h>
 
+#include "lib/cpuid.h"
 #include "lib/mmio.h"
 
 guest_code(code_absent, 64,
@@ -228,6 +229,53 @@ static void exit_on_failure_can_be_asked_for(void)
 	EXPECT_ERRNO(EINVAL, vm_enable_cap(&guest.vm, KVM_CAP_EXIT_ON_EMULATION_FAILURE, 2));
 }
 
+guest_code(code_read_to_memory, 64,
+	   "mov $" S_DEVICE ", %esi\n"
+	   "movsb\n"
+	   "hlt\n");
+
+static unsigned int set_width_of_addresses(unsigned int bits)
+{
+	struct cpuid cpuid;
+	struct kvm_cpuid_entry2 *entry;
+	unsigned int former;
+
+	REQUIRE_OK(cpuid_get_supported(&cpuid, &guest.dev));
+	entry = cpuid_find(&cpuid, 0x80000008, 0);
+	REQUIRE(entry, "no leaf 0x80000008");
+	former = entry->eax & 0xff;
+	entry->eax = (entry->eax & ~0xffU) | bits;
+	REQUIRE_OK(cpuid_set(&guest.vcpu[0], &cpuid));
+	return former;
+}
+
+/*
+ * An address that is too wide for the guest's processor, but not for the host's: where mkvm walks
+ * the tables, it is a reserved bit.
+ */
+static void width_of_addresses(void)
+{
+	const uint64_t to = 0x800000;
+	uint64_t *directory;
+	unsigned int width;
+	struct trap trap;
+
+	start(code_read_to_memory, MODE_LONG);
+	guest_enable_traps(&guest, 0);
+	width = set_width_of_addresses(36);
+	if (width <= 36)
+		ktap_skip("the host's addresses are no wider");
+	directory = guest_at(&guest, GUEST_TABLES + 0x2000, 0x1000);
+	directory[to >> 21] |= 1UL << (width - 1);
+	set_rdi(to);
+	run_to_hlt();
+	EXPECT_EQ(1, guest_nr_traps(&guest));
+	trap = guest_trap(&guest, 0);
+	EXPECT_EQ(14, trap.vector);
+	EXPECT_EQ(0xb, trap.error); /* present, a write, a reserved bit */
+	EXPECT_EQ(to, trap.cr2);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(fault_before_the_device),
 	KTAP_TEST(push_and_its_stack),
@@ -238,6 +286,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(paging_32),
 	KTAP_TEST(paging_pae),
 	KTAP_TEST(compatibility),
+	KTAP_TEST(width_of_addresses),
 	KTAP_TEST(unknown_instruction),
 	KTAP_TEST(exit_on_failure_can_be_asked_for),
 };
