@@ -9,6 +9,8 @@ set -u
 
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/ktap.sh"
+
+[ "${MKVM_DEVICE:-/dev/mkvm}" = /dev/mkvm ] || skip_all "is about mkvm's own sentences"
 firmware=/host/modules/host_firmware.ko
 guest=$guests/hello
 
