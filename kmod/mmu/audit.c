@@ -103,6 +103,13 @@ static void audit_table(const struct mmu_backend *be, struct mmu_audit *audit, h
 	}
 }
 
+/* A backend of one tree, from its root. */
+void audit_tables(const struct mmu_backend *be, struct mmu_audit *audit)
+{
+	lockdep_assert_held_write(&be->mmu->lock);
+	audit_table(be, audit, be->root, be->root_level, 0);
+}
+
 static void audit_counts(struct mmu_vm *mmu, struct mmu_audit *audit)
 {
 	struct page *page;
@@ -132,7 +139,7 @@ void mmu_audit(struct mmu_vm *mmu, struct mmu_audit *audit)
 		const struct mmu_backend *be = mmu->backend[i];
 
 		if (be)
-			audit_table(be, audit, be->root, be->root_level, 0);
+			be->ops->audit(be, audit);
 	}
 	audit_counts(mmu, audit);
 	write_unlock(&mmu->lock);

@@ -10,16 +10,63 @@
 #include "mmu/pte.h"
 
 /**
+ * struct mmu_debt - a flush that is owed
+ * @change: number of the last change that it is for (mmu_vm.flush_owed); 0: nothing is owed
+ *
+ * Who takes translations away returns one, and so does each function between that and the event,
+ * which settles it: all are __must_check.
+ */
+struct mmu_debt {
+	s64 change;
+};
+
+/* Could @level's leaf map @gfn and those around it? */
+typedef bool (*mmu_large_fn)(const void *data, gfn_t gfn, int level);
+
+/**
  * struct mmu_backend_ops - what differs between the kinds
  * @map: the MMU's lock is held, for reading or writing, and the frame is not stale: make the
  *	access of @fault possible.  Returns the cause; MKVM_CAUSE_NONE: a table stands where the
  *	leaf of fault->level should be, and nothing was mapped.
  * @destroy: no vCPU is left: free all tables and the backend
+ * @zap: take away every mapping of [start, end), frames of @slot.  *@found: there was one
+ * @zap_slowly: take away every mapping of @slot, with breaks
+ * @watch: make the next write be seen to each frame @start + n of which bit n of @mask is set
+ * @watch_slowly: and to each of [start, end), with breaks
+ * @collect_slowly: put into the log of @slot which of [start, end) are written by what only the
+ *	entries tell; with breaks
+ * @split: split the large leaves of [start, end) that allow writing as long as there are pages in
+ *	@cache.  Returns where it stopped
+ * @age: forget that [start, end) are used; the lock may be held for reading if the format has
+ *	accessed bits.  *@young: they were
+ * @is_young: are they?  The lock may be held for reading
+ * @collapse_slowly: take away what stands in the place of leaves that @large allows; with breaks
+ * @audit: tell @audit what is there, and what contradicts itself
+ *
+ * Where nothing else is said the MMU's lock is held for writing, and given up by what has breaks.
  */
 struct mmu_backend_ops {
 	enum mkvm_mmu_cause (*map)(struct mmu_backend *be, struct mmu_vcpu *mv,
 				   const struct mmu_fault *fault, const struct frame *frame);
 	void (*destroy)(struct mmu_backend *be);
+	struct mmu_debt (*zap)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			       gfn_t end, bool *found) __must_check;
+	struct mmu_debt (*zap_slowly)(struct mmu_backend *be,
+				      const struct memslot *slot) __must_check;
+	struct mmu_debt (*watch)(struct mmu_backend *be, gfn_t start,
+				 unsigned long mask) __must_check;
+	struct mmu_debt (*watch_slowly)(struct mmu_backend *be, gfn_t start,
+					gfn_t end) __must_check;
+	void (*collect_slowly)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			       gfn_t end);
+	gfn_t (*split)(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end);
+	struct mmu_debt (*age)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			       gfn_t end, bool *young) __must_check;
+	struct mmu_debt (*is_young)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				    gfn_t end, bool *young) __must_check;
+	struct mmu_debt (*collapse_slowly)(struct mmu_backend *be, const struct memslot *slot,
+					   mmu_large_fn large, const void *data) __must_check;
+	void (*audit)(const struct mmu_backend *be, struct mmu_audit *audit);
 };
 
 /**
@@ -65,17 +112,6 @@ static inline bool mmu_logs_by_bits(const struct mmu_vm *mmu)
 	return READ_ONCE(mmu->log_mode) != MKVM_DIRTY_LOG_PROTECT;
 }
 
-/**
- * struct mmu_debt - a flush that is owed
- * @change: number of the last change that it is for (mmu_vm.flush_owed); 0: nothing is owed
- *
- * Who takes translations away returns one, and so does each function between that and the event,
- * which settles it: all are __must_check.
- */
-struct mmu_debt {
-	s64 change;
-};
-
 static inline void mmu_debt_add(struct mmu_debt *debt, struct mmu_debt more)
 {
 	debt->change = max(debt->change, more.change);
@@ -91,6 +127,9 @@ struct mmu_backend *tdp_create(struct mmu_vm *mmu);
 
 /* mmu.c */
 void mmu_settle(struct mmu_vm *mmu, struct mmu_debt debt);
+
+/* audit.c */
+void audit_tables(const struct mmu_backend *be, struct mmu_audit *audit);
 
 /* mmu_log.c */
 void mmu_log_update(struct mmu_vm *mmu);

@@ -15,7 +15,6 @@
 #include "mmu/host_map.h"
 #include "mmu/mmu.h"
 #include "mmu/pt_page.h"
-#include "mmu/pt_range.h"
 
 #define CREATE_TRACE_POINTS
 #include "mmu/mmu_trace.h"
@@ -109,12 +108,12 @@ static void fault_make_room(struct mmu_vcpu *mv, struct mmu_fault *fault, const 
 {
 	struct mmu_vm *mmu = mv->vm;
 	gfn_t base = gpa_to_gfn(fault->gpa) & ~(pt_span(fault->level) - 1);
+	struct mmu_backend *be = mmu_backend_of(mv);
 	struct mmu_debt debt;
 	bool found = false;
 
 	write_lock(&mmu->lock);
-	debt = pt_range_zap(mmu_backend_of(mv), fault->slot, base, base + pt_span(fault->level),
-			    &found);
+	debt = be->ops->zap(be, fault->slot, base, base + pt_span(fault->level), &found);
 	fault_map(mv, fault, frame, seq);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu, debt);

@@ -12,7 +12,6 @@
 #include "mmu/backend.h"
 #include "mmu/mmu.h"
 #include "mmu/pt_page.h"
-#include "mmu/pt_range.h"
 
 void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct mmu_up *up,
 		 const struct mmu_caps *caps)
@@ -147,6 +146,24 @@ void mmu_settle(struct mmu_vm *mmu, struct mmu_debt debt)
 typedef struct mmu_debt (*range_fn)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 				    gfn_t end, bool *found);
 
+static struct mmu_debt range_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				 gfn_t end, bool *found)
+{
+	return be->ops->zap(be, slot, start, end, found);
+}
+
+static struct mmu_debt range_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				 gfn_t end, bool *found)
+{
+	return be->ops->age(be, slot, start, end, found);
+}
+
+static struct mmu_debt range_is_young(struct mmu_backend *be, const struct memslot *slot,
+				      gfn_t start, gfn_t end, bool *found)
+{
+	return be->ops->is_young(be, slot, start, end, found);
+}
+
 /* Does @fn with every backend and all guest frames that are host addresses [start, end). */
 static struct mmu_debt __must_check each_range(struct mmu_vm *mmu, hva_t start, hva_t end,
 					       range_fn fn, bool *found)
@@ -202,7 +219,7 @@ static struct mmu_debt __must_check zap_slowly(struct mmu_vm *mmu, hva_t start, 
 			break;
 		start = max_t(hva_t, start, node->start);
 		part = part_end(start, end);
-		mmu_debt_add(&debt, each_range(mmu, start, part, pt_range_zap, found));
+		mmu_debt_add(&debt, each_range(mmu, start, part, range_zap, found));
 		if (part < end)
 			cond_resched_rwlock_write(&mmu->lock);
 	}
@@ -228,7 +245,7 @@ void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_s
 	}
 	count_event(mmu, MMU_HOST_INVALIDATE);
 	debt = may_sleep ? zap_slowly(mmu, start, end, &found)
-			 : each_range(mmu, start, end, pt_range_zap, &found);
+			 : each_range(mmu, start, end, range_zap, &found);
 	if (found)
 		count_event(mmu, MMU_HOST_INVALIDATE_HIT);
 	write_unlock(&mmu->lock);
@@ -270,7 +287,7 @@ bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush)
 	count_event(mmu, flush ? MMU_HOST_AGE_FLUSH : MMU_HOST_AGE);
 	if (tells_accessed(mmu)) {
 		read_lock(&mmu->lock);
-		debt = each_range(mmu, start, end, pt_range_age, &young);
+		debt = each_range(mmu, start, end, range_age, &young);
 		if (young && flush)
 			mmu_debt_add(&debt, mmu_debt_raise(mmu));
 		read_unlock(&mmu->lock);
@@ -278,7 +295,7 @@ bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush)
 			return young;
 	} else {
 		write_lock(&mmu->lock);
-		debt = each_range(mmu, start, end, pt_range_age, &young);
+		debt = each_range(mmu, start, end, range_age, &young);
 		write_unlock(&mmu->lock);
 	}
 	mmu_settle(mmu, debt);
@@ -293,7 +310,7 @@ bool mmu_is_young(struct mmu_vm *mmu, hva_t hva)
 
 	count_event(mmu, MMU_HOST_TEST_YOUNG);
 	read_lock(&mmu->lock);
-	none = each_range(mmu, hva, hva + 1, pt_range_is_young, &young);
+	none = each_range(mmu, hva, hva + 1, range_is_young, &young);
 	read_unlock(&mmu->lock);
 	WARN_ON_ONCE(none.change);
 	return young;

@@ -17,7 +17,6 @@
 #include "mmu/backend.h"
 #include "mmu/mmu.h"
 #include "mmu/pt_page.h"
-#include "mmu/pt_range.h"
 
 #define LOG_SPLIT_PAGES 16 /* pages for tables that are got at a time */
 
@@ -80,7 +79,7 @@ static void log_split(struct mmu_vm *mmu, gfn_t start, gfn_t end)
 		at = mmu->backend[i] ? start : end;
 		while (at < end && !pt_cache_fill(&cache, LOG_SPLIT_PAGES)) {
 			write_lock(&mmu->lock);
-			at = pt_range_split(mmu->backend[i], &cache, at, end);
+			at = mmu->backend[i]->ops->split(mmu->backend[i], &cache, at, end);
 			write_unlock(&mmu->lock);
 		}
 	}
@@ -92,14 +91,17 @@ void mmu_slot_watch(struct mmu_vm *mmu, struct memslot *slot)
 {
 	gfn_t start = slot->base_gfn, end = start + slot->npages;
 	struct mmu_debt debt = {};
+	struct mmu_backend *be;
 	int i;
 
 	if (mmu->log_eager)
 		log_split(mmu, start, end);
 	write_lock(&mmu->lock);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			mmu_debt_add(&debt, pt_range_watch_slowly(mmu->backend[i], start, end));
+	for (i = 0; i < MMU_NR_KINDS; i++) {
+		be = mmu->backend[i];
+		if (be)
+			mmu_debt_add(&debt, be->ops->watch_slowly(be, start, end));
+	}
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu, debt);
 }
@@ -111,6 +113,7 @@ void mmu_slot_watch(struct mmu_vm *mmu, struct memslot *slot)
 void mmu_slot_collect(struct mmu_vm *mmu, struct memslot *slot, u64 first, u64 npages)
 {
 	gfn_t start = slot->base_gfn + first;
+	struct mmu_backend *be;
 	int i;
 
 	if (mmu->log_mode == MKVM_DIRTY_LOG_PML)
@@ -118,9 +121,11 @@ void mmu_slot_collect(struct mmu_vm *mmu, struct memslot *slot, u64 first, u64 n
 	if (mmu->log_mode != MKVM_DIRTY_LOG_BITS)
 		return;
 	write_lock(&mmu->lock);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			pt_range_collect_slowly(mmu->backend[i], slot, start, start + npages);
+	for (i = 0; i < MMU_NR_KINDS; i++) {
+		be = mmu->backend[i];
+		if (be)
+			be->ops->collect_slowly(be, slot, start, start + npages);
+	}
 	write_unlock(&mmu->lock);
 }
 
@@ -134,6 +139,7 @@ static struct mmu_debt __must_check harvest_word(struct mmu_vm *mmu, struct mems
 	unsigned long *word = slot->dirty + first / BITS_PER_LONG;
 	struct mmu_debt debt = {};
 	gfn_t gfn = slot->base_gfn + first;
+	struct mmu_backend *be;
 	int i;
 
 	lockdep_assert_held_write(&mmu->lock);
@@ -141,9 +147,11 @@ static struct mmu_debt __must_check harvest_word(struct mmu_vm *mmu, struct mems
 	if (!*bits)
 		return debt;
 	*bits &= atomic_long_fetch_andnot(*bits, (atomic_long_t *)word);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			mmu_debt_add(&debt, pt_range_watch(mmu->backend[i], gfn, *bits));
+	for (i = 0; i < MMU_NR_KINDS; i++) {
+		be = mmu->backend[i];
+		if (be)
+			mmu_debt_add(&debt, be->ops->watch(be, gfn, *bits));
+	}
 	return debt;
 }
 

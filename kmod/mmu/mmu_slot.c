@@ -10,7 +10,6 @@
 #include "mmu/backend.h"
 #include "mmu/host_map.h"
 #include "mmu/mmu.h"
-#include "mmu/pt_range.h"
 
 static void slot_insert(struct mmu_vm *mmu, struct memslot *slot)
 {
@@ -41,12 +40,15 @@ void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot)
 void mmu_slot_removed(struct mmu_vm *mmu, struct memslot *slot)
 {
 	struct mmu_debt debt = {};
+	struct mmu_backend *be;
 	int i;
 
 	write_lock(&mmu->lock);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			mmu_debt_add(&debt, pt_range_zap_slowly(mmu->backend[i], slot));
+	for (i = 0; i < MMU_NR_KINDS; i++) {
+		be = mmu->backend[i];
+		if (be)
+			mmu_debt_add(&debt, be->ops->zap_slowly(be, slot));
+	}
 	slot_erase(mmu, slot);
 	write_unlock(&mmu->lock);
 	mmu_log_update(mmu);
@@ -83,13 +85,16 @@ void mmu_slot_unlogged(struct mmu_vm *mmu, struct memslot *slot)
 {
 	const struct slot_limits limits = { slot, mmu->caps.max_level };
 	struct mmu_debt debt = {};
+	struct mmu_backend *be;
 	int i;
 
 	write_lock(&mmu->lock);
-	for (i = 0; i < MMU_NR_KINDS; i++)
-		if (mmu->backend[i])
-			mmu_debt_add(&debt, pt_range_collapse_slowly(mmu->backend[i], slot,
-								     slot_is_large, &limits));
+	for (i = 0; i < MMU_NR_KINDS; i++) {
+		be = mmu->backend[i];
+		if (be)
+			mmu_debt_add(&debt,
+				     be->ops->collapse_slowly(be, slot, slot_is_large, &limits));
+	}
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu, debt);
 }

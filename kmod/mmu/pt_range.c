@@ -291,7 +291,7 @@ struct mmu_debt pt_range_is_young(struct mmu_backend *be, const struct memslot *
  * map those.  With breaks.
  */
 struct mmu_debt pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot,
-					 pt_large_fn large, const void *data)
+					 mmu_large_fn large, const void *data)
 {
 	gfn_t start = slot->base_gfn, end = start + slot->npages;
 	struct mmu_debt debt = {};

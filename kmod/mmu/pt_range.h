@@ -20,11 +20,8 @@ struct mmu_debt pt_range_age(struct mmu_backend *be, const struct memslot *slot,
 			     gfn_t end, bool *young) __must_check;
 struct mmu_debt pt_range_is_young(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 				  gfn_t end, bool *young) __must_check;
-
-/* Could @level's leaf map @gfn and those around it? */
-typedef bool (*pt_large_fn)(const void *data, gfn_t gfn, int level);
 struct mmu_debt pt_range_collapse_slowly(struct mmu_backend *be, const struct memslot *slot,
-					 pt_large_fn large, const void *data) __must_check;
+					 mmu_large_fn large, const void *data) __must_check;
 void pt_range_free_all(struct mmu_backend *be);
 
 #endif /* MKVM_MMU_PT_RANGE_H */

@@ -141,6 +141,16 @@ static void tdp_destroy(struct mmu_backend *be)
 static const struct mmu_backend_ops tdp_ops = {
 	.map = tdp_map,
 	.destroy = tdp_destroy,
+	.zap = pt_range_zap,
+	.zap_slowly = pt_range_zap_slowly,
+	.watch = pt_range_watch,
+	.watch_slowly = pt_range_watch_slowly,
+	.collect_slowly = pt_range_collect_slowly,
+	.split = pt_range_split,
+	.age = pt_range_age,
+	.is_young = pt_range_is_young,
+	.collapse_slowly = pt_range_collapse_slowly,
+	.audit = audit_tables,
 };
 
 /* May sleep.  The backend, or an ERR_PTR: -EOPNOTSUPP, -ENOMEM. */
