@@ -43,6 +43,28 @@ int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t le
 }
 
 /*
+ * As guest_mem_read(), within one page, and without sleeping: -EFAULT also if the host would have
+ * to bring the page in.
+ */
+int guest_mem_peek(struct memslot_table *slots, gpa_t gpa, void *data, size_t len)
+{
+	int r;
+
+	pagefault_disable();
+	r = guest_mem_read(slots, gpa, data, len);
+	pagefault_enable();
+	return r;
+}
+
+/* A store to what may have a shadow is made by who keeps that. */
+static int guest_mem_store(struct memslot_table *slots, gpa_t gpa, const struct guest_store *store)
+{
+	struct guest_store_watcher *watcher = slots->watcher;
+
+	return watcher ? watcher->store(watcher, gpa, store) : guest_store_do(store);
+}
+
+/*
  * Writes @len bytes at @gpa, and marks the pages dirty.  Context as guest_mem_read().  0; -ENOENT:
  * no slot there, or a read-only one; -EFAULT: nothing behind it.  What lies in the pages before has
  * been written then.
@@ -53,11 +75,12 @@ int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data, si
 		size_t n = min_t(size_t, len, PAGE_SIZE - offset_in_page(gpa));
 		struct memslot *slot;
 		void __user *user = guest_mem_at(slots, gpa, true, &slot);
+		const struct guest_store store = { .user = user, .new = data, .len = n };
 		bool failed;
 
 		if (!user)
 			return -ENOENT;
-		failed = copy_to_user(user, data, n);
+		failed = guest_mem_store(slots, gpa, &store);
 		/* Also after a failure: some bytes may have got there. */
 		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 		if (failed)
@@ -74,11 +97,12 @@ int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value)
 {
 	struct memslot *slot;
 	void __user *user = guest_mem_at(slots, gpa, true, &slot);
+	const struct guest_store store = { .user = user, .new = &value, .len = sizeof(value) };
 	bool failed;
 
 	if (!user)
 		return -ENOENT;
-	failed = put_user(value, (u32 __user *)user);
+	failed = guest_mem_store(slots, gpa, &store);
 	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 	return failed ? -EFAULT : 0;
 }
@@ -152,29 +176,16 @@ static bool lock_is_split(const void __user *user, size_t len)
 	       first / L1_CACHE_BYTES != last / L1_CACHE_BYTES;
 }
 
-/*
- * exchange() in two steps.  The VM's other exchanges of this kind are kept out, so that none of
- * them is lost; what the guest, or the process, stores between the steps is.  A signal that kills
- * ends the wait: as if memory had changed.
- */
-static int exchange_split(struct memslot_table *slots, void __user *user, const void *old,
-			  const void *new, size_t len)
+/* exchange() in two steps.  What the guest, or the process, stores between them is lost. */
+static int exchange_steps(void __user *user, const void *old, const void *new, size_t len)
 {
 	u8 now[sizeof(struct pair)];
-	int r = -EFAULT;
 
-	if (len > sizeof(now))
+	if (len > sizeof(now) || copy_from_user(now, user, len))
 		return -EFAULT;
-	if (mutex_lock_killable(&slots->split_lock))
+	if (memcmp(now, old, len))
 		return 1;
-	if (copy_from_user(now, user, len))
-		goto unlock;
-	r = 1;
-	if (!memcmp(now, old, len))
-		r = copy_to_user(user, new, len) ? -EFAULT : 0;
-unlock:
-	mutex_unlock(&slots->split_lock);
-	return r;
+	return copy_to_user(user, new, len) ? -EFAULT : 0;
 }
 
 /* guest_mem_exchange() in the process. */
@@ -196,8 +207,54 @@ static int exchange(void __user *user, const void *old, const void *new, size_t 
 	}
 }
 
+/* A store without a condition.  Others see a word, or two, change at once if it is aligned. */
+static int store_words(const struct guest_store *store)
+{
+	u32 word;
+	u64 two;
+
+	switch (store->len) {
+	case sizeof(word):
+		memcpy(&word, store->new, sizeof(word));
+		return put_user(word, (u32 __user *)store->user);
+	case sizeof(two):
+		memcpy(&two, store->new, sizeof(two));
+		return put_user(two, (u64 __user *)store->user);
+	default:
+		return copy_to_user(store->user, store->new, store->len) ? -EFAULT : 0;
+	}
+}
+
 /*
- * Atomically (but see exchange_split()): if the @len bytes at @gpa, within one page, are still
+ * Makes @store.  May sleep, unless page faults are disabled.  0; 1: an exchange found something
+ * else; -EFAULT.
+ */
+int guest_store_do(const struct guest_store *store)
+{
+	if (!store->old)
+		return store_words(store);
+	if (lock_is_split(store->user, store->len))
+		return exchange_steps(store->user, store->old, store->new, store->len);
+	return exchange(store->user, store->old, store->new, store->len);
+}
+
+/*
+ * A locked store whose lock would be split.  The VM's other stores of this kind are kept out, so
+ * that none of them is lost.  A signal that kills ends the wait: as if memory had changed.
+ */
+static int exchange_split(struct memslot_table *slots, gpa_t gpa, const struct guest_store *store)
+{
+	int r;
+
+	if (mutex_lock_killable(&slots->split_lock))
+		return 1;
+	r = guest_mem_store(slots, gpa, store);
+	mutex_unlock(&slots->split_lock);
+	return r;
+}
+
+/*
+ * Atomically (but see exchange_steps()): if the @len bytes at @gpa, within one page, are still
  * @old, makes them @new and marks the page dirty.  Context as guest_mem_read().  0; 1: they are
  * not; -ENOENT and -EFAULT as guest_mem_write().
  */
@@ -206,14 +263,15 @@ int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, 
 {
 	struct memslot *slot;
 	void __user *user = guest_mem_at(slots, gpa, true, &slot);
+	const struct guest_store store = { user, old, new, len };
 	int r;
 
 	if (!user)
 		return -ENOENT;
 	if (lock_is_split(user, len))
-		r = exchange_split(slots, user, old, new, len);
+		r = exchange_split(slots, gpa, &store);
 	else
-		r = exchange(user, old, new, len);
+		r = guest_mem_store(slots, gpa, &store);
 	if (!r)
 		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 	return r;

@@ -5,6 +5,31 @@
 
 #include "memslot.h"
 
+/**
+ * struct guest_store - a store of mkvm's own to guest memory, within one page
+ * @user: where it goes
+ * @old: an exchange: what has to be there; NULL: just a store
+ * @new: what shall be there
+ * @len: bytes
+ */
+struct guest_store {
+	void __user *user;
+	const void *old;
+	const void *new;
+	size_t len;
+};
+
+/**
+ * struct guest_store_watcher - who has to know of stores before they happen
+ * @store: makes @store at @gpa, by guest_store_do().  Results of that
+ */
+struct guest_store_watcher {
+	int (*store)(struct guest_store_watcher *watcher, gpa_t gpa,
+		     const struct guest_store *store);
+};
+
+int guest_store_do(const struct guest_store *store) __must_check;
+
 int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t len) __must_check;
 int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data,
 		    size_t len) __must_check;
@@ -12,5 +37,6 @@ int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value) __must_
 int guest_mem_put_u8_nofault(struct memslot_table *slots, gpa_t gpa, u8 value) __must_check;
 int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, const void *new,
 		       size_t len) __must_check;
+int guest_mem_peek(struct memslot_table *slots, gpa_t gpa, void *data, size_t len) __must_check;
 
 #endif /* MKVM_GUEST_MEM_H */

@@ -19,6 +19,7 @@
 #include <linux/xarray.h>
 #include "types.h"
 
+struct guest_store_watcher;
 struct memslots;
 struct mmu_vm;
 
@@ -62,6 +63,8 @@ struct memslots_retired {
  * @by_id: the slots by the caller's number; @lock
  * @hva_tree: slots by host virtual address; the MMU's lock
  * @split_lock: excludes emulated split locks from each other; inside @srcu
+ * @watcher: who makes mkvm's own stores to guest memory, as they may be to what has a shadow; NULL:
+ *	nobody has to; set before a vCPU runs
  * @manual_log: KVM_DIRTY_LOG_* of KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2; @lock
  */
 struct memslot_table {
@@ -73,6 +76,7 @@ struct memslot_table {
 	struct xarray by_id;
 	struct rb_root_cached hva_tree;
 	struct mutex split_lock;
+	struct guest_store_watcher *watcher;
 	u64 manual_log;
 };
 

@@ -9,17 +9,6 @@
 #include "mmu/mmu.h"
 #include "mmu/pte.h"
 
-/**
- * struct mmu_debt - a flush that is owed
- * @change: number of the last change that it is for (mmu_vm.flush_owed); 0: nothing is owed
- *
- * Who takes translations away returns one, and so does each function between that and the event,
- * which settles it: all are __must_check.
- */
-struct mmu_debt {
-	s64 change;
-};
-
 /* Could @level's leaf map @gfn and those around it? */
 typedef bool (*mmu_large_fn)(const void *data, gfn_t gfn, int level);
 
@@ -28,6 +17,9 @@ typedef bool (*mmu_large_fn)(const void *data, gfn_t gfn, int level);
  * @map: the MMU's lock is held, for reading or writing, and the frame is not stale: make the
  *	access of @fault possible.  Returns the cause; MKVM_CAUSE_NONE: a table stands where the
  *	leaf of fault->level should be, and nothing was mapped.
+ * @exclusive: @map wants the lock for writing
+ * @walk: find out what the address of @fault is, with what it takes to map it; may sleep.
+ *	MMU_RESUME: go on; else the fault's outcome.  NULL: fault->gpa is known
  * @destroy: no vCPU is left: free all tables and the backend
  * @zap: take away every mapping of [start, end), frames of @slot.  *@found: there was one
  * @zap_slowly: take away every mapping of @slot, with breaks
@@ -42,12 +34,16 @@ typedef bool (*mmu_large_fn)(const void *data, gfn_t gfn, int level);
  * @is_young: are they?  The lock may be held for reading
  * @collapse_slowly: take away what stands in the place of leaves that @large allows; with breaks
  * @audit: tell @audit what is there, and what contradicts itself
+ * @bytes: what the backend takes besides table pages; any context
  *
  * Where nothing else is said the MMU's lock is held for writing, and given up by what has breaks.
  */
 struct mmu_backend_ops {
 	enum mkvm_mmu_cause (*map)(struct mmu_backend *be, struct mmu_vcpu *mv,
-				   const struct mmu_fault *fault, const struct frame *frame);
+				   struct mmu_fault *fault, const struct frame *frame);
+	bool exclusive;
+	enum mmu_outcome (*walk)(struct mmu_backend *be, struct mmu_vcpu *mv,
+				 struct mmu_fault *fault);
 	void (*destroy)(struct mmu_backend *be);
 	struct mmu_debt (*zap)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 			       gfn_t end, bool *found) __must_check;
@@ -67,6 +63,7 @@ struct mmu_backend_ops {
 	struct mmu_debt (*collapse_slowly)(struct mmu_backend *be, const struct memslot *slot,
 					   mmu_large_fn large, const void *data) __must_check;
 	void (*audit)(const struct mmu_backend *be, struct mmu_audit *audit);
+	size_t (*bytes)(const struct mmu_backend *be);
 };
 
 /**
@@ -76,6 +73,7 @@ struct mmu_backend_ops {
  * @fmt: format of its entries
  * @root: the topmost table
  * @root_level: its level
+ * @end_gfn: the first frame that the backend cannot map
  */
 struct mmu_backend {
 	const struct mmu_backend_ops *ops;
@@ -83,6 +81,7 @@ struct mmu_backend {
 	const struct pte_fmt *fmt;
 	hpte_t *root;
 	int root_level;
+	gfn_t end_gfn;
 };
 
 /* The first frame that the tables cannot reach. */
@@ -124,6 +123,12 @@ static inline struct mmu_debt __must_check mmu_debt_raise(struct mmu_vm *mmu)
 }
 
 struct mmu_backend *tdp_create(struct mmu_vm *mmu);
+
+/* Shadow tables: shadow.c, shadow_root.c */
+struct mmu_backend *shadow_create(struct mmu_vm *mmu);
+void shadow_vcpu_destroy(struct mmu_vcpu *mv);
+hpa_t shadow_root(const struct mmu_vcpu *mv);
+int shadow_root_level(const struct mmu_vcpu *mv);
 
 /* mmu.c */
 void mmu_settle(struct mmu_vm *mmu, struct mmu_debt debt);

@@ -21,6 +21,8 @@
 
 /* After so many stale frames in a row the guest tries again itself, and others get their turn. */
 #define FAULT_MAX_TRIES 3
+/* The same for what a backend itself wants to begin anew with. */
+#define FAULT_MAX_AGAIN 16
 
 /* Has the host taken back what is behind @hva since @seq was read? */
 static bool fault_is_stale(struct mmu_vm *mmu, unsigned long seq, hva_t hva)
@@ -39,7 +41,8 @@ static enum mmu_outcome fault_failed(struct mmu_fault *fault, int error)
 static bool fault_opened(const struct mmu_fault *fault, const struct frame *frame)
 {
 	return frame->writable &&
-	       (fault->cause == MKVM_CAUSE_FILL || fault->cause == MKVM_CAUSE_DIRTY_LOG);
+	       (fault->cause == MKVM_CAUSE_FILL || fault->cause == MKVM_CAUSE_DIRTY_LOG ||
+		fault->cause == MKVM_CAUSE_DIRTY_BIT || fault->cause == MKVM_CAUSE_ACCESSED_BIT);
 }
 
 /* Can a leaf of @level map @gfn?  Nothing that it reaches may be under an invalidation. */
@@ -122,51 +125,94 @@ static void fault_make_room(struct mmu_vcpu *mv, struct mmu_fault *fault, const 
 		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
 }
 
-static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fault)
+/* Lets the backend map @frame, under the lock as it wants it, and makes room if it has to. */
+static void fault_map_locked(struct mmu_vcpu *mv, struct mmu_fault *fault,
+			     const struct frame *frame, unsigned long seq)
 {
 	struct mmu_vm *mmu = mv->vm;
+
+	if (mmu_backend_of(mv)->ops->exclusive) {
+		write_lock(&mmu->lock);
+		fault_map(mv, fault, frame, seq);
+		write_unlock(&mmu->lock);
+	} else {
+		read_lock(&mmu->lock);
+		fault_map(mv, fault, frame, seq);
+		read_unlock(&mmu->lock);
+	}
+	if (fault->cause == MKVM_CAUSE_NONE)
+		fault_make_room(mv, fault, frame, seq);
+	if (fault->again == MMU_AGAIN_FLUSH)
+		mmu_settle(mmu, fault->debt);
+}
+
+/* After a read: may the leaf allow writing too, if the host lets it? */
+static bool fault_is_generous(const struct mmu_vm *mmu, const struct mmu_fault *fault)
+{
+	/* A read of a logged page must leave the first write to be seen, by a bit or a fault. */
+	return fault->writable && (!fault->logged || mmu_logs_by_bits(mmu)) &&
+	       !memslot_readonly(fault->slot);
+}
+
+/* The frame of fault->gpa, which lies in fault->slot. */
+static enum mmu_outcome fault_resolve_frame(struct mmu_vcpu *mv, struct mmu_fault *fault)
+{
+	hva_t hva = memslot_hva(fault->slot, gpa_to_gfn(fault->gpa));
+	struct mmu_vm *mmu = mv->vm;
 	bool write = fault->access & ACC_W;
-	gfn_t gfn = gpa_to_gfn(fault->gpa);
-	struct memslot *slot;
 	struct frame frame;
 	unsigned long seq;
-	hva_t hva;
 	int r;
-
-	slot = memslot_find(memslots_get(mmu->slots), gfn);
-	if (!slot || (write && memslot_readonly(slot))) {
-		fault->cause = MKVM_CAUSE_MMIO;
-		return MMU_MMIO;
-	}
-	fault->slot = slot;
-	fault->logged = memslot_logged(slot);
-	r = pt_cache_fill(&mv->cache, mmu_backend_of(mv)->root_level - 1);
-	if (r)
-		return fault_failed(fault, r);
-	around_populate(mv, fault);
 
 	seq = READ_ONCE(mmu->invalidate_seq);
 	/* The sequence first, then the frame: pairs with the barrier of mmu_invalidate_end(). */
 	smp_rmb();
 
-	hva = memslot_hva(slot, gfn);
 	r = frame_get(&frame, hva, write);
 	if (r)
 		return fault_failed(fault, r);
-	/* A read of a logged page must leave the first write to be seen, by a bit or a fault. */
-	if (!write && (!fault->logged || mmu_logs_by_bits(mmu)) && !memslot_readonly(slot))
+	if (!write && fault_is_generous(mmu, fault))
 		frame_try_writable(&frame, hva);
-
-	read_lock(&mmu->lock);
-	fault_map(mv, fault, &frame, seq);
-	read_unlock(&mmu->lock);
-	if (fault->cause == MKVM_CAUSE_NONE)
-		fault_make_room(mv, fault, &frame, seq);
-
+	fault_map_locked(mv, fault, &frame, seq);
 	frame_put(&frame, fault_opened(fault, &frame));
 	if (fault->cause == MKVM_CAUSE_HOST_ERROR)
 		return fault_failed(fault, -EIO);
-	return MMU_RESUME;
+	return fault->cause == MKVM_CAUSE_TRACKED_EMULATED ? MMU_EMULATE : MMU_RESUME;
+}
+
+static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fault)
+{
+	struct mmu_backend *be = mmu_backend_of(mv);
+	enum mmu_outcome outcome = MMU_RESUME;
+	struct memslot *slot;
+	int r;
+
+	fault->again = MMU_AGAIN_NOT;
+	fault->writable = true;
+	if (be->ops->walk)
+		outcome = be->ops->walk(be, mv, fault);
+	if (outcome != MMU_RESUME)
+		return outcome;
+	slot = memslot_find(memslots_get(mv->vm->slots), gpa_to_gfn(fault->gpa));
+	if (!slot || ((fault->access & ACC_W) && memslot_readonly(slot))) {
+		fault->cause = MKVM_CAUSE_MMIO;
+		return MMU_MMIO;
+	}
+	fault->slot = slot;
+	fault->logged = memslot_logged(slot);
+	r = pt_cache_fill(&mv->cache, be->root_level - 1);
+	if (r)
+		return fault_failed(fault, r);
+	around_populate(mv, fault);
+	return fault_resolve_frame(mv, fault);
+}
+
+static bool fault_goes_on(const struct mmu_fault *fault, enum mmu_outcome outcome, int tries)
+{
+	if (outcome != MMU_RESUME || fault->cause != MKVM_CAUSE_NOTIFIER_RETRY)
+		return false;
+	return tries < (fault->again ? FAULT_MAX_AGAIN : FAULT_MAX_TRIES) &&
+	       !signal_pending(current);
 }
 
 /* Often it is the fault itself that makes its frame stale: a page is copied for a write. */
@@ -177,8 +223,7 @@ static enum mmu_outcome fault_retry(struct mmu_vcpu *mv, struct mmu_fault *fault
 
 	do {
 		outcome = fault_resolve(mv, fault);
-	} while (outcome == MMU_RESUME && fault->cause == MKVM_CAUSE_NOTIFIER_RETRY &&
-		 ++tries < FAULT_MAX_TRIES && !signal_pending(current));
+	} while (fault_goes_on(fault, outcome, ++tries));
 	return outcome;
 }
 

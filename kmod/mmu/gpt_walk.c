@@ -13,14 +13,7 @@
 #include <linux/errno.h>
 #include <linux/sched/signal.h>
 #include "guest_mem.h"
-#include "mmu/mmu.h"
-
-/* Error code of a page fault */
-#define PF_CODE_PRESENT	 BIT(0)
-#define PF_CODE_WRITE	 BIT(1)
-#define PF_CODE_USER	 BIT(2)
-#define PF_CODE_RESERVED BIT(3)
-#define PF_CODE_FETCH	 BIT(4)
+#include "mmu/gpt_walk.h"
 
 #define GPTE_PRESENT  BIT_ULL(0)
 #define GPTE_WRITE    BIT_ULL(1)
@@ -157,14 +150,6 @@ static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level)
 	return bits;
 }
 
-/* What a walk has found, top-down. */
-struct gpt_walk {
-	gpte_t gpte[4];	  /* entries by level - 1 */
-	gpa_t address[4]; /* and where they are */
-	int top, leaf;	  /* levels */
-	bool write, user, nx;
-};
-
 static u32 fault_code(const struct gpt_root *root, u32 access, u32 cause)
 {
 	u32 error = cause;
@@ -178,28 +163,37 @@ static u32 fault_code(const struct gpt_root *root, u32 access, u32 cause)
 	return error;
 }
 
-static bool walk_allows(const struct gpt_root *root, const struct gpt_walk *walk, u32 access)
+/* What an entry of @level allows by itself: the four topmost entries of PAE hold no permissions. */
+static u32 gpte_access(const struct gpt_root *root, gpte_t gpte, int level)
 {
-	if ((access & ACC_U) && !walk->user)
+	if (root->mode == GPT_PAE && level == 3)
+		return ACC_R | ACC_W | ACC_X | ACC_U;
+	return ACC_R | (gpte.v & GPTE_WRITE ? ACC_W : 0) | (gpte.v & GPTE_USER ? ACC_U : 0) |
+	       (gpte.v & GPTE_NX ? 0 : ACC_X);
+}
+
+static bool walk_allows(const struct gpt_root *root, u32 allowed, u32 access)
+{
+	bool user = allowed & ACC_U;
+
+	if ((access & ACC_U) && !user)
 		return false;
-	if ((access & ACC_W) && !walk->write && (root->wp || (access & ACC_U)))
+	if ((access & ACC_W) && !(allowed & ACC_W) && (root->wp || (access & ACC_U)))
 		return false;
 	if (access & ACC_X)
-		return !walk->nx && !(root->smep && walk->user && !(access & ACC_U));
-	return !(root->smap && walk->user && !(access & ACC_U));
+		return (allowed & ACC_X) && !(root->smep && user && !(access & ACC_U));
+	return !(root->smap && user && !(access & ACC_U));
 }
 
 /* Reads the entries down to the page.  0, or -EFAULT with the code of the page fault. */
 static int walk_down(struct memslot_table *slots, const struct gpt_root *root, gva_t gva,
 		     u32 access, struct gpt_walk *walk, u32 *error)
 {
+	u32 allowed = ACC_R | ACC_W | ACC_X | ACC_U;
 	gpa_t table = 0;
 	int level = gpt_start(root, &table);
 
 	walk->top = level;
-	walk->write = true;
-	walk->user = true;
-	walk->nx = false;
 	for (;; level--) {
 		gpte_t *gpte = &walk->gpte[level - 1];
 
@@ -212,18 +206,14 @@ static int walk_down(struct memslot_table *slots, const struct gpt_root *root, g
 			*error = fault_code(root, access, PF_CODE_PRESENT | PF_CODE_RESERVED);
 			return -EFAULT;
 		}
-		/* The four topmost entries of PAE hold no permissions. */
-		if (root->mode != GPT_PAE || level != 3) {
-			walk->write &= !!(gpte->v & GPTE_WRITE);
-			walk->user &= !!(gpte->v & GPTE_USER);
-			walk->nx |= !!(gpte->v & GPTE_NX);
-		}
+		allowed &= gpte_access(root, *gpte, level);
+		walk->allowed[level - 1] = allowed;
 		if (level == 1 || gpte_is_large(root, *gpte, level))
 			break;
 		table = gpte_table(root, *gpte);
 	}
 	walk->leaf = level;
-	if (walk_allows(root, walk, access))
+	if (walk_allows(root, allowed, access))
 		return 0;
 	*error = fault_code(root, access, PF_CODE_PRESENT);
 	return -EFAULT;
@@ -235,7 +225,7 @@ static int walk_down(struct memslot_table *slots, const struct gpt_root *root, g
  * they are.
  */
 static int walk_mark(struct memslot_table *slots, const struct gpt_root *root, u32 access,
-		     const struct gpt_walk *walk)
+		     struct gpt_walk *walk)
 {
 	int level, r;
 
@@ -255,14 +245,77 @@ static int walk_mark(struct memslot_table *slots, const struct gpt_root *root, u
 			return -EAGAIN;
 		if (r && r != -ENOENT)
 			return r;
+		if (r)
+			continue;
+		walk->marked |= new.v & ~old.v;
+		walk->gpte[level - 1] = new;
 	}
 	return 0;
 }
 
 /*
- * The guest-physical address of @gva for an access of ACC_*, accessed and dirty bits set.  Same
- * context as gpt_translate().  0; 1: a page fault, with its error code; -EFAULT: the host cannot
+ * Walks to @gva for an access of ACC_*, with accessed and dirty bits set.  Same context as
+ * gpt_translate(); paging is on.  0; 1: a page fault, with its error code; -EFAULT: the host cannot
  * supply a table.
+ */
+int gpt_walk(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
+	     struct gpt_walk *walk, u32 *error)
+{
+	const gpte_t *leaf;
+	int r;
+
+	walk->marked = 0;
+	do {
+		if (walk_down(slots, root, gva, access, walk, error))
+			return 1;
+		r = walk_mark(slots, root, access, walk);
+	} while (r == -EAGAIN && !signal_pending(current));
+	if (r)
+		return r;
+	leaf = &walk->gpte[walk->leaf - 1];
+	walk->gpa = gpte_page(root, *leaf, gva, walk->leaf);
+	walk->dirty = leaf->v & GPTE_DIRTY;
+	return 0;
+}
+
+/*
+ * Are the entries of @walk still what it saw?  Does not sleep: one that is not at hand counts as
+ * changed.  The caller holds a read side of the slots.
+ */
+bool gpt_walk_is_current(struct memslot_table *slots, const struct gpt_root *root,
+			 const struct gpt_walk *walk)
+{
+	int level;
+
+	for (level = walk->top; level >= walk->leaf; level--) {
+		gpte_t gpte = { 0 };
+
+		/* These four are the processor's, read when they were loaded. */
+		if (root->mode == GPT_PAE && level == 3 && root->pdptr)
+			continue;
+		if (guest_mem_peek(slots, walk->address[level - 1], &gpte, gpte_size(root)) ||
+		    gpte.v != walk->gpte[level - 1].v)
+			return false;
+	}
+	return true;
+}
+
+/* What @gpte, at @level of tables as @root has them, says: see struct gpt_entry. */
+void gpt_entry_read(const struct gpt_root *root, gpte_t gpte, int level, struct gpt_entry *entry)
+{
+	*entry = (struct gpt_entry){ .present = gpte.v & GPTE_PRESENT };
+	if (!entry->present || (gpte.v & gpte_reserved(root, gpte, level)))
+		entry->present = false;
+	entry->leaf = level == 1 || gpte_is_large(root, gpte, level);
+	entry->access = gpte_access(root, gpte, level);
+	entry->accessed = gpte.v & GPTE_ACCESSED;
+	entry->dirty = gpte.v & GPTE_DIRTY;
+	entry->gpa = entry->leaf ? gpte_page(root, gpte, 0, level) : gpte_table(root, gpte);
+}
+
+/*
+ * The guest-physical address of @gva for an access of ACC_*, accessed and dirty bits set.  Same
+ * context and results as gpt_walk().
  */
 int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
 	       gpa_t *gpa, u32 *error)
@@ -274,13 +327,8 @@ int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t g
 		*gpa = gva;
 		return 0;
 	}
-	do {
-		if (walk_down(slots, root, gva, access, &walk, error))
-			return 1;
-		r = walk_mark(slots, root, access, &walk);
-	} while (r == -EAGAIN && !signal_pending(current));
-	if (r)
-		return r;
-	*gpa = gpte_page(root, walk.gpte[walk.leaf - 1], gva, walk.leaf);
-	return 0;
+	r = gpt_walk(slots, root, gva, access, &walk, error);
+	if (!r)
+		*gpa = walk.gpa;
+	return r;
 }

@@ -33,9 +33,7 @@ int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind)
 {
 	struct mmu_backend *be;
 
-	if (kind != MMU_TDP)
-		return -EOPNOTSUPP;
-	be = tdp_create(mmu);
+	be = kind == MMU_TDP ? tdp_create(mmu) : shadow_create(mmu);
 	if (IS_ERR(be))
 		return PTR_ERR(be);
 	mmu->backend[kind] = be;
@@ -50,7 +48,7 @@ gfn_t mmu_end_gfn(const struct mmu_vm *mmu)
 
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			end = min(end, backend_end_gfn(mmu->backend[i]));
+			end = min(end, mmu->backend[i]->end_gfn);
 	return end;
 }
 
@@ -68,7 +66,7 @@ size_t mmu_metadata_bytes(const struct mmu_vm *mmu)
 
 	for (i = 0; i < MMU_NR_KINDS; i++)
 		if (mmu->backend[i])
-			bytes += sizeof(*mmu->backend[i]);
+			bytes += mmu->backend[i]->ops->bytes(mmu->backend[i]);
 	return bytes;
 }
 
@@ -99,20 +97,27 @@ void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind)
 	mv->vm = mmu;
 	mv->kind = kind;
 	INIT_LIST_HEAD(&mv->cache.pages);
+	INIT_LIST_HEAD(&mv->spares);
 }
 
 void mmu_vcpu_destroy(struct mmu_vcpu *mv)
 {
+	if (mv->kind == MMU_SHADOW)
+		shadow_vcpu_destroy(mv);
 	pt_cache_drain(&mv->cache);
 }
 
 hpa_t mmu_root(const struct mmu_vcpu *mv)
 {
+	if (mv->kind == MMU_SHADOW)
+		return shadow_root(mv);
 	return virt_to_phys(mmu_backend_of(mv)->root);
 }
 
 int mmu_root_level(const struct mmu_vcpu *mv)
 {
+	if (mv->kind == MMU_SHADOW)
+		return shadow_root_level(mv);
 	return mmu_backend_of(mv)->root_level;
 }
 

@@ -141,59 +141,6 @@ struct mmu_around {
 	unsigned int pages;
 };
 
-/**
- * struct mmu_vcpu - how one vCPU translates; owner vCPU only
- * @vm: immutable
- * @kind: the backend in use
- * @cache: table pages in reserve
- * @around: fault-around
- */
-struct mmu_vcpu {
-	struct mmu_vm *vm;
-	enum mmu_kind kind;
-	struct pt_cache cache;
-	struct mmu_around around;
-};
-
-/**
- * enum mmu_outcome - what became of a fault
- * @MMU_RESUME: enter the guest again, the access will succeed or fault anew
- * @MMU_MMIO: there is no memory to map: no slot, or a write to a read-only one
- * @MMU_REFLECT: the guest's own page fault, to be delivered to it
- * @MMU_FAILED: the host could not supply the frame; see mmu_fault.error
- */
-enum mmu_outcome {
-	MMU_RESUME,
-	MMU_MMIO,
-	MMU_REFLECT,
-	MMU_FAILED,
-};
-
-/**
- * struct mmu_fault - one fault
- * @gpa: in: the guest-physical address (MMU_TDP)
- * @access: in: ACC_* of the access
- * @ahead: in: nobody has made the access yet: the leaf gets no accessed and no dirty bit, and has
- *	nothing mapped around it
- * @slot: for the backend: where the address lies
- * @logged: for the backend: a dirty log records writes there
- * @level: for the backend: the level of the largest leaf that may map the frame
- * @host_level: for the backend: and how large it could be by the host's mapping and the slot alone
- * @cause: out: the one cause
- * @error: out: with MMU_FAILED, a negative errno
- */
-struct mmu_fault {
-	gpa_t gpa;
-	u32 access;
-	bool ahead;
-	struct memslot *slot;
-	bool logged;
-	int level;
-	int host_level;
-	enum mkvm_mmu_cause cause;
-	int error;
-};
-
 enum gpt_mode {
 	GPT_NONE, /* paging is off: linear is physical */
 	GPT_32,
@@ -227,6 +174,117 @@ struct gpt_root {
 	u8 phys_bits;
 };
 
+#define MMU_MAX_ROOTS 4 /* a processor that begins with four entries has as many */
+
+struct gpt_walk;
+struct shadow_page;
+
+/**
+ * struct mmu_vcpu - how one vCPU translates; owner vCPU only
+ * @vm: immutable
+ * @kind: the backend in use
+ * @cache: table pages in reserve
+ * @around: fault-around
+ * @spares: MMU_SHADOW: shadow pages in reserve
+ * @nr_spares: how many
+ * @root: MMU_SHADOW: how its guest's walk begins, as last loaded
+ * @pdptr: for @root
+ * @roots: MMU_SHADOW: what shadows the tables at which it begins; the MMU's lock
+ * @flush: MMU_SHADOW: before it next enters the guest its processor has to forget what it has
+ *	cached of it; the caller of the MMU sees to it and clears this
+ * @walk: MMU_SHADOW: the last walk of the guest's tables
+ * @pae: MMU_SHADOW: the four entries at which a processor begins that is not in long mode
+ */
+struct mmu_vcpu {
+	struct mmu_vm *vm;
+	enum mmu_kind kind;
+	struct pt_cache cache;
+	struct mmu_around around;
+	struct list_head spares;
+	unsigned int nr_spares;
+	struct gpt_root root;
+	u64 pdptr[MMU_MAX_ROOTS];
+	struct shadow_page *roots[MMU_MAX_ROOTS];
+	bool flush;
+	struct gpt_walk *walk;
+	u64 *pae;
+};
+
+/**
+ * enum mmu_outcome - what became of a fault
+ * @MMU_RESUME: enter the guest again, the access will succeed or fault anew
+ * @MMU_MMIO: there is no memory to map: no slot, or a write to a read-only one
+ * @MMU_REFLECT: the guest's own page fault, to be delivered to it
+ * @MMU_EMULATE: no entry can allow the write: its instruction is to be emulated; if it cannot be,
+ *	mmu_open_table()
+ * @MMU_FAILED: the host could not supply the frame; see mmu_fault.error
+ */
+enum mmu_outcome {
+	MMU_RESUME,
+	MMU_MMIO,
+	MMU_REFLECT,
+	MMU_EMULATE,
+	MMU_FAILED,
+};
+
+/* Why a fault that could not be resolved at once begins anew; for the backend. */
+enum mmu_again {
+	MMU_AGAIN_NOT,
+	MMU_AGAIN_FLUSH, /* a table is shadowed anew: first no processor may write to it */
+	MMU_AGAIN_WALK,	 /* the guest's tables have changed since they were walked */
+	MMU_AGAIN_ROOT,	 /* the vCPU's root is gone, or there is no room for more shadow pages */
+};
+
+/**
+ * struct mmu_debt - a flush that is owed
+ * @change: number of the last change that it is for (mmu_vm.flush_owed); 0: nothing is owed
+ *
+ * Who takes translations away returns one, and so does each function between that and the event,
+ * which settles it: all are __must_check.
+ */
+struct mmu_debt {
+	s64 change;
+};
+
+/**
+ * struct mmu_fault - one fault
+ * @gpa: in: the guest-physical address (MMU_TDP); out: what it is (MMU_SHADOW)
+ * @gva: in: the linear address (MMU_SHADOW)
+ * @root: in: by what rules the guest's tables are walked (MMU_SHADOW)
+ * @access: in: ACC_* of the access, with ACC_U if it is one of user mode (MMU_SHADOW)
+ * @ahead: in: nobody has made the access yet: the leaf gets no accessed and no dirty bit, and has
+ *	nothing mapped around it
+ * @slot: for the backend: where the address lies
+ * @logged: for the backend: a dirty log records writes there
+ * @level: for the backend: the level of the largest leaf that may map the frame
+ * @host_level: for the backend: and how large it could be by the host's mapping and the slot alone
+ * @writable: for the backend: the leaf may allow writing, if the access is one
+ * @again: for the backend: why the fault has to begin anew
+ * @debt: for the backend: what has to be settled before, with %MMU_AGAIN_FLUSH
+ * @walk: for the backend: the walk of the guest's tables
+ * @code: out: with MMU_REFLECT, the page fault's error code
+ * @cause: out: the one cause
+ * @error: out: with MMU_FAILED, a negative errno
+ */
+struct mmu_fault {
+	gpa_t gpa;
+	gva_t gva;
+	const struct gpt_root *root;
+	u32 access;
+	bool ahead;
+	struct memslot *slot;
+	bool logged;
+	int level;
+	int host_level;
+	bool writable;
+	enum mmu_again again;
+	struct mmu_debt debt;
+	struct gpt_walk *walk;
+	u32 code;
+	enum mkvm_mmu_cause cause;
+	int error;
+};
+
 void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct mmu_up *up,
 		 const struct mmu_caps *caps);
 int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
@@ -250,6 +308,14 @@ int mmu_set_log(struct mmu_vm *mmu, u64 mode) __must_check;
 
 void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind);
 void mmu_vcpu_destroy(struct mmu_vcpu *mv);
+
+/* Shadow tables only: what the vCPU has to tell, and to ask before it enters the guest. */
+int mmu_load_root(struct mmu_vcpu *mv, const struct gpt_root *root) __must_check;
+int mmu_prepare_root(struct mmu_vcpu *mv) __must_check;
+bool mmu_wants_invlpg(const struct mmu_vm *mmu);
+bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault) __must_check;
+unsigned long mmu_shadow_opened(const struct mmu_vm *mmu);
+void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages);
 
 /* The root that the processor shall walk for @mv, and how deep. */
 hpa_t mmu_root(const struct mmu_vcpu *mv);
@@ -308,5 +374,6 @@ int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t g
 /* Formats of a second table. */
 const struct pte_fmt *pte_fmt_ept(bool ad);
 const struct pte_fmt *pte_fmt_npt(void);
+const struct pte_fmt *pte_fmt_shadow(void);
 
 #endif /* MKVM_MMU_MMU_H */

@@ -63,6 +63,16 @@ hpte_t *pt_page_alloc(struct mmu_vm *mmu)
 	return table;
 }
 
+/* The same below 4 GiB, where a processor that is not in long mode can begin to walk. */
+hpte_t *pt_page_alloc_low(struct mmu_vm *mmu)
+{
+	hpte_t *table = (hpte_t *)get_zeroed_page(GFP_KERNEL_ACCOUNT | __GFP_DMA32);
+
+	if (table)
+		pt_page_linked(mmu);
+	return table;
+}
+
 /* A page from a cache has been linked. */
 void pt_page_linked(struct mmu_vm *mmu)
 {

@@ -11,6 +11,7 @@ void pt_cache_put(struct pt_cache *cache, hpte_t *table);
 void pt_cache_drain(struct pt_cache *cache);
 
 hpte_t *pt_page_alloc(struct mmu_vm *mmu);
+hpte_t *pt_page_alloc_low(struct mmu_vm *mmu);
 void pt_page_linked(struct mmu_vm *mmu);
 void pt_page_free(struct mmu_vm *mmu, hpte_t *table);
 void pt_page_retire(struct mmu_vm *mmu, hpte_t *table);

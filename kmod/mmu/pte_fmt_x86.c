@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The format of ordinary x86 page tables, as AMD's nested page tables use it.
+ * The format of ordinary x86 page tables, as AMD's nested page tables and shadow tables use it.
+ *
+ * A shadow leaf says by itself what is allowed; a shadow's table entry allows all.
  *
  * The processor walks a nested table as user mode does, so each entry allows user access.  All page
  * attribute bits are zero: the first PAT entry of the host, write-back, which the processor then
@@ -31,6 +33,26 @@ static const struct pte_fmt fmt_npt = {
 	.table_always = X86_PTE_PRESENT | X86_PTE_WRITE | X86_PTE_USER | X86_PTE_ACCESSED,
 	.addr = GENMASK_ULL(51, 12),
 };
+
+static const struct pte_fmt fmt_shadow = {
+	.name = "shadow",
+	.present = X86_PTE_PRESENT,
+	.grant_r = X86_PTE_PRESENT,
+	.grant_w = X86_PTE_WRITE,
+	.grant_u = X86_PTE_USER,
+	.deny_x = X86_PTE_NX,
+	.leaf = X86_PTE_LEAF,
+	.leaf_always = X86_PTE_PRESENT,
+	.accessed = X86_PTE_ACCESSED,
+	.dirty = X86_PTE_DIRTY,
+	.table_always = X86_PTE_PRESENT | X86_PTE_WRITE | X86_PTE_USER | X86_PTE_ACCESSED,
+	.addr = GENMASK_ULL(51, 12),
+};
+
+const struct pte_fmt *pte_fmt_shadow(void)
+{
+	return &fmt_shadow;
+}
 
 const struct pte_fmt *pte_fmt_npt(void)
 {

@@ -100,7 +100,7 @@ static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct mmu_fault *fa
 }
 
 static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
-				   const struct mmu_fault *fault, const struct frame *frame)
+				   struct mmu_fault *fault, const struct frame *frame)
 {
 	const struct pte_fmt *fmt = be->fmt;
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
@@ -138,6 +138,11 @@ static void tdp_destroy(struct mmu_backend *be)
 	kfree(be);
 }
 
+static size_t tdp_bytes(const struct mmu_backend *be)
+{
+	return sizeof(*be);
+}
+
 static const struct mmu_backend_ops tdp_ops = {
 	.map = tdp_map,
 	.destroy = tdp_destroy,
@@ -151,6 +156,7 @@ static const struct mmu_backend_ops tdp_ops = {
 	.is_young = pt_range_is_young,
 	.collapse_slowly = pt_range_collapse_slowly,
 	.audit = audit_tables,
+	.bytes = tdp_bytes,
 };
 
 /* May sleep.  The backend, or an ERR_PTR: -EOPNOTSUPP, -ENOMEM. */
@@ -167,6 +173,7 @@ struct mmu_backend *tdp_create(struct mmu_vm *mmu)
 	be->mmu = mmu;
 	be->fmt = mmu->caps.fmt;
 	be->root_level = mmu->caps.levels;
+	be->end_gfn = backend_end_gfn(be);
 	be->root = pt_page_alloc(mmu);
 	if (!be->root) {
 		kfree(be);

@@ -62,6 +62,22 @@ void cpu_drop(struct cpu *cpu, gfn_t gfn)
 void cpu_flush(struct cpu *cpu)
 {
 	cpu->epoch++;
+	cpu->since = world.time;
+	cpu->invlpg_exits = world.shadow && mmu_wants_invlpg(&world.mmu);
+}
+
+void cpu_invlpg(struct cpu *cpu, gva_t gva)
+{
+	struct tlb_entry *set = tlb_set(cpu, gva >> PAGE_SHIFT, 1);
+	struct psc_entry *psc = cpu->psc[0];
+	unsigned int i;
+
+	for (i = 0; i < TLB_WAYS; i++)
+		if (tlb_holds(cpu, &set[i], gva >> PAGE_SHIFT, 1))
+			set[i].epoch = 0;
+	for (i = 0; i < (MMU_MAX_LEVEL + 1) * PSC_ENTRIES; i++)
+		psc[i].epoch = 0;
+	cpu->forgot[cpu->nr_forgot++ % FORGOT_ENTRIES] = (struct forgot){ gva, world.time };
 }
 
 void cpu_exit(struct cpu *cpu)
@@ -72,6 +88,7 @@ void cpu_exit(struct cpu *cpu)
 	}
 	cpu->nr_listed = 0;
 	cpu->listing = world.mmu.listing;
+	cpu->invlpg_exits = world.shadow && mmu_wants_invlpg(&world.mmu);
 }
 
 /* A kept translation of @gfn, or NULL: there is none, or chance wants a new one. */
@@ -124,7 +141,7 @@ static int walk_start(struct cpu *cpu, gfn_t gfn, hpa_t *table, u32 *access)
 		}
 	}
 	*table = mmu_root(&cpu->mv);
-	*access = ACC_RWX;
+	*access = ACC_RWX | ACC_U;
 	return root;
 }
 
@@ -140,6 +157,18 @@ static bool walk_list(struct cpu *cpu, gfn_t gfn)
 	return true;
 }
 
+/* One of the four entries at which a processor begins that is not in long mode. */
+static struct cpu_entry walk_read_pdpte(const u64 *entry)
+{
+	struct cpu_entry e = { .present = *entry & 1, .access = ACC_RWX | ACC_U };
+
+	e.address = *entry & ~0xfffull;
+	if (e.present && ((*entry & 0xffe) || *entry >> CPU_PHYS_BITS))
+		fail("entry %#llx at the root has bits that it must not have",
+		     (unsigned long long)*entry);
+	return e;
+}
+
 /* Reads the entry for @gfn and sets the bits that a walk sets. */
 static struct cpu_entry walk_read(struct cpu *cpu, hpa_t table, gfn_t gfn, int level, bool write,
 				  struct tlb_entry *found)
@@ -152,6 +181,8 @@ static struct cpu_entry walk_read(struct cpu *cpu, hpa_t table, gfn_t gfn, int l
 	if (!page || page->use != PAGE_TABLE)
 		fail("a processor walks page %#llx, which is no table", (unsigned long long)table);
 	entry = (u64 *)page_address(page) + (gfn >> (9 * (level - 1))) % 512;
+	if (world.shadow && level == 3 && mmu_root_level(&cpu->mv) == 3)
+		return walk_read_pdpte((u64 *)page_address(page) + ((gfn >> 18) & 3));
 	e = format->read(*entry, level);
 	if (e.wrong)
 		fail("entry %#llx of level %d for frame %#llx is wrong", (unsigned long long)*entry,
@@ -212,6 +243,22 @@ static enum cpu_result cpu_walk(struct cpu *cpu, gfn_t gfn, u32 access, struct t
 	}
 }
 
+/* Under shadow tables W is always obeyed, NX always counts, SMEP and SMAP are the guest's. */
+static bool cpu_allows(const struct cpu *cpu, u32 allowed, u32 access)
+{
+	bool supervisor = !(access & ACC_U), user = allowed & ACC_U;
+
+	if (access & ~(allowed | ACC_U))
+		return false;
+	if (!world.shadow)
+		return true;
+	if (!supervisor)
+		return user;
+	/* Both are off while the guest's paging is. */
+	return !user || cpu->root.mode == GPT_NONE ||
+	       !(access & ACC_X ? cpu->root.smep : cpu->root.smap);
+}
+
 enum cpu_result cpu_translate(struct cpu *cpu, gfn_t gfn, u32 access, hfn_t *hfn)
 {
 	const struct tlb_entry *kept = tlb_find(cpu, gfn);
@@ -228,7 +275,7 @@ enum cpu_result cpu_translate(struct cpu *cpu, gfn_t gfn, u32 access, hfn_t *hfn
 			return r;
 		tlb_keep(cpu, &found);
 	}
-	if (access & ~found.access)
+	if (!cpu_allows(cpu, found.access, access))
 		return CPU_FAULT;
 	*hfn = found.hfn + (gfn - found.gfn);
 	return CPU_DONE;

@@ -8,11 +8,12 @@
 
 #include "mmu/mmu.h"
 
-#define CPU_PHYS_BITS 46
-#define TLB_SETS      128u
-#define TLB_WAYS      4u
-#define PSC_ENTRIES   16u
-#define LIST_ENTRIES  8u
+#define CPU_PHYS_BITS  46
+#define TLB_SETS       128u
+#define TLB_WAYS       4u
+#define PSC_ENTRIES    16u
+#define LIST_ENTRIES   8u
+#define FORGOT_ENTRIES 64u
 
 /**
  * struct cpu_entry - what an entry means to the processor
@@ -58,6 +59,8 @@ struct cpu_format {
 
 extern const struct cpu_format cpu_formats[];
 extern const unsigned int cpu_nr_formats;
+/* Tables that the processor walks by linear addresses: the guest's own, or their shadows. */
+extern const struct cpu_format cpu_linear;
 
 /**
  * struct tlb_entry - a translation that was loaded
@@ -93,6 +96,12 @@ struct psc_entry {
  * @walk_epoch: see @at
  * @tlb: translations
  * @psc: tables by level
+ * @root: a world with shadow tables: the guest's tables and modes
+ * @pdptr: for @root
+ * @invlpg_exits: INVLPG exits, as it was told when it last entered the guest
+ * @since: when it last forgot all (world.time)
+ * @forgot: the last addresses that it was told to forget
+ * @nr_forgot: how many were there ever
  * @listing: it lists what it sets a dirty bit of, as it was told when it last entered the guest
  * @nr_listed: how many are listed
  * @listed: guest-physical addresses
@@ -104,6 +113,15 @@ struct cpu {
 	unsigned long walk_epoch;
 	struct tlb_entry tlb[TLB_SETS][TLB_WAYS];
 	struct psc_entry psc[MMU_MAX_LEVEL + 1][PSC_ENTRIES];
+	struct gpt_root root;
+	u64 pdptr[4];
+	bool invlpg_exits;
+	unsigned long since;
+	struct forgot {
+		gva_t gva;
+		unsigned long time;
+	} forgot[FORGOT_ENTRIES];
+	unsigned long nr_forgot;
 	bool listing;
 	unsigned int nr_listed;
 	u64 listed[LIST_ENTRIES];
@@ -121,6 +139,8 @@ void cpu_flush(struct cpu *cpu);
 /* An exit, and the entry that follows it: the list is empty then. */
 void cpu_exit(struct cpu *cpu);
 void cpu_drop(struct cpu *cpu, gfn_t gfn);
+/* INVLPG as the processor does it: one entry, and the tables that it has come by. */
+void cpu_invlpg(struct cpu *cpu, gva_t gva);
 /* Has the small entry of @gfn its dirty bit?  The tables are left as they are. */
 bool cpu_is_dirty(const struct cpu *cpu, gfn_t gfn);
 /* @page is free from now on: no processor may know it. */

@@ -55,6 +55,25 @@ static struct cpu_entry npt_read(u64 entry, int level)
 	return e;
 }
 
+static struct cpu_entry linear_read(u64 entry, int level)
+{
+	struct cpu_entry e = { .present = entry & 1, .access = 0, .address = entry & ADDRESS };
+
+	if (!e.present) {
+		e.wrong = entry;
+		return e;
+	}
+	e.leaf = level == 1 || (entry & BIT_ULL(7));
+	e.access = ACC_R | (entry & 2 ? ACC_W : 0) | (entry & 4 ? ACC_U : 0) |
+		   (entry >> 63 ? 0 : ACC_X);
+	/* Of the host's first memory type, and never global. */
+	e.wrong = (entry & TOO_HIGH) || (entry & (BIT_ULL(3) | BIT_ULL(4) | BIT_ULL(8)));
+	if (e.leaf)
+		e.wrong |= level > 3 || (level == 1 && (entry & BIT_ULL(7))) ||
+			   (entry & below_page(level));
+	return e;
+}
+
 static const struct pte_fmt *ept(void)
 {
 	return pte_fmt_ept(false);
@@ -72,5 +91,8 @@ const struct cpu_format cpu_formats[] = {
 	{ "NPT, 4 levels", pte_fmt_npt, 4, npt_read, BIT_ULL(5), BIT_ULL(6), false },
 	{ "NPT, 5 levels", pte_fmt_npt, 5, npt_read, BIT_ULL(5), BIT_ULL(6), false },
 };
+
+const struct cpu_format cpu_linear = { "shadow tables", pte_fmt_shadow, 4,    linear_read,
+				       BIT_ULL(5),	BIT_ULL(6),	false };
 
 const unsigned int cpu_nr_formats = ARRAY_SIZE(cpu_formats);

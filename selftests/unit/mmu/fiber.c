@@ -82,6 +82,7 @@ void fiber_run(struct fiber *fiber)
 	if (!fiber->busy) {
 		fiber->alloc_failed = false;
 		fiber->gup_error = 0;
+		fiber->user_failed = false;
 		fiber->busy = true;
 	}
 	self = fiber;

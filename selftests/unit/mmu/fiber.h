@@ -33,8 +33,11 @@ struct sim_lock {
  * @srcu_time: see @srcu
  * @alloc_failed: an allocation of this job failed
  * @gup_error: the last error of get_user_pages_fast() in this job, or 0
+ * @user_failed: an access of the process itself failed in this job
+ * @nofault: page faults of the process fail, and may not be waited for
  * @faults: faults that were traced in this job
  * @breaks: how often a spinning lock was given up on the way, ever
+ * @changes: entries that it changed, ever
  * @installs: leaves that were added, or allow more, in this job
  */
 struct fiber {
@@ -50,8 +53,11 @@ struct fiber {
 	unsigned long srcu_time;
 	bool alloc_failed;
 	int gup_error;
+	bool user_failed;
+	int nofault;
 	unsigned int faults;
 	unsigned long breaks;
+	unsigned long changes;
 	unsigned int installs;
 };
 

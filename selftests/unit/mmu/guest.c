@@ -11,46 +11,47 @@
 #define MAX_QUIET_FAULTS 4   /* of one access, while nothing happens that could cause one */
 #define MAX_FAULTS	 300 /* of one access, while something does */
 
+/* By an entry that is there, and not by what was cached before it was aged. */
+void guest_touch(struct vpage *v)
+{
+	if (!v->aging && world.flushed > v->forgotten &&
+	    world.mmu.flush_owed.counter == world.mmu.flush_done.counter)
+		v->touched = world.zaps + 1;
+}
+
 static void perform(gfn_t gfn, u32 access, hfn_t hfn)
 {
 	struct page *page = sim_pfn_to_page(hfn);
 	struct vpage *v = model_judge(gfn, page, access, true);
 
-	/* By an entry that is there, and not by what was cached before it was aged. */
-	if (!v->aging && world.flushed > v->forgotten &&
-	    world.mmu.flush_owed.counter == world.mmu.flush_done.counter)
-		v->touched = world.zaps + 1;
+	guest_touch(v);
 	if (access & ACC_W)
-		host_written(v, ++world.value);
-	else if (*page_value(page) != v->value)
+		host_written(v, 0, ++world.value);
+	else if (*page_value(page) != v->value[0])
 		fail("guest frame %#llx: reads %llu, not %llu", (unsigned long long)gfn,
-		     (unsigned long long)*page_value(page), (unsigned long long)v->value);
+		     (unsigned long long)*page_value(page), (unsigned long long)v->value[0]);
 	count(access & ACC_W ? GUEST_WRITE : access & ACC_X ? GUEST_FETCH : GUEST_READ);
 }
 
 /* What could be a reason for a fault's outcome, as it was when the fault began. */
-struct circumstances {
-	unsigned long events;
-	unsigned long changes;
-	bool busy;
-};
-
-static struct circumstances look_around(void)
+struct circumstances look_around(void)
 {
 	return (struct circumstances){
 		.events = world.events,
 		.changes = world.changes,
+		.entries = world.entries - self->changes,
+		.time = world.time,
 		.busy = world.invalidating || world.changing >= 0,
 	};
 }
 
-static bool quiet_since(const struct circumstances *then)
+bool quiet_since(const struct circumstances *then)
 {
 	return !then->busy && !world.invalidating && world.changing < 0 &&
 	       world.events == then->events && world.changes == then->changes;
 }
 
-static void check_mmio(gfn_t gfn, u32 access, const struct circumstances *then)
+void check_mmio(gfn_t gfn, u32 access, const struct circumstances *then)
 {
 	const struct model_slot *slot = model_find(gfn, false);
 
@@ -60,7 +61,7 @@ static void check_mmio(gfn_t gfn, u32 access, const struct circumstances *then)
 		fail("guest frame %#llx is memory, and not MMIO", (unsigned long long)gfn);
 }
 
-static void check_failed(const struct mmu_fault *fault)
+void check_failed(const struct mmu_fault *fault)
 {
 	int gup = self->gup_error;
 
@@ -195,7 +196,7 @@ static void guest_access(struct cpu *cpu)
 }
 
 /* Is the model certain of the slot of @gfn?  Only while none changes, and none has since. */
-static struct model_slot *certain_slot(gfn_t gfn, const struct circumstances *then)
+struct model_slot *certain_slot(gfn_t gfn, const struct circumstances *then)
 {
 	if (world.changing >= 0 || world.changes != then->changes || then->busy)
 		return NULL;
@@ -213,7 +214,7 @@ static void kernel_read(gfn_t gfn)
 	then = look_around();
 	r = guest_mem_read(&world.slots, gfn_to_gpa(gfn), &value, sizeof(value));
 	slot = certain_slot(gfn, &then);
-	if (slot && !r && value != model_vpage(slot, gfn)->value)
+	if (slot && !r && value != model_vpage(slot, gfn)->value[0])
 		fail("the kernel reads %#llx wrong", (unsigned long long)gfn);
 	check(!r || r == -EFAULT);
 	sim_srcu_unlock();
@@ -234,7 +235,7 @@ static void kernel_write(gfn_t gfn, enum watched how)
 	slot = certain_slot(gfn, &then);
 	calls = slot ? slot->calls : 0;
 	if (how == KERNEL_EXCHANGE) {
-		old = slot ? model_vpage(slot, gfn)->value : 0;
+		old = slot ? model_vpage(slot, gfn)->value[0] : 0;
 		r = guest_mem_exchange(&world.slots, gfn_to_gpa(gfn), &old, &value, sizeof(value));
 	} else if (how == KERNEL_PUT) {
 		r = guest_mem_put_u32(&world.slots, gfn_to_gpa(gfn), value);

@@ -74,13 +74,25 @@ struct vpage *host_vpage(unsigned long hva)
 	return host_vpage_at((hva - HVA_BASE) >> PAGE_SHIFT);
 }
 
-/* The page of @v holds @value from now on. */
-void host_written(struct vpage *v, uint64_t value)
+/* A word of the page of @v holds @value from now on. */
+void host_written(struct vpage *v, unsigned int word, uint64_t value)
 {
 	check(!v->page->zero && !v->page->sharers);
-	*page_value(v->page) = value;
+	*page_word(v->page, word) = value;
 	v->page->written = true;
-	v->value = value;
+	if (world.shadow)
+		oracle_changed(v, word);
+	v->value[word] = value;
+}
+
+/* The process has stored to the page: all that is known of it. */
+static void host_stored(struct vpage *v, unsigned long offset, size_t size)
+{
+	unsigned int word;
+
+	for (word = 0; word < PAGE_WORDS; word++)
+		if (offset < word * PAGE_WORD_STRIDE + 8 && offset + size > word * PAGE_WORD_STRIDE)
+			host_written(v, word, *page_word(v->page, word));
 }
 
 static void vpage_map(struct vpage *v, struct page *page, bool write)
@@ -145,7 +157,7 @@ static void vpage_unshare(struct vpage *v)
 
 	old->refs++;
 	new = page_get(PAGE_DATA);
-	*page_value(new) = *page_value(old);
+	page_copy(new, old);
 	new->written = true;
 	point();
 	host_begin(nr, 1);
@@ -164,6 +176,8 @@ static void vpage_unshare(struct vpage *v)
 /* Does for a page fault of the process what it takes; then the process looks again.  An errno. */
 static int vpage_fault(struct vpage *v, bool write)
 {
+	unsigned int i;
+
 	if (v->state == VPAGE_HOLE || v->state == VPAGE_DEVICE || (write && v->readonly))
 		return -EFAULT;
 	if (v->state == VPAGE_BAD)
@@ -182,7 +196,8 @@ static int vpage_fault(struct vpage *v, bool write)
 		break;
 	case VPAGE_SWAPPED:
 		vpage_map(v, page_get(PAGE_DATA), write);
-		*page_value(v->page) = v->stored;
+		for (i = 0; i < PAGE_WORDS; i++)
+			*page_word(v->page, i) = v->stored[i];
 		count(HOST_SWAP_IN);
 		break;
 	case VPAGE_UNMAPPED:
@@ -337,12 +352,14 @@ static int user_access(const void *user, bool write, struct vpage **v)
 {
 	int r;
 
-	might_sleep();
+	check(self->nofault || !self->spinning);
 	*v = host_vpage((unsigned long)user);
 	while (!vpage_ready(*v, write)) {
-		r = vpage_fault(*v, write);
-		if (r)
+		r = self->nofault ? -EFAULT : vpage_fault(*v, write);
+		if (r) {
+			self->user_failed |= !self->nofault;
 			return r;
+		}
 	}
 	if (write)
 		(*v)->dirty = true;
@@ -359,7 +376,7 @@ void host_touch(struct vpage *v)
 unsigned long copy_to_user(void *user, const void *data, size_t size)
 {
 	struct vpage *v;
-	uint64_t value;
+	unsigned int i;
 
 	point();
 	if (!is_hva(user)) {
@@ -372,9 +389,11 @@ unsigned long copy_to_user(void *user, const void *data, size_t size)
 		return size;
 	check(offset_in_page(user) + size <= PAGE_SIZE);
 	memcpy((char *)page_value(v->page) + offset_in_page(user), data, size);
-	value = *page_value(v->page);
-	host_written(v, value);
+	host_stored(v, offset_in_page(user), size);
 	point();
+	/* Others see the bytes now, for as long as it takes. */
+	for (i = self->nofault ? draw(24) : 0; i; i--)
+		point();
 	return 0;
 }
 
@@ -391,6 +410,7 @@ unsigned long copy_from_user(void *data, const void *user, size_t size)
 		return size;
 	check(offset_in_page(user) + size <= PAGE_SIZE);
 	memcpy(data, (char *)page_value(v->page) + offset_in_page(user), size);
+	v->table |= world.shadow;
 	return 0;
 }
 
@@ -406,6 +426,15 @@ int sim_exchange_user(void *user, void *old, const void *new, size_t size)
 	if (memcmp(at, old, size))
 		return 1;
 	memcpy(at, new, size);
-	host_written(v, *page_value(v->page));
+	host_stored(v, offset_in_page(user), size);
 	return 0;
+}
+
+/* The process has the page at hand and writable, for a moment. */
+unsigned long sim_fault_in(unsigned long hva)
+{
+	struct vpage *v;
+
+	point();
+	return user_access((void *)hva, true, &v) ? 1 : 0;
 }

@@ -35,8 +35,11 @@ enum vpage_state {
  * @touched: world.zaps + 1 when the guest used it last; 0: not since the host last forgot that
  * @aging: times that the host is asking just now
  * @forgotten: number of flushes that had begun when the host last forgot without one
+ * @table: a world with shadow tables: it may have been read as a guest's table, so that nobody but
+ *	the guest may change its contents
  * @value: what a read has to give
  * @stored: what is on disk
+ * @changed: the last change of each word: see oracle.c
  */
 struct vpage {
 	uint8_t state;
@@ -49,15 +52,17 @@ struct vpage {
 	unsigned long touched;
 	int aging;
 	unsigned long forgotten;
-	uint64_t value;
-	uint64_t stored;
+	bool table;
+	uint64_t value[PAGE_WORDS];
+	uint64_t stored[PAGE_WORDS];
+	int changed[PAGE_WORDS];
 };
 
 void host_start(void);
 void host_stop(void);
 void host_leave(struct page *page);
 struct vpage *host_vpage(unsigned long hva);
-void host_written(struct vpage *v, uint64_t value);
+void host_written(struct vpage *v, unsigned int word, uint64_t value);
 void host_touch(struct vpage *v);
 /* All pages of the 2 MiB that begin with @first map those of one huge page. */
 void host_map_huge(unsigned int first, struct page *page);

@@ -170,41 +170,41 @@ static void drop_page(struct vpage *v, enum vpage_state state)
 /* MADV_DONTNEED, hole punching: what is there next are zeroes. */
 static void discard(struct vpage *v)
 {
-	if (v->state == VPAGE_MOVING)
+	if (v->state == VPAGE_MOVING || v->table)
 		return;
 	drop_page(v, VPAGE_EMPTY);
-	v->value = 0;
+	memset(v->value, 0, sizeof(v->value));
 	count(HOST_DISCARD);
 }
 
 static void truncate(struct vpage *v)
 {
-	if (v->state == VPAGE_MOVING)
+	if (v->state == VPAGE_MOVING || v->table)
 		return;
 	drop_page(v, VPAGE_HOLE);
-	v->value = 0;
+	memset(v->value, 0, sizeof(v->value));
 	count(HOST_TRUNCATE);
 }
 
 /* A driver maps its device there. */
 static void map_device(struct vpage *v)
 {
-	if (v->state == VPAGE_MOVING)
+	if (v->state == VPAGE_MOVING || v->table)
 		return;
 	drop_page(v, VPAGE_DEVICE);
 	v->page = page_get(PAGE_DATA);
 	v->page->device = true;
 	v->writable = !v->readonly && draw(4);
-	v->value = *page_value(v->page);
+	memset(v->value, 0, sizeof(v->value));
 	count(HOST_DEVICE);
 }
 
 static void poison(struct vpage *v)
 {
-	if (!mapped(v))
+	if (!mapped(v) || v->table)
 		return;
 	drop_page(v, VPAGE_BAD);
-	v->value = 0;
+	memset(v->value, 0, sizeof(v->value));
 	count(HOST_POISON);
 }
 
@@ -240,12 +240,12 @@ static void clean(struct vpage *v)
 /* MADV_FREE: the contents are of no more use, but what is written from now on is. */
 static void lazy_free(struct vpage *v)
 {
-	if (!mapped(v) || v->page->zero || v->page->sharers)
+	if (!mapped(v) || v->page->zero || v->page->sharers || world.shadow)
 		return;
 	v->dirty = false;
 	v->page->dirty = false;
 	v->page->written = false;
-	v->stored = 0;
+	memset(v->stored, 0, sizeof(v->stored));
 	count(HOST_LAZY_FREE);
 }
 
@@ -259,19 +259,27 @@ static void share(struct vpage *v)
 	count(HOST_SHARE);
 }
 
+static void store(struct vpage *v, const struct page *page)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_WORDS; i++)
+		v->stored[i] = *page_word(page, i);
+}
+
 /* Reclaim of a page that was unmapped: if it is clean it is just forgotten. */
 static void reclaim(struct vpage *v)
 {
 	if (v->state != VPAGE_UNMAPPED || v->page->refs > 1)
 		return;
 	if (v->page->dirty) {
-		v->stored = *page_value(v->page);
+		store(v, v->page);
 		v->page->written = false;
 	}
 	if (v->page->written)
 		fail("page %u is forgotten as clean, but it was written", host_vpage_nr(v));
 	drop_page(v, VPAGE_SWAPPED);
-	v->value = v->stored;
+	memcpy(v->value, v->stored, sizeof(v->value));
 	count(HOST_SWAP_OUT);
 }
 
@@ -295,7 +303,7 @@ static void write_back(unsigned int nr)
 		return;
 	page->dirty = false;
 	page->written = false;
-	v->stored = *page_value(page);
+	store(v, page);
 }
 
 static void migrate(unsigned int nr)
@@ -309,7 +317,7 @@ static void migrate(unsigned int nr)
 	v->state = VPAGE_MOVING;
 	point();
 	new = page_get(PAGE_DATA);
-	*page_value(new) = *page_value(old);
+	page_copy(new, old);
 	new->dirty = old->dirty;
 	new->written = old->written;
 	point();
@@ -348,7 +356,7 @@ static void collapse_into(unsigned int first, struct page *huge)
 
 		if (!v->page)
 			continue;
-		*page_value(&huge[i]) = *page_value(v->page);
+		page_copy(&huge[i], v->page);
 		huge->dirty |= v->page->dirty || v->dirty;
 		huge[i].written = v->page->written;
 		host_leave(v->page);

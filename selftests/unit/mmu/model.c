@@ -50,6 +50,32 @@ static const char *judge_slot(const struct model_slot *slot, gfn_t gfn, const st
 	return NULL;
 }
 
+/* Is the memory of @gfn that of no other frame?  Else it is not known which one's log is due. */
+bool model_is_sole(gfn_t gfn)
+{
+	const struct model_slot *slot = model_find(gfn, false);
+	unsigned int i, n = 0;
+	hva_t hva;
+
+	if (!slot || world.changing >= 0)
+		return false;
+	hva = slot->hva + ((gfn - slot->base) << PAGE_SHIFT);
+	for (i = 0; i < world.nr_slots; i++)
+		n += world.slot[i].live && hva - world.slot[i].hva < world.slot[i].npages
+									     << PAGE_SHIFT;
+	return n == 1;
+}
+
+/* Why an access to @gfn must not reach @page; NULL: it may. */
+const char *model_why_not(gfn_t gfn, const struct page *page, u32 access)
+{
+	const char *why = judge_slot(model_find(gfn, false), gfn, page, access);
+
+	if (why && world.changing >= 0 && !judge_slot(model_find(gfn, true), gfn, page, access))
+		why = NULL;
+	return why;
+}
+
 /*
  * May a guest's access to @gfn reach @page?  If it may not, the run has failed.  A write that is
  * @told is one that happens, and goes into the model of the log.
@@ -219,7 +245,7 @@ void model_check_log(const struct model_slot *slot)
 	int cpu;
 	unsigned int i;
 
-	if (world.mmu.flush_owed.counter != world.mmu.flush_done.counter)
+	if (world.shadow || world.mmu.flush_owed.counter != world.mmu.flush_done.counter)
 		return;
 	for (cpu = 0; cpu < NR_CPUS; cpu++) {
 		const struct tlb_entry *entry = world.cpu[cpu].tlb[0];

@@ -54,6 +54,7 @@ enum page_use {
  * @head: the first one of a huge page that is mapped as such, or NULL
  * @dirty: the host knows that its contents have to be kept
  * @young: it was used
+ * @private: for who owns it
  * @written: somebody has written to it since it was last clean
  */
 struct page {
@@ -67,6 +68,7 @@ struct page {
 	bool dirty;
 	bool young;
 	bool written;
+	unsigned long private;
 };
 
 /* pages.c */
@@ -87,9 +89,26 @@ uint64_t page_to_pfn(const struct page *page);
 struct page *sim_pfn_to_page(uint64_t pfn); /* NULL: there is none */
 void *phys_to_virt(uint64_t address);
 
+/* Of a page's contents so many words are known to the proof; the rest is lost on every way. */
+#define PAGE_WORDS	 4u
+#define PAGE_WORD_STRIDE 1024u
+
+static inline uint64_t *page_word(const struct page *page, unsigned int word)
+{
+	return (uint64_t *)((char *)page_address(page) + word * PAGE_WORD_STRIDE);
+}
+
 static inline uint64_t *page_value(const struct page *page)
 {
-	return page_address(page);
+	return page_word(page, 0);
+}
+
+static inline void page_copy(const struct page *to, const struct page *from)
+{
+	unsigned int i;
+
+	for (i = 0; i < PAGE_WORDS; i++)
+		*page_word(to, i) = *page_word(from, i);
 }
 
 /* host.c, host_user.c */
@@ -99,10 +118,10 @@ long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsi
 unsigned long copy_to_user(void *user, const void *data, size_t size);
 unsigned long copy_from_user(void *data, const void *user, size_t size);
 /* A word, stored at once; a byte where no page may be fetched. */
-#define put_user(value, user)                                      \
-	({                                                         \
-		typeof(*(user)) put_value = value;                 \
-		copy_to_user(user, &put_value, sizeof(put_value)); \
+#define put_user(value, user)                                                    \
+	({                                                                       \
+		typeof(*(user)) put_value = value;                               \
+		copy_to_user(user, &put_value, sizeof(put_value)) ? -EFAULT : 0; \
 	})
 
 static inline unsigned long copy_to_user_nofault(void *user, const void *data, size_t size)
@@ -110,6 +129,7 @@ static inline unsigned long copy_to_user_nofault(void *user, const void *data, s
 	return copy_to_user(user, data, size);
 }
 
+unsigned long sim_fault_in(unsigned long hva);
 int sim_exchange_user(void *user, void *old, const void *new, size_t size);
 
 #endif

@@ -52,6 +52,7 @@ typedef __s64 s64;
 #define set_bit(n, map)	   ((map)[(n) / 64] |= BIT((n) % 64))
 #define PAGE_SHIFT	   12
 #define PAGE_SIZE	   4096ul
+#define PAGE_MASK	   (~(PAGE_SIZE - 1))
 #define PAGE_ALIGNED(x)	   (!((x) % PAGE_SIZE))
 #define offset_in_page(x)  ((unsigned long)(x) % PAGE_SIZE)
 #define L1_CACHE_BYTES	   64
@@ -118,6 +119,8 @@ struct srcu_struct {
 #define RCU_INIT_POINTER(p, v)		((p) = (v))
 
 /* Lists, the tree of intervals, the array of slots. */
+#define list_empty(l)			     ((l)->next == (l))
+#define list_add_tail(node, head)	     list_add(node, (head)->prev)
 #define INIT_LIST_HEAD(l)		     ((l)->next = (l)->prev = (l))
 #define LIST_HEAD(name)			     struct list_head name = { &(name), &(name) }
 #define list_first_entry(head, type, member) container_of((head)->next, type, member)
@@ -150,24 +153,31 @@ static inline int xa_err(const void *p)
 		if (p)
 
 /* Memory: what is allocated here, and the pages of a simulated host (pages.c, host.c). */
-#define GFP_KERNEL_ACCOUNT	 1
-#define __GFP_ZERO		 2
-#define FOLL_WRITE		 1
-#define FOLL_HWPOISON		 2
-#define struct_size(p, m, n)	 offsetof(typeof(*(p)), m[n])
-#define kzalloc(size, gfp)	 sim_alloc(size)
-#define kvzalloc(size, gfp)	 sim_alloc(size)
-#define kvcalloc(n, size, gfp)	 sim_alloc((n) * (size))
-#define kfree(p)		 free(p)
-#define kvfree(p)		 free(p)
-#define __sme_set(x)		 (x)
-#define __sme_clr(x)		 (x)
-#define virt_to_phys(p)		 (page_to_pfn(virt_to_page(p)) << PAGE_SHIFT)
-#define get_zeroed_page(gfp)	 ((unsigned long)page_address(alloc_page(gfp)))
-#define PageReserved(page)	 ((page)->zero)
-#define SetPageDirty(page)	 (((page)->head ?: (page))->dirty = true)
-#define clear_page(p)		 memset(p, 0, PAGE_SIZE)
-#define mark_page_accessed(page) ((page)->young = true)
+#define GFP_KERNEL_ACCOUNT		    1
+#define __GFP_ZERO			    2
+#define FOLL_WRITE			    1
+#define FOLL_HWPOISON			    2
+#define struct_size(p, m, n)		    offsetof(typeof(*(p)), m[n])
+#define __GFP_DMA32			    4
+#define page_private(page)		    ((page)->private)
+#define set_page_private(page, v)	    ((page)->private = (v))
+#define pagefault_disable()		    (self->nofault++)
+#define pagefault_enable()		    (self->nofault--)
+#define fault_in_safe_writeable(user, size) sim_fault_in((unsigned long)(user))
+#define kzalloc(size, gfp)		    sim_alloc(size)
+#define kcalloc(n, size, gfp)		    sim_alloc((n) * (size))
+#define kvzalloc(size, gfp)		    sim_alloc(size)
+#define kvcalloc(n, size, gfp)		    sim_alloc((n) * (size))
+#define kfree(p)			    free(p)
+#define kvfree(p)			    free(p)
+#define __sme_set(x)			    (x)
+#define __sme_clr(x)			    (x)
+#define virt_to_phys(p)			    (page_to_pfn(virt_to_page(p)) << PAGE_SHIFT)
+#define get_zeroed_page(gfp)		    ((unsigned long)page_address(alloc_page(gfp)))
+#define PageReserved(page)		    ((page)->zero)
+#define SetPageDirty(page)		    (((page)->head ?: (page))->dirty = true)
+#define clear_page(p)			    memset(p, 0, PAGE_SIZE)
+#define mark_page_accessed(page)	    ((page)->young = true)
 
 /* The user's memory: host.c. */
 #define access_ok(user, size)	   true

@@ -51,6 +51,11 @@ int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t le
 	return 0;
 }
 
+int guest_mem_peek(struct memslot_table *slots, gpa_t gpa, void *data, size_t len)
+{
+	return guest_mem_read(slots, gpa, data, len);
+}
+
 int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, const void *new,
 		       size_t len)
 {

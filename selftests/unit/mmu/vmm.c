@@ -379,7 +379,8 @@ void vmm_op(void)
 		return log_mode();
 	if (draw_one_in(world.quiet ? 5 : 30))
 		return logs_anew();
-	switch (draw(16)) {
+	/* Where there are tables memory shall stay for a while. */
+	switch (world.shadow && draw(6) ? 2 + draw(14) : draw(16)) {
 	case 0:
 		return slot_delete(slot);
 	case 1:

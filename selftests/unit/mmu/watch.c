@@ -92,6 +92,8 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new)
 
 	note("entry of frame %#lx: %#lx -> %#lx", gfn, old, new);
 	check(!is.wrong);
+	world.entries++;
+	self->changes++;
 	if (is.present && is.leaf && (!was.present || is.access & ~was.access))
 		self->installs++;
 	if (is.present && is.leaf && level > 1)

@@ -7,6 +7,27 @@
 #define WATCHED(x)							\
 	x(CAUSE_FILL, "cause: fill")					\
 	x(CAUSE_DIRTY_LOG, "cause: dirty log")				\
+	x(CAUSE_GUEST_NOT_PRESENT, "cause: guest, not present")	\
+	x(CAUSE_GUEST_PROTECTION, "cause: guest, protection")		\
+	x(CAUSE_GUEST_RESERVED, "cause: guest, reserved bit")		\
+	x(CAUSE_DIRTY_BIT, "cause: dirty bit of the guest's")		\
+	x(CAUSE_ACCESSED_BIT, "cause: accessed bit of the guest's")	\
+	x(CAUSE_TRACKED, "cause: write to a table, emulated")		\
+	x(CAUSE_OPENED, "cause: write to a table, opened")		\
+	x(SHADOW_REFUSED, "shadow: a table is not opened for itself")	\
+	x(SHADOW_FLOOD, "shadow: opened after many stores")		\
+	x(SHADOW_PIECES, "shadow: access by a piece of a large page") \
+	x(SHADOW_CR3, "shadow: root loaded")				\
+	x(SHADOW_MODE, "shadow: mode changed")				\
+	x(SHADOW_INVLPG, "shadow: INVLPG by the processor")		\
+	x(SHADOW_INVLPG_EXIT, "shadow: INVLPG exits")			\
+	x(SHADOW_STORE, "shadow: store to what may be a table")		\
+	x(SHADOW_HALF_STORE, "shadow: store of half an entry")		\
+	x(SHADOW_UNPAGED, "shadow: access, paging off")			\
+	x(SHADOW_32, "shadow: access, 32-bit tables")			\
+	x(SHADOW_PAE, "shadow: access, PAE tables")			\
+	x(SHADOW_LONG, "shadow: access, 4-level tables")		\
+	x(SHADOW_STALE, "shadow: access by what the guest has changed since") \
 	x(CAUSE_LOG_FULL, "cause: the list of writes is full")		\
 	x(CAUSE_MMIO, "cause: MMIO")					\
 	x(CAUSE_NOTIFIER_RETRY, "cause: notifier retry")		\

@@ -142,7 +142,10 @@ static void host_job(void *unused)
 
 static void guest_job(void *cpu)
 {
-	guest_op(cpu);
+	if (world.shadow)
+		guest_shadow_op(cpu);
+	else
+		guest_op(cpu);
 }
 
 static void vmm_job(void *unused)
@@ -168,7 +171,10 @@ static void world_audit(void)
 		fail("audit: %s: guest frame %#llx, level %d, entry %#llx", audit.found,
 		     (unsigned long long)audit.gfn, audit.level, (unsigned long long)audit.entry);
 	check(audit.pages + audit.retired == (u64)atomic_long_read(&world.mmu.table_pages));
-	model_check_caches();
+	if (world.shadow)
+		oracle_check_caches();
+	else
+		model_check_caches();
 	model_check_due();
 	count(AUDIT);
 }
@@ -206,20 +212,24 @@ static void rest(void)
 static void world_start(void)
 {
 	const struct mmu_caps caps = {
-		.fmt = world.format->fmt(),
+		.fmt = world.shadow ? NULL : world.format->fmt(),
 		.levels = world.format->levels,
 		.max_level = draw_one_in(5) ? 1 : 2 + draw(2),
 		.no_large_exec = draw_one_in(4),
 		.pml = world.format->pml && draw(4),
 		.phys_bits = CPU_PHYS_BITS,
 	};
+	enum mmu_kind kind = world.shadow ? MMU_SHADOW : MMU_TDP;
 	unsigned int i;
 
 	alloc_failing = 0;
+	oracle_start();
 	host_start();
 	check(!memslot_table_init(&world.slots));
 	mmu_vm_init(&world.mmu, &world.slots, &up, &caps);
-	check(!mmu_vm_enable(&world.mmu, MMU_TDP));
+	check(!mmu_vm_enable(&world.mmu, kind));
+	if (world.shadow)
+		mmu_set_shadow_limit(&world.mmu, draw(3) ? 1000 : 24 + draw(40));
 	check(!mmu_set_around(&world.mmu, draw(3) ? 1 << draw(10) : 1));
 	check(!mmu_set_populate(&world.mmu, draw(3) ? 0 : 1 << draw(6)));
 	check(!dirty_log_set_mode(&world.slots, &world.mmu, world_pick_mode()));
@@ -227,13 +237,15 @@ static void world_start(void)
 	for (i = 0; i < NR_SLOTS; i++)
 		world.slot[i].id = i;
 	for (i = 0; i < NR_CPUS; i++) {
-		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu, MMU_TDP);
+		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu, kind);
 		world.cpu[i].epoch = 1;
 		fiber_init(&fibers[i], guest_job, &world.cpu[i]);
 	}
 	for (; i < NR_CPUS + NR_HOSTS; i++)
 		fiber_init(&fibers[i], host_job, NULL);
 	fiber_init(&fibers[i], vmm_job, NULL);
+	if (world.shadow)
+		guest_shadow_start();
 }
 
 static void world_stop(void)
@@ -259,10 +271,13 @@ void world_run(unsigned long ops)
 {
 	memset(&world, 0, sizeof(world));
 	world.changing = -1;
-	world.format = &cpu_formats[draw(cpu_nr_formats)];
+	world.shadow = draw_one_in(3) || getenv("SHADOW");
+	world.format = world.shadow ? &cpu_linear : &cpu_formats[draw(cpu_nr_formats)];
 	world.large = draw(2);
 	world.quiet = draw_one_in(4);
 	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);
+	if (world.shadow)
+		world.nr_slots = 2 + draw(6);
 	world_start();
 	while (world.ops < ops && !draw_is_over()) {
 		struct fiber *fiber = pick_fiber();

@@ -62,6 +62,11 @@ struct model_slot {
  * @flushed: as many had begun when the last one that has ended began
  * @ops: how many operations have begun
  * @value: the last value that was written anywhere
+ * @shadow: the VM has shadow tables
+ * @time: as many words of memory have changed
+ * @entries: as many entries have
+ * @tables: guest frames that are taken for tables
+ * @linear: by mode: linear addresses that were used, and will be again
  * @recent: guest frames that were accessed, and will be again
  */
 struct world {
@@ -86,6 +91,11 @@ struct world {
 	unsigned long flushed;
 	unsigned long ops;
 	u64 value;
+	bool shadow;
+	unsigned long time;
+	unsigned long entries;
+	gfn_t tables[10];
+	gva_t linear[GPT_LONG + 1][8];
 	gfn_t recent[16];
 };
 
@@ -108,6 +118,8 @@ static inline void world_event(void)
 /* model.c */
 struct model_slot *model_find(gfn_t gfn, bool before);
 struct vpage *model_vpage(const struct model_slot *slot, gfn_t gfn);
+bool model_is_sole(gfn_t gfn);
+const char *model_why_not(gfn_t gfn, const struct page *page, u32 access);
 struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool told);
 void model_written(struct model_slot *slot, gfn_t gfn);
 void model_check_ahead(hva_t hva, u64 n);
@@ -121,6 +133,32 @@ void vmm_op(void);
 void vmm_forget_slot(struct model_slot *slot);
 
 /* guest.c: what a vCPU does. */
+struct circumstances {
+	unsigned long events;
+	unsigned long changes;
+	unsigned long entries;
+	unsigned long time;
+	bool busy;
+};
+
+struct circumstances look_around(void);
+bool quiet_since(const struct circumstances *then);
+struct model_slot *certain_slot(gfn_t gfn, const struct circumstances *then);
+void guest_touch(struct vpage *v);
+void check_failed(const struct mmu_fault *fault);
+void check_mmio(gfn_t gfn, u32 access, const struct circumstances *then);
 void guest_op(struct cpu *cpu);
+
+/* guest_shadow.c: the same where its own tables are shadowed. */
+void guest_shadow_start(void);
+void guest_shadow_op(struct cpu *cpu);
+
+/* oracle.c: what the guest's tables say, now and before. */
+void oracle_start(void);
+void oracle_changed(struct vpage *v, unsigned int word);
+gfn_t oracle_judge(const struct cpu *cpu, gva_t gva, u32 access, const struct page *page);
+void oracle_judge_fault(const struct cpu *cpu, gva_t gva, u32 access, u32 code,
+			unsigned long since);
+void oracle_check_caches(void);
 
 #endif

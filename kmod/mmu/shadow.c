@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Shadow paging: tables from the guest's linear addresses straight to host frames, which stand in
+ * for the guest's own where the processor has no second table, or shall not use it.
+ *
+ * A shadow page shadows one guest table as seen in one way: its key is the guest frame and the role
+ * (level, format, quadrant, what the entries above allow, the mode bits that change a verdict).  A
+ * direct page shadows no table, but a part of a large page, or memory while paging is off.
+ *
+ * Each guest table has one of two states.  SYNC: it has shadow pages, it is write-protected
+ * (wtrack.c), and each entry of the shadow that is present says what the guest's entry says.  OPEN:
+ * it has none, and the guest may write to it.  So the shadow is exact or absent, nothing has to be
+ * made up for when the guest loads CR3, and INVLPG is the processor's business, but where a large
+ * page of the guest's has many entries here (mmu_wants_invlpg()).
+ *
+ * A fault walks the guest's tables first, with the guest's own page faults and accessed and dirty
+ * bits.  Then, under the lock: it finds or makes the shadow pages on the way, and begins anew if a
+ * flush has to come first; sees whether the guest's entries are still those that it walked by; and
+ * only then puts entries in.  So what is read into a shadow has been read after the last processor
+ * lost the right to change it behind the shadow's back.
+ *
+ * A leaf allows what all the guest's entries on the way do; writing only if the guest's dirty bit
+ * is set, the host lets it, no log waits for it, and the frame is no table.  All leaves are of
+ * level 1.  No entry is global.
+ */
+#include <linux/slab.h>
+#include "mmu/gpt_walk.h"
+#include "mmu/pt_change.h"
+#include "mmu/pt_page.h"
+#include "mmu/shadow.h"
+
+#define SHADOW_LIMIT 4096u
+
+/* What the guest's rules make of permission to write for a page that allows @allowed. */
+static u32 shadow_effective(const struct gpt_root *root, u32 allowed)
+{
+	/* A supervisor that need not obey W; nobody else gets at the page. */
+	if (!root->wp && !(allowed & ACC_U))
+		allowed |= ACC_W;
+	return allowed;
+}
+
+/* What a leaf for the walk's page may allow at most. */
+static u32 shadow_allowed(const struct mmu_fault *fault)
+{
+	const struct gpt_walk *walk = fault->walk;
+	u32 allowed;
+
+	if (fault->root->mode == GPT_NONE)
+		return ACC_R | ACC_W | ACC_X | ACC_U;
+	allowed = shadow_effective(fault->root, walk->allowed[walk->leaf - 1]);
+	return walk->dirty ? allowed : allowed & ~ACC_W;
+}
+
+static enum mmu_outcome shadow_reflect(struct mmu_fault *fault)
+{
+	if (!(fault->code & PF_CODE_PRESENT))
+		fault->cause = MKVM_CAUSE_GUEST_NOT_PRESENT;
+	else if (fault->code & PF_CODE_RESERVED)
+		fault->cause = MKVM_CAUSE_GUEST_RESERVED;
+	else
+		fault->cause = MKVM_CAUSE_GUEST_PROTECTION;
+	return MMU_REFLECT;
+}
+
+static enum mmu_outcome shadow_failed(struct mmu_fault *fault, int error)
+{
+	fault->cause = MKVM_CAUSE_HOST_ERROR;
+	fault->error = error;
+	return MMU_FAILED;
+}
+
+/* Gets all that the fault may need and that cannot be had under the lock. */
+static int shadow_reserve(struct mmu_backend *be, struct mmu_vcpu *mv)
+{
+	int r = mmu_prepare_root(mv);
+
+	if (!r)
+		r = shadow_index_grow(to_shadow(be));
+	if (!r)
+		r = shadow_spares_fill(mv, SHADOW_MAX_NEW);
+	if (!r && !mv->walk)
+		mv->walk = kzalloc(sizeof(*mv->walk), GFP_KERNEL_ACCOUNT);
+	return r ? r : mv->walk ? 0 : -ENOMEM;
+}
+
+static enum mmu_outcome shadow_walk(struct mmu_backend *be, struct mmu_vcpu *mv,
+				    struct mmu_fault *fault)
+{
+	int r = shadow_reserve(be, mv);
+
+	if (r)
+		return shadow_failed(fault, r);
+	fault->walk = mv->walk;
+	if (fault->root->mode == GPT_NONE) {
+		fault->gpa = fault->gva;
+		fault->writable = true;
+		return MMU_RESUME;
+	}
+	r = gpt_walk(be->mmu->slots, fault->root, fault->gva, fault->access, fault->walk,
+		     &fault->code);
+	if (r < 0)
+		return shadow_failed(fault, r);
+	if (r)
+		return shadow_reflect(fault);
+	fault->gpa = fault->walk->gpa;
+	fault->writable = shadow_allowed(fault) & ACC_W;
+	return MMU_RESUME;
+}
+
+/* The shadow pages of a walk, by level. */
+struct shadow_path {
+	struct shadow_page *sp[5];
+	int top;
+};
+
+static unsigned int shadow_index_of(gva_t gva, int level)
+{
+	return pt_index(gva >> PAGE_SHIFT, level);
+}
+
+/* What the page of @level on the way to the fault's address shadows: see union shadow_role. */
+static gfn_t shadow_key(const struct mmu_fault *fault, int level, union shadow_role *role)
+{
+	const struct gpt_walk *walk = fault->walk;
+	bool direct = fault->root->mode == GPT_NONE || level < walk->leaf;
+
+	*role = shadow_root_role(fault->root);
+	role->level = level;
+	role->direct = direct;
+	if (direct) {
+		role->access = shadow_allowed(fault) >> SHADOW_ACCESS_SHIFT;
+		return gpa_to_gfn(fault->gpa) & ~(pt_span(level + 1) - 1);
+	}
+	role->access = walk->allowed[level] >> SHADOW_ACCESS_SHIFT;
+	if (fault->root->mode == GPT_32)
+		role->quadrant = (fault->gva >> 21) & 1;
+	return gpa_to_gfn(walk->address[level - 1]);
+}
+
+/* How many of the pages below @top are still to be made. */
+static unsigned int shadow_missing(const struct shadow *shadow, const struct mmu_fault *fault,
+				   int top)
+{
+	unsigned int missing = 0;
+	union shadow_role role;
+	int level;
+	gfn_t gfn;
+
+	for (level = top - 1; level; level--) {
+		gfn = shadow_key(fault, level, &role);
+		missing += !shadow_page_find(shadow, gfn, role);
+	}
+	return missing;
+}
+
+/* Finds or makes the pages on the way.  Nothing is read from the guest, no entry put in. */
+static enum mmu_again shadow_descend(struct shadow *shadow, struct mmu_vcpu *mv,
+				     const struct mmu_fault *fault, struct shadow_path *path)
+{
+	s64 done = atomic64_read(&shadow_mmu(shadow)->flush_done);
+	struct shadow_page *sp;
+	bool owed;
+	int level;
+
+	sp = shadow_root_of(mv, fault->gva);
+	if (!sp || !shadow_index_has_room(shadow))
+		return MMU_AGAIN_ROOT;
+	shadow_pages_make_room(shadow, shadow_missing(shadow, fault, sp->role.level));
+	path->top = sp->role.level;
+	path->sp[path->top] = sp;
+	owed = sp->owed > done;
+	for (level = path->top - 1; level; level--) {
+		union shadow_role role;
+		gfn_t gfn = shadow_key(fault, level, &role);
+
+		path->sp[level] = shadow_page_get(shadow, mv, gfn, role);
+		owed |= path->sp[level]->owed > done;
+	}
+	return owed ? MMU_AGAIN_FLUSH : MMU_AGAIN_NOT;
+}
+
+static void shadow_link(struct shadow *shadow, const struct shadow_path *path, gva_t gva)
+{
+	int level;
+
+	for (level = path->top; level > 1; level--) {
+		struct shadow_page *sp = path->sp[level], *child = path->sp[level - 1];
+		unsigned int i = shadow_index_of(gva, level);
+		hpte_t pte = shadow_entry(sp, i);
+
+		sp->stores = 0;
+		if (hpte_present(shadow->be.fmt, pte) && shadow_page_of(shadow, pte) == child)
+			continue;
+		/* By another role, or what the VMM has put there behind our back. */
+		shadow_page_clear(shadow, sp, i);
+		shadow_page_link(shadow, sp, i, child);
+	}
+	path->sp[1]->stores = 0;
+}
+
+/* Is the fault's page a table that is shadowed? */
+static bool shadow_is_table(struct shadow *shadow, const struct mmu_fault *fault)
+{
+	return wtrack_is_tracked(shadow, memslot_hva(fault->slot, gpa_to_gfn(fault->gpa)));
+}
+
+/* What the leaf shall allow. */
+static u32 shadow_leaf_access(struct shadow *shadow, const struct mmu_fault *fault,
+			      const struct frame *frame)
+{
+	bool write = fault->access & ACC_W;
+	u32 access = shadow_allowed(fault);
+
+	if (!frame->writable || memslot_readonly(fault->slot) || (fault->logged && !write) ||
+	    shadow_is_table(shadow, fault))
+		access &= ~ACC_W;
+	return access;
+}
+
+static hpte_t shadow_make_leaf(const struct pte_fmt *fmt, const struct mmu_fault *fault,
+			       const struct frame *frame, u32 access)
+{
+	hpte_t leaf = hpte_make_leaf(fmt, frame->hfn, 1, access);
+
+	if (frame->device)
+		leaf = hpte_make_device(fmt, leaf);
+	return hpte_touch(fmt, leaf, access & ACC_W);
+}
+
+static enum mkvm_mmu_cause shadow_cause(const struct mmu_fault *fault, bool opened)
+{
+	if (opened && fault->logged && (fault->access & ACC_W))
+		return MKVM_CAUSE_DIRTY_LOG;
+	if (fault->root->mode != GPT_NONE && (fault->walk->marked & GPT_MARKED_DIRTY))
+		return MKVM_CAUSE_DIRTY_BIT;
+	if (fault->root->mode != GPT_NONE && (fault->walk->marked & GPT_MARKED_ACCESSED))
+		return MKVM_CAUSE_ACCESSED_BIT;
+	return MKVM_CAUSE_FILL;
+}
+
+/* Puts the leaf in, or lets it allow more. */
+static enum mkvm_mmu_cause shadow_fill(struct shadow *shadow, struct shadow_page *sp,
+				       const struct mmu_fault *fault, const struct frame *frame)
+{
+	u32 access = shadow_leaf_access(shadow, fault, frame);
+	unsigned int i = shadow_index_of(fault->gva, 1);
+	gfn_t gfn = gpa_to_gfn(fault->gpa);
+	struct pt_iter it;
+	bool present;
+
+	shadow_cursor(shadow, sp, i, &it);
+	present = hpte_present(it.be->fmt, it.pte);
+	if (present && shadow_gfn(sp, i) != gfn) {
+		shadow_page_clear(shadow, sp, i);
+		shadow_cursor(shadow, sp, i, &it);
+		present = false;
+	}
+	if (present && hpte_addr(it.be->fmt, it.pte) != hfn_to_hpa(frame->hfn)) {
+		it.be->mmu->up->kill(it.be->mmu);
+		return MKVM_CAUSE_HOST_ERROR;
+	}
+	/* What the fault did not ask for stays as it was allowed. */
+	if (present && !(access & ~hpte_access(it.be->fmt, it.pte)))
+		return MKVM_CAUSE_SPURIOUS;
+	if (!present) {
+		rmap_add(shadow, sp, i, gfn);
+		it.gfn = gfn;
+	}
+	shadow_change(shadow, &it,
+		      hpte_keep_touched(it.be->fmt,
+					shadow_make_leaf(it.be->fmt, fault, frame, access),
+					it.pte));
+	return shadow_cause(fault, present);
+}
+
+/* Can no entry allow the access, though the guest's tables do? */
+static bool shadow_must_emulate(struct shadow *shadow, const struct mmu_fault *fault)
+{
+	if (!(fault->access & ACC_W))
+		return false;
+	/* A supervisor's write to a read-only user page, with CR0.WP off. */
+	return !(shadow_allowed(fault) & ACC_W) || shadow_is_table(shadow, fault);
+}
+
+static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *mv,
+				      struct mmu_fault *fault, const struct frame *frame)
+{
+	struct shadow *shadow = to_shadow(be);
+	struct shadow_path path;
+
+	lockdep_assert_held_write(&be->mmu->lock);
+	fault->again = shadow_descend(shadow, mv, fault, &path);
+	fault->debt = shadow_debt(shadow);
+	if (fault->again)
+		return MKVM_CAUSE_NOTIFIER_RETRY;
+	if (fault->root->mode != GPT_NONE &&
+	    !gpt_walk_is_current(be->mmu->slots, fault->root, fault->walk)) {
+		fault->again = MMU_AGAIN_WALK;
+		return MKVM_CAUSE_NOTIFIER_RETRY;
+	}
+	if (shadow_must_emulate(shadow, fault))
+		return MKVM_CAUSE_TRACKED_EMULATED;
+	shadow_link(shadow, &path, fault->gva);
+	return shadow_fill(shadow, path.sp[1], fault, frame);
+}
+
+/* Is the fault's page one of the tables that its own walk went by? */
+static bool shadow_is_own_table(struct shadow *shadow, const struct mmu_fault *fault)
+{
+	const struct gpt_walk *walk = fault->walk;
+	int level;
+
+	for (level = walk->top; level >= walk->leaf; level--)
+		if (wtrack_is_same(shadow, gpa_to_gfn(fault->gpa),
+				   gpa_to_gfn(walk->address[level - 1])))
+			return true;
+	return false;
+}
+
+/*
+ * The write of @fault, for which mmu_handle_fault() said MMU_EMULATE, cannot be emulated: lets the
+ * guest make it itself.  True: it can; its table has no shadow any more.  False: it cannot, as the
+ * write needs the very table to get there.
+ */
+bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault)
+{
+	struct shadow *shadow = to_shadow(mmu_backend_of(mv));
+	bool opened = false;
+
+	write_lock(&mv->vm->lock);
+	if (fault->root->mode == GPT_NONE ||
+	    ((shadow_allowed(fault) & ACC_W) && !shadow_is_own_table(shadow, fault)))
+		opened = wtrack_open(shadow, gpa_to_gfn(fault->gpa));
+	write_unlock(&mv->vm->lock);
+	return opened;
+}
+
+/*
+ * Has INVLPG to exit?  The processor's own takes one entry away; where a large page of the guest's
+ * has many here the vCPU flushes all instead.  To be asked before each entry.
+ */
+bool mmu_wants_invlpg(const struct mmu_vm *mmu)
+{
+	const struct mmu_backend *be = mmu->backend[MMU_SHADOW];
+
+	return be && READ_ONCE(to_shadow(be)->nr_pieces);
+}
+
+/* How many tables were opened for a store. */
+unsigned long mmu_shadow_opened(const struct mmu_vm *mmu)
+{
+	const struct mmu_backend *be = mmu->backend[MMU_SHADOW];
+
+	return be ? READ_ONCE(to_shadow(be)->opened) : 0;
+}
+
+/* As many shadow pages as @pages may be kept, but for those that are in use. */
+void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages)
+{
+	struct shadow *shadow = to_shadow(mmu->backend[MMU_SHADOW]);
+
+	write_lock(&mmu->lock);
+	shadow->limit = pages;
+	shadow_pages_make_room(shadow, 1);
+	write_unlock(&mmu->lock);
+}
+
+static bool leaf_zap(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
+{
+	shadow_page_clear(shadow, sp, i);
+	return true;
+}
+
+static struct mmu_debt shadow_zap(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				  gfn_t end, bool *found)
+{
+	struct shadow *shadow = to_shadow(be);
+
+	*found |= rmap_over(shadow, start, end, leaf_zap);
+	return shadow_debt(shadow);
+}
+
+/* The slot goes, and with it the tables that lie in it. */
+static struct mmu_debt shadow_zap_slot(struct mmu_backend *be, const struct memslot *slot)
+{
+	gfn_t start = slot->base_gfn, end = start + slot->npages;
+	struct shadow *shadow = to_shadow(be);
+	struct shadow_page *sp, *next;
+
+	rmap_over(shadow, start, end, leaf_zap);
+	list_for_each_entry_safe(sp, next, &shadow->pages, all)
+		if (shadow_is_tracking(sp) && sp->gfn >= start && sp->gfn < end)
+			shadow_page_drop(shadow, sp);
+	return shadow_debt(shadow);
+}
+
+static bool leaf_watch(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
+{
+	struct pt_iter it;
+
+	shadow_cursor(shadow, sp, i, &it);
+	if (hpte_access(it.be->fmt, it.pte) & ACC_W)
+		shadow_change(shadow, &it, hpte_deny_write(it.be->fmt, it.pte));
+	return false;
+}
+
+/* Writes are seen by faults, whatever the mode of the log. */
+static struct mmu_debt shadow_watch(struct mmu_backend *be, gfn_t start, unsigned long mask)
+{
+	struct shadow *shadow = to_shadow(be);
+
+	for (; mask; mask &= mask - 1)
+		rmap_over(shadow, start + __ffs(mask), start + __ffs(mask) + 1, leaf_watch);
+	return shadow_debt(shadow);
+}
+
+static struct mmu_debt shadow_watch_range(struct mmu_backend *be, gfn_t start, gfn_t end)
+{
+	struct shadow *shadow = to_shadow(be);
+
+	rmap_over(shadow, start, end, leaf_watch);
+	return shadow_debt(shadow);
+}
+
+static void shadow_collect(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+			   gfn_t end)
+{
+}
+
+/* There are no large leaves. */
+static gfn_t shadow_split(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end)
+{
+	return end;
+}
+
+static struct mmu_debt shadow_collapse(struct mmu_backend *be, const struct memslot *slot,
+				       mmu_large_fn large, const void *data)
+{
+	return (struct mmu_debt){};
+}
+
+static bool leaf_age(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
+{
+	struct pt_iter it;
+
+	shadow_cursor(shadow, sp, i, &it);
+	return pt_test_and_clear_accessed(&it);
+}
+
+/* To clear an accessed bit owes nothing; who wants to know of the next use raises a debt himself. */
+static struct mmu_debt shadow_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
+				  gfn_t end, bool *young)
+{
+	*young |= rmap_over(to_shadow(be), start, end, leaf_age);
+	return (struct mmu_debt){};
+}
+
+static bool leaf_is_young(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
+{
+	return hpte_accessed(shadow->be.fmt, shadow_entry(sp, i));
+}
+
+static struct mmu_debt shadow_is_young(struct mmu_backend *be, const struct memslot *slot,
+				       gfn_t start, gfn_t end, bool *young)
+{
+	*young |= rmap_over(to_shadow(be), start, end, leaf_is_young);
+	return (struct mmu_debt){};
+}
+
+/* The pages that are dead, and spares of vCPUs, are not among it. */
+static size_t shadow_bytes(const struct mmu_backend *be)
+{
+	const struct shadow *shadow = to_shadow(be);
+
+	return sizeof(*shadow) + shadow_index_bytes(READ_ONCE(shadow->index.capacity)) +
+	       READ_ONCE(shadow->nr) *
+		       (sizeof(struct shadow_page) + PT_ENTRIES * sizeof(entry_id)) +
+	       READ_ONCE(shadow->nr_gfns) * PT_ENTRIES * sizeof(u32);
+}
+
+static void shadow_destroy(struct mmu_backend *be)
+{
+	struct shadow *shadow = to_shadow(be);
+	struct mmu_vm *mmu = be->mmu;
+	struct shadow_page *sp, *next;
+
+	write_lock(&mmu->lock);
+	list_for_each_entry_safe(sp, next, &shadow->pages, all)
+		shadow_page_drop(shadow, sp);
+	WARN_ON_ONCE(!list_empty(&shadow->dead) || shadow->nr_leaves || shadow->nr_pae);
+	write_unlock(&mmu->lock);
+	mmu->slots->watcher = NULL;
+	shadow_index_free(&shadow->index);
+	kfree(shadow);
+}
+
+static const struct mmu_backend_ops shadow_ops = {
+	.map = shadow_map,
+	.exclusive = true,
+	.walk = shadow_walk,
+	.destroy = shadow_destroy,
+	.zap = shadow_zap,
+	.zap_slowly = shadow_zap_slot,
+	.watch = shadow_watch,
+	.watch_slowly = shadow_watch_range,
+	.collect_slowly = shadow_collect,
+	.split = shadow_split,
+	.age = shadow_age,
+	.is_young = shadow_is_young,
+	.collapse_slowly = shadow_collapse,
+	.audit = shadow_audit,
+	.bytes = shadow_bytes,
+};
+
+/* May sleep.  The backend, or an ERR_PTR: -ENOMEM. */
+struct mmu_backend *shadow_create(struct mmu_vm *mmu)
+{
+	struct shadow *shadow = kzalloc(sizeof(*shadow), GFP_KERNEL_ACCOUNT);
+
+	if (!shadow)
+		return ERR_PTR(-ENOMEM);
+	shadow->be.ops = &shadow_ops;
+	shadow->be.mmu = mmu;
+	shadow->be.fmt = pte_fmt_shadow();
+	shadow->be.root_level = 4;
+	shadow->be.end_gfn = SHADOW_END_GFN;
+	shadow->watcher.store = wtrack_store;
+	shadow->limit = SHADOW_LIMIT;
+	INIT_LIST_HEAD(&shadow->pages);
+	INIT_LIST_HEAD(&shadow->dead);
+	if (shadow_index_grow(shadow)) {
+		kfree(shadow);
+		return ERR_PTR(-ENOMEM);
+	}
+	mmu->slots->watcher = &shadow->watcher;
+	return &shadow->be;
+}
