@@ -112,6 +112,9 @@ static void event_raise(struct mkvm_vcpu *vcpu, struct x86_exception exception)
 		}
 		if (event_doubles(old->vector, exception.vector)) {
 			x86_event_payload(vcpu);
+			/* It is never delivered itself, but its address is the last one. */
+			if (exception.vector == X86_TRAP_PF)
+				vcpu->x86.cr2 = exception.payload;
 			exception = (struct x86_exception){
 				.vector = X86_TRAP_DF,
 				.has_error = true,
