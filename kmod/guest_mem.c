@@ -107,7 +107,10 @@ int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value)
 	return failed ? -EFAULT : 0;
 }
 
-/* A byte where no page may be faulted in: any context but an NMI, in the VM's process. */
+/*
+ * A byte where no page may be faulted in: any context but an NMI, in the VM's process.  -EFAULT
+ * also if it would change a table that has a shadow, or that cannot be told now.
+ */
 int guest_mem_put_u8_nofault(struct memslot_table *slots, gpa_t gpa, u8 value)
 {
 	struct memslot *slot;
@@ -115,7 +118,8 @@ int guest_mem_put_u8_nofault(struct memslot_table *slots, gpa_t gpa, u8 value)
 
 	if (!user)
 		return -ENOENT;
-	if (copy_to_user_nofault(user, &value, sizeof(value)))
+	if (slots->watcher ? slots->watcher->put(slots->watcher, user, value)
+			   : copy_to_user_nofault(user, &value, sizeof(value)))
 		return -EFAULT;
 	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
 	return 0;

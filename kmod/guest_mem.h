@@ -22,10 +22,13 @@ struct guest_store {
 /**
  * struct guest_store_watcher - who has to know of stores before they happen
  * @store: makes @store at @gpa, by guest_store_do().  Results of that
+ * @put: stores a byte, in any context but an NMI.  0, or -EFAULT: no page is at hand, or it cannot
+ *	be told now that nobody has to know of the store
  */
 struct guest_store_watcher {
 	int (*store)(struct guest_store_watcher *watcher, gpa_t gpa,
 		     const struct guest_store *store);
+	int (*put)(struct guest_store_watcher *watcher, void __user *user, u8 value);
 };
 
 int guest_store_do(const struct guest_store *store) __must_check;

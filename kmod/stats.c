@@ -98,6 +98,11 @@ static u64 vm_mapped_around(const struct stats_file *file, u32 arg)
 	return atomic_long_read(&file->vm->mmu.mapped_around);
 }
 
+static u64 vm_tables_opened(const struct stats_file *file, u32 arg)
+{
+	return mmu_shadow_opened(&file->vm->mmu);
+}
+
 static u64 vm_table_pages(const struct stats_file *file, u32 arg)
 {
 	return atomic_long_read(&file->vm->mmu.table_pages);
@@ -138,6 +143,7 @@ static const struct stats_row vm_rows[] = {
 	LEVEL("mkvm_table_bytes", vm_table_bytes, 0),
 	LEVEL("mkvm_metadata_bytes", vm_metadata_bytes, 0),
 	COUNT("mkvm_mapped_around", vm_mapped_around, 0),
+	COUNT("mkvm_tables_opened", vm_tables_opened, 0),
 	COUNT("mkvm_host_invalidate", vm_host_event, MMU_HOST_INVALIDATE),
 	COUNT("mkvm_host_invalidate_hit", vm_host_event, MMU_HOST_INVALIDATE_HIT),
 	COUNT("mkvm_host_age_flush", vm_host_event, MMU_HOST_AGE_FLUSH),
@@ -150,9 +156,10 @@ static u64 vcpu_cause(const struct stats_file *file, u32 cause)
 	return READ_ONCE(file->vcpu->counts.causes[cause]);
 }
 
-static u64 vcpu_two_causes(const struct stats_file *file, u32 causes)
+static u64 vcpu_fixed(const struct stats_file *file, u32 arg)
 {
-	return vcpu_cause(file, causes >> 16) + vcpu_cause(file, causes & 0xffff);
+	return vcpu_cause(file, MKVM_CAUSE_FILL) + vcpu_cause(file, MKVM_CAUSE_DIRTY_LOG) +
+	       vcpu_cause(file, MKVM_CAUSE_DIRTY_BIT) + vcpu_cause(file, MKVM_CAUSE_ACCESSED_BIT);
 }
 
 static u64 vcpu_faults(const struct stats_file *file, u32 arg)
@@ -220,7 +227,7 @@ static u64 vcpu_yields_taken(const struct stats_file *file, u32 arg)
 
 static const struct stats_row vcpu_rows[] = {
 	COUNT("pf_taken", vcpu_faults, 0),
-	COUNT("pf_fixed", vcpu_two_causes, MKVM_CAUSE_FILL << 16 | MKVM_CAUSE_DIRTY_LOG),
+	COUNT("pf_fixed", vcpu_fixed, 0),
 	COUNT("pf_emulate", vcpu_cause, MKVM_CAUSE_MMIO),
 	COUNT("pf_spurious", vcpu_cause, MKVM_CAUSE_SPURIOUS),
 	COUNT("tlb_flush", vcpu_flushes, 0),

@@ -158,6 +158,9 @@ static int vcpu_loop(struct mkvm_vcpu *vcpu)
 		x86_pause_yield(vcpu);
 		x86_kvmclock_serve(vcpu);
 		x86_steal_time_serve(vcpu);
+		r = x86_paging_prepare(vcpu);
+		if (r)
+			return r;
 		r = vcpu_enter(vcpu);
 		if (r <= 0)
 			return r;

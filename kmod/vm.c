@@ -16,6 +16,7 @@
 static atomic64_t vm_numbers; /* the last one given */
 static unsigned int fault_around = 64;
 static unsigned int populate;
+static unsigned int shadow_pages = 4096;
 
 /* A number of pages into the variable of @kp, if it is a valid one. */
 static int pages_param_set(const char *value, const struct kernel_param *kp,
@@ -61,6 +62,29 @@ static const struct kernel_param_ops populate_param_ops = {
 module_param_cb(populate, &populate_param_ops, &populate, 0644);
 MODULE_PARM_DESC(populate,
 		 "pages that a fault of a new VM has the host bring in: a power of two, 0: off");
+
+static int shadow_param_set(const char *value, const struct kernel_param *kp)
+{
+	unsigned int pages;
+	int r = kstrtouint(value, 0, &pages);
+
+	if (!r && !mmu_shadow_limit_is_valid(pages))
+		r = -EINVAL;
+	if (r)
+		pr_err("mkvm: %s=%.*s: expected %u to %u\n", kp->name, (int)strcspn(value, "\n"),
+		       value, MMU_SHADOW_LIMIT_MIN, MMU_SHADOW_LIMIT_MAX);
+	else
+		WRITE_ONCE(shadow_pages, pages);
+	return r;
+}
+
+static const struct kernel_param_ops shadow_param_ops = {
+	.set = shadow_param_set,
+	.get = param_get_uint,
+};
+
+module_param_cb(shadow_pages, &shadow_param_ops, &shadow_pages, 0644);
+MODULE_PARM_DESC(shadow_pages, "shadow tables that a new VM keeps at most, but for those in use");
 
 static void vm_flush_tlb(struct mmu_vm *mmu)
 {
@@ -118,6 +142,8 @@ static int vm_enable_mmu(struct mkvm *vm)
 		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
 	if (!r)
 		r = mmu_vm_enable(&vm->mmu, vm->mmu_kind);
+	if (!r && vm->mmu_kind == MMU_SHADOW)
+		mmu_set_shadow_limit(&vm->mmu, READ_ONCE(shadow_pages));
 	return r;
 }
 

@@ -3,11 +3,13 @@
  * Which MMU a VM gets: the type of KVM_CREATE_VM, or for type 0 the module parameter "mmu"; and how
  * its dirty log learns of writes, until MKVM_CAP_DIRTY_LOG_MODE says otherwise.
  */
+#include <linux/mem_encrypt.h>
 #include <linux/mkvm.h>
 #include <linux/module.h>
 #include <linux/string.h>
 #include "mkvm.h"
 #include "vm_type.h"
+#include "x86/vendor.h"
 
 struct mmu_caps mkvm_mmu_caps __ro_after_init;
 
@@ -95,7 +97,10 @@ u32 vm_type_log_mode(void)
 /* Bits 1 << enum mmu_kind of what a VM can be created with: MKVM_CAP_MMU. */
 u32 vm_type_kinds(void)
 {
-	return mkvm_mmu_caps.fmt ? BIT(MMU_TDP) : 0;
+	/* The four entries at which a processor may begin are read as if nothing were encrypted. */
+	bool shadow = mkvm_vendor->has_shadow_paging && !sme_me_mask;
+
+	return (mkvm_mmu_caps.fmt ? BIT(MMU_TDP) : 0) | (shadow ? BIT(MMU_SHADOW) : 0);
 }
 
 static enum mmu_kind default_kind(void)

@@ -262,6 +262,7 @@ struct mmu_debt {
  * @again: for the backend: why the fault has to begin anew
  * @debt: for the backend: what has to be settled before, with %MMU_AGAIN_FLUSH
  * @walk: for the backend: the walk of the guest's tables
+ * @marked: for the backend: accessed and dirty bits of the guest's that the fault has set
  * @code: out: with MMU_REFLECT, the page fault's error code
  * @cause: out: the one cause
  * @error: out: with MMU_FAILED, a negative errno
@@ -280,6 +281,7 @@ struct mmu_fault {
 	enum mmu_again again;
 	struct mmu_debt debt;
 	struct gpt_walk *walk;
+	u64 marked;
 	u32 code;
 	enum mkvm_mmu_cause cause;
 	int error;
@@ -312,9 +314,19 @@ void mmu_vcpu_destroy(struct mmu_vcpu *mv);
 /* Shadow tables only: what the vCPU has to tell, and to ask before it enters the guest. */
 int mmu_load_root(struct mmu_vcpu *mv, const struct gpt_root *root) __must_check;
 int mmu_prepare_root(struct mmu_vcpu *mv) __must_check;
+void mmu_forget_tables(struct mmu_vm *mmu);
 bool mmu_wants_invlpg(const struct mmu_vm *mmu);
 bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault) __must_check;
 unsigned long mmu_shadow_opened(const struct mmu_vm *mmu);
+
+/* How many shadow pages are kept. */
+#define MMU_SHADOW_LIMIT_MIN 32u
+#define MMU_SHADOW_LIMIT_MAX 0x100000u
+static inline bool mmu_shadow_limit_is_valid(u32 pages)
+{
+	return pages >= MMU_SHADOW_LIMIT_MIN && pages <= MMU_SHADOW_LIMIT_MAX;
+}
+
 void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages);
 
 /* The root that the processor shall walk for @mv, and how deep. */

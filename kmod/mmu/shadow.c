@@ -29,8 +29,6 @@
 #include "mmu/pt_page.h"
 #include "mmu/shadow.h"
 
-#define SHADOW_LIMIT 4096u
-
 /* What the guest's rules make of permission to write for a page that allows @allowed. */
 static u32 shadow_effective(const struct gpt_root *root, u32 allowed)
 {
@@ -103,6 +101,7 @@ static enum mmu_outcome shadow_walk(struct mmu_backend *be, struct mmu_vcpu *mv,
 		return shadow_failed(fault, r);
 	if (r)
 		return shadow_reflect(fault);
+	fault->marked |= fault->walk->marked;
 	fault->gpa = fault->walk->gpa;
 	fault->writable = shadow_allowed(fault) & ACC_W;
 	return MMU_RESUME;
@@ -232,9 +231,9 @@ static enum mkvm_mmu_cause shadow_cause(const struct mmu_fault *fault, bool open
 {
 	if (opened && fault->logged && (fault->access & ACC_W))
 		return MKVM_CAUSE_DIRTY_LOG;
-	if (fault->root->mode != GPT_NONE && (fault->walk->marked & GPT_MARKED_DIRTY))
+	if (fault->root->mode != GPT_NONE && (fault->marked & GPT_MARKED_DIRTY))
 		return MKVM_CAUSE_DIRTY_BIT;
-	if (fault->root->mode != GPT_NONE && (fault->walk->marked & GPT_MARKED_ACCESSED))
+	if (fault->root->mode != GPT_NONE && (fault->marked & GPT_MARKED_ACCESSED))
 		return MKVM_CAUSE_ACCESSED_BIT;
 	return MKVM_CAUSE_FILL;
 }
@@ -355,6 +354,24 @@ unsigned long mmu_shadow_opened(const struct mmu_vm *mmu)
 	return be ? READ_ONCE(to_shadow(be)->opened) : 0;
 }
 
+/*
+ * The process may have written to the guest's tables, which nobody has seen: nothing is shadowed
+ * any more.  May sleep.
+ */
+void mmu_forget_tables(struct mmu_vm *mmu)
+{
+	struct shadow *shadow = to_shadow(mmu->backend[MMU_SHADOW]);
+	struct shadow_page *sp, *next;
+	struct mmu_debt debt;
+
+	write_lock(&mmu->lock);
+	list_for_each_entry_safe(sp, next, &shadow->pages, all)
+		shadow_page_drop(shadow, sp);
+	debt = shadow_debt(shadow);
+	write_unlock(&mmu->lock);
+	mmu_settle(mmu, debt);
+}
+
 /* As many shadow pages as @pages may be kept, but for those that are in use. */
 void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages)
 {
@@ -448,7 +465,7 @@ static bool leaf_age(struct shadow *shadow, struct shadow_page *sp, unsigned int
 	return pt_test_and_clear_accessed(&it);
 }
 
-/* To clear an accessed bit owes nothing; who wants to know of the next use raises a debt himself. */
+/* To clear an accessed bit owes nothing; who wants to know of the next use raises a debt. */
 static struct mmu_debt shadow_age(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 				  gfn_t end, bool *young)
 {
@@ -526,7 +543,8 @@ struct mmu_backend *shadow_create(struct mmu_vm *mmu)
 	shadow->be.root_level = 4;
 	shadow->be.end_gfn = SHADOW_END_GFN;
 	shadow->watcher.store = wtrack_store;
-	shadow->limit = SHADOW_LIMIT;
+	shadow->watcher.put = wtrack_put;
+	shadow->limit = MMU_SHADOW_LIMIT_MIN;
 	INIT_LIST_HEAD(&shadow->pages);
 	INIT_LIST_HEAD(&shadow->dead);
 	if (shadow_index_grow(shadow)) {

@@ -215,6 +215,7 @@ bool wtrack_is_same(struct shadow *shadow, gfn_t gfn, gfn_t other);
 void wtrack_protect(struct shadow *shadow, gfn_t gfn);
 bool wtrack_open(struct shadow *shadow, gfn_t gfn);
 int wtrack_store(struct guest_store_watcher *watcher, gpa_t gpa, const struct guest_store *store);
+int wtrack_put(struct guest_store_watcher *watcher, void __user *user, u8 value);
 
 /* shadow_root.c */
 struct shadow_page *shadow_root_of(const struct mmu_vcpu *mv, gva_t gva);

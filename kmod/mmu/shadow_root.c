@@ -135,6 +135,8 @@ static bool roots_set(struct shadow *shadow, struct mmu_vcpu *mv)
 	write_lock(&mv->vm->lock);
 	room = shadow_index_has_room(shadow);
 	if (room) {
+		/* Four entries stay where they are, and are others now. */
+		mv->flush = true;
 		roots_release(shadow, mv);
 		shadow_pages_make_room(shadow, root_count(&mv->root));
 		for (i = 0; i < root_count(&mv->root); i++)
@@ -164,7 +166,6 @@ int mmu_load_root(struct mmu_vcpu *mv, const struct gpt_root *root)
 {
 	if (WARN_ON_ONCE(root->mode == GPT_PAE && !root->pdptr))
 		return -EINVAL;
-	mv->flush = true;
 	mv->root = *root;
 	if (root->pdptr)
 		memmove(mv->pdptr, root->pdptr, sizeof(mv->pdptr));

@@ -188,6 +188,25 @@ static int store_once(struct shadow *shadow, gpa_t gpa, const struct guest_store
 	return r;
 }
 
+/*
+ * A byte, while the thread is scheduled away: nothing can be taken away here, so a table of the
+ * guest's stays as it is.
+ */
+int wtrack_put(struct guest_store_watcher *watcher, void __user *user, u8 value)
+{
+	struct shadow *shadow = container_of(watcher, struct shadow, watcher);
+	struct mmu_vm *mmu = shadow_mmu(shadow);
+	int r = -EFAULT;
+
+	if (!write_trylock(&mmu->lock))
+		return r;
+	if (!wtrack_is_tracked(shadow, (hva_t)user & PAGE_MASK) &&
+	    !copy_to_user_nofault(user, &value, sizeof(value)))
+		r = 0;
+	write_unlock(&mmu->lock);
+	return r;
+}
+
 /* The one way of mkvm's own stores to the memory of a VM that has shadow tables. */
 int wtrack_store(struct guest_store_watcher *watcher, gpa_t gpa, const struct guest_store *store)
 {

@@ -240,6 +240,12 @@ static int exit_npf(struct mkvm_vcpu *vcpu)
 	return x86_exit_tdp_fault(vcpu, vcpu->x86.exit.info2, access);
 }
 
+/* Shadow tables: CR2 of the exit is the processor's to tell, the guest's own stays as it was. */
+static int exit_pf(struct mkvm_vcpu *vcpu)
+{
+	return x86_exit_page_fault(vcpu, vcpu->x86.exit.info2, vcpu->x86.exit.info1);
+}
+
 /**
  * struct exit_row - who handles an exit
  * @handle: knows all that it needs, or
@@ -254,15 +260,18 @@ struct exit_row {
 
 static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_READ_CR0] = { .handle = exit_cr },
+	[SVM_EXIT_READ_CR3] = { .handle = exit_cr },
 	[SVM_EXIT_READ_CR4] = { .handle = exit_cr },
 	[SVM_EXIT_READ_CR8] = { .handle = exit_cr },
 	[SVM_EXIT_WRITE_CR0] = { .handle = exit_cr },
+	[SVM_EXIT_WRITE_CR3] = { .handle = exit_cr },
 	[SVM_EXIT_WRITE_CR4] = { .handle = exit_cr },
 	[SVM_EXIT_WRITE_CR8] = { .handle = exit_cr },
 	[SVM_EXIT_READ_DR0... SVM_EXIT_READ_DR7] = { .handle = exit_dr },
 	[SVM_EXIT_WRITE_DR0... SVM_EXIT_WRITE_DR7] = { .handle = exit_dr },
 	[EXIT_EXCP(X86_TRAP_DB)] = { .handle = exit_db },
 	[EXIT_EXCP(X86_TRAP_UD)] = { .handle = x86_exit_guest_ud },
+	[EXIT_EXCP(X86_TRAP_PF)] = { .handle = exit_pf },
 	[EXIT_EXCP(X86_TRAP_BP)] = { .handle = x86_exit_bp },
 	[EXIT_EXCP(X86_TRAP_AC)] = { .handle = exit_ac },
 	/* The host's own: taken when GIF was set again, or soon: see svm_exit_irqoff(). */
@@ -277,6 +286,9 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_IRET] = { .handle = exit_iret },
 	[SVM_EXIT_INVD] = { .insn = x86_exit_nop },
 	[SVM_EXIT_HLT] = { .insn = x86_exit_hlt },
+	[SVM_EXIT_INVLPG] = { .insn = x86_exit_invlpg },
+	[SVM_EXIT_TASK_SWITCH] = { .handle = x86_exit_emulate },
+	[SVM_EXIT_INVPCID] = { .handle = x86_exit_ud },
 	[SVM_EXIT_INVLPGA] = { .handle = x86_exit_ud },
 	[SVM_EXIT_IOIO] = { .handle = exit_io },
 	[SVM_EXIT_MSR] = { .insn = exit_msr },

@@ -63,6 +63,7 @@ const struct vendor_ops svm_vendor_ops = {
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.pdptrs_are_state = false,
 	.shadows_differ = false,
+	.has_shadow_paging = true,
 
 	.setup = ops_setup,
 	.teardown = ops_teardown,

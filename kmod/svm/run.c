@@ -153,12 +153,31 @@ static void run_end_step(struct svm_vcpu *svm)
 	x86->dirty |= X86_ST_RFLAGS;
 }
 
+/* The tables that the processor walks for the guest. */
+static void run_set_root(struct svm_vcpu *svm)
+{
+	struct vmcb *vmcb = svm->vmcb;
+	hpa_t root = __sme_set(mmu_root(&svm->vcpu.mmu));
+	u64 *now = &vmcb->control.nested_cr3;
+
+	if (x86_is_shadowed(&svm->vcpu)) {
+		now = &vmcb->save.cr3;
+		if (mmu_wants_invlpg(svm->vcpu.mmu.vm))
+			svm_intercept_set(vmcb, INTERCEPT_INVLPG);
+		else
+			svm_intercept_clear(vmcb, INTERCEPT_INVLPG);
+	}
+	if (*now != root) {
+		*now = root;
+		svm_cpu_flush(svm);
+	}
+}
+
 static void run_store(struct svm_vcpu *svm)
 {
 	struct mkvm_vcpu *vcpu = &svm->vcpu;
 	struct vmcb *vmcb = svm->vmcb;
 	struct x86_vcpu *x86 = &vcpu->x86;
-	hpa_t root = __sme_set(mmu_root(&vcpu->mmu));
 
 	if (x86->dirty & RUN_CHECKED)
 		x86_fetch(vcpu, X86_ST_ALL);
@@ -166,10 +185,7 @@ static void run_store(struct svm_vcpu *svm)
 	x86->dirty = 0;
 	vmcb->save.rax = x86->gpr[X86_RAX];
 	vmcb->save.cr2 = x86->cr2;
-	if (vmcb->control.nested_cr3 != root) {
-		vmcb->control.nested_cr3 = root;
-		svm_cpu_flush(svm);
-	}
+	run_set_root(svm);
 	svm_cpu_give_asid(svm);
 	run_inject(svm);
 	run_set_windows(svm);
@@ -261,6 +277,8 @@ static void run_load(struct svm_vcpu *svm, u32 event_inj)
 	x86->cr2 = vmcb->save.cr2;
 	svm_state_fetch(&svm->vcpu, RUN_FETCHED);
 	x86->avail = RUN_FETCHED | RUN_KEPT;
+	if (x86_is_shadowed(&svm->vcpu))
+		x86->avail |= X86_ST_CRS;
 	x86->exit.reason = vmcb->control.exit_code;
 	x86->exit.rip = x86->rip;
 	x86->exit.info1 = vmcb->control.exit_info_1;

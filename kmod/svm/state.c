@@ -133,17 +133,38 @@ static bool state_crs_flush(const struct x86_vcpu *x86, const struct vmcb_save_a
 	       (x86->efer ^ save->efer) & (EFER_NX | EFER_LMA);
 }
 
+/*
+ * Shadow tables are walked by the rules of PAE or long mode, W obeyed and NX known, whatever the
+ * guest's are.  CR3 is svm_run_enter()'s, and so is the flush, with the root.
+ */
+static void state_store_shadow_crs(const struct x86_vcpu *x86, struct vmcb_save_area *save)
+{
+	save->cr0 |= X86_CR0_PG | X86_CR0_WP;
+	save->cr4 |= X86_CR4_PAE;
+	save->efer |= EFER_NX;
+	/* Until the guest's paging is on its EFER.LME means nothing. */
+	if (!(x86->efer & EFER_LMA))
+		save->efer &= ~(u64)EFER_LME;
+	/* And all its memory is a user's. */
+	if (!(x86->cr0 & X86_CR0_PG))
+		save->cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP);
+}
+
 static void state_store_crs(const struct x86_vcpu *x86, struct svm_vcpu *svm)
 {
+	bool shadowed = x86_is_shadowed(&svm->vcpu);
 	struct vmcb *vmcb = svm->vmcb;
 	struct vmcb_save_area *save = &vmcb->save;
 
-	if (state_crs_flush(x86, save))
+	if (!shadowed && state_crs_flush(x86, save))
 		svm_cpu_flush(svm);
 	save->cr0 = x86->cr0 & ~STATE_CR0_HIDDEN;
-	save->cr3 = x86->cr3;
 	save->cr4 = x86->cr4 | (cr4_read_shadow() & X86_CR4_MCE);
 	save->efer = x86->efer | EFER_SVME;
+	if (shadowed)
+		state_store_shadow_crs(x86, save);
+	else
+		save->cr3 = x86->cr3;
 	state_intercept_read(vmcb, INTERCEPT_CR0_READ, save->cr0 != x86->cr0);
 	state_intercept_read(vmcb, INTERCEPT_CR4_READ, save->cr4 != x86->cr4);
 }

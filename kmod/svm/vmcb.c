@@ -9,6 +9,7 @@
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
+#include <asm/cpufeature.h>
 #include <asm/trapnr.h>
 #include "svm/svm.h"
 
@@ -56,6 +57,17 @@ static const u8 vmcb_intercepts[] = {
 	INTERCEPT_MONITOR,
 	INTERCEPT_MWAIT,
 	INTERCEPT_XSETBV,
+};
+
+/*
+ * Without a second table: what the guest's tables go by, page faults, and a task switch, which
+ * would load CR3.  Guests have no PCIDs then, so no INVPCID.
+ */
+static const u8 vmcb_shadow_intercepts[] = {
+	INTERCEPT_CR3_READ,
+	INTERCEPT_CR3_WRITE,
+	INTERCEPT_EXCEPTION_OFFSET + X86_TRAP_PF,
+	INTERCEPT_TASK_SWITCH,
 };
 
 /*
@@ -157,6 +169,17 @@ static void vmcb_init_pause(struct svm_vcpu *svm)
 	control->pause_filter_thresh = min_t(u32, vm->pause_gap, U16_MAX);
 }
 
+static void vmcb_init_shadow(struct svm_vcpu *svm)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmcb_shadow_intercepts); i++)
+		svm_intercept_set(svm->vmcb, vmcb_shadow_intercepts[i]);
+	if (boot_cpu_has(X86_FEATURE_INVPCID))
+		svm_intercept_set(svm->vmcb, INTERCEPT_INVPCID);
+	svm->vmcb->control.nested_ctl = 0;
+}
+
 /* What no group of state holds, as it is when a vCPU starts. */
 void svm_vmcb_init(struct svm_vcpu *svm)
 {
@@ -175,7 +198,10 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	svm_vmcb_set_features(svm);
 	/* The host's interrupt flag, not the guest's, says whether an interrupt is an exit. */
 	control->int_ctl = V_INTR_MASKING_MASK;
-	control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+	if (x86_is_shadowed(&svm->vcpu))
+		vmcb_init_shadow(svm);
+	else
+		control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	control->event_inj = 0;
 	/*
 	 * No clean bits: the processor reads the whole block at each entry.  What a forgotten bit

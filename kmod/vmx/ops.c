@@ -70,6 +70,7 @@ const struct vendor_ops vmx_vendor_ops = {
 	.vcpu_size = sizeof(struct vmx_vcpu),
 	.pdptrs_are_state = true,
 	.shadows_differ = true,
+	.has_shadow_paging = false,
 
 	.setup = ops_setup,
 	.teardown = ops_teardown,

@@ -91,6 +91,7 @@ int x86_exit_mov_to_cr(struct mkvm_vcpu *vcpu, int cr, int gpr, unsigned int len
 	case 0:
 		return exit_done(vcpu, x86_set_cr0(vcpu, value), len);
 	case 3:
+		x86_paging_exit(vcpu, MKVM_CAUSE_CR3);
 		return exit_done(vcpu, x86_set_cr3(vcpu, value), len);
 	case 4:
 		return exit_done(vcpu, x86_set_cr4(vcpu, value), len);
@@ -109,6 +110,7 @@ int x86_exit_mov_from_cr(struct mkvm_vcpu *vcpu, int cr, int gpr, unsigned int l
 		gpr_write(vcpu, gpr, vcpu->x86.cr0);
 		break;
 	case 3:
+		x86_paging_exit(vcpu, MKVM_CAUSE_CR3);
 		gpr_write(vcpu, gpr, vcpu->x86.cr3);
 		break;
 	case 4:
@@ -252,7 +254,7 @@ int x86_exit_delivery(struct mkvm_vcpu *vcpu)
  * memory is the thread's to deal with as if it had touched it itself: it gets a signal, and the
  * guest tries again after that.  A thread that does not want the signal gets the errno.
  */
-static int exit_memory_fault(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
+int x86_exit_memory_fault(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
 
@@ -279,7 +281,7 @@ int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 	case MMU_MMIO:
 		return x86_emulate(vcpu);
 	case MMU_FAILED:
-		return exit_memory_fault(vcpu, &fault);
+		return x86_exit_memory_fault(vcpu, &fault);
 	default:
 		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 		mkvm_vm_kill(vcpu->vm, "the second table reflected a fault to the guest");

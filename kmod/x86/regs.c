@@ -18,6 +18,11 @@
 #include "x86/x86.h"
 
 #define CR0_ALWAYS X86_CR0_ET
+
+/* Bits that change how tables are walked, or what is cached of them. */
+#define CR0_PAGING (X86_CR0_PG | X86_CR0_WP)
+#define CR4_PAGING \
+	(X86_CR4_PSE | X86_CR4_PAE | X86_CR4_PGE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP)
 #define CR0_VALID                                                                      \
 	(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS | X86_CR0_ET | X86_CR0_NE | \
 	 X86_CR0_WP | X86_CR0_AM | X86_CR0_NW | X86_CR0_CD | X86_CR0_PG)
@@ -83,6 +88,7 @@ static void reset_common(struct mkvm_vcpu *vcpu)
 	x86_event_reset(vcpu);
 	atomic_set(&vcpu->nmis, 0);
 	lapic_reset(vcpu);
+	x86_paging_set(vcpu);
 	x86->avail = X86_ST_ALL;
 	x86->dirty = X86_ST_ALL;
 	mkvm_vendor->vcpu_reset(vcpu);
@@ -161,6 +167,13 @@ static bool cr0_is_valid(u64 cr0)
 	return !(cr0 & X86_CR0_NW) || (cr0 & X86_CR0_CD);
 }
 
+/* A mode of the guest's paging has changed, by an instruction of its. */
+static void mode_changed(struct mkvm_vcpu *vcpu)
+{
+	x86_paging_exit(vcpu, MKVM_CAUSE_MODE_CHANGE);
+	x86_paging_changed(vcpu);
+}
+
 static bool pae_paging(u64 cr0, u64 cr4, u64 efer)
 {
 	return (cr0 & X86_CR0_PG) && (cr4 & X86_CR4_PAE) && !(efer & EFER_LMA);
@@ -224,6 +237,8 @@ int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0)
 	x86_dirty(vcpu, X86_ST_CRS);
 	x86->cr0 = cr0;
 	x86->efer = efer;
+	if (changed & CR0_PAGING)
+		mode_changed(vcpu);
 	return 0;
 }
 
@@ -242,6 +257,7 @@ int x86_set_cr3(struct mkvm_vcpu *vcpu, u64 cr3)
 	}
 	x86_dirty(vcpu, X86_ST_CRS);
 	x86->cr3 = cr3;
+	x86_paging_changed(vcpu);
 	return 0;
 }
 
@@ -264,6 +280,8 @@ int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4)
 		return -EINVAL;
 	x86_dirty(vcpu, X86_ST_CRS);
 	x86->cr4 = cr4;
+	if (changed & CR4_PAGING)
+		mode_changed(vcpu);
 	return 0;
 }
 
@@ -287,6 +305,8 @@ int x86_set_efer(struct mkvm_vcpu *vcpu, u64 efer)
 	if ((x86->cr0 & X86_CR0_PG) && ((efer ^ x86->efer) & EFER_LME))
 		return -EINVAL;
 	x86_dirty(vcpu, X86_ST_CRS);
+	if ((efer ^ x86->efer) & EFER_NX)
+		mode_changed(vcpu);
 	/* LMA is the processor's to change. */
 	x86->efer = (efer & ~(u64)EFER_LMA) | (x86->efer & EFER_LMA);
 	return 0;
@@ -442,6 +462,7 @@ static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	if (vcpu->lapic)
 		lapic_set_tpr(vcpu, sregs->cr8 << 4);
 	x86->efer = sregs->efer;
+	x86_paging_set(vcpu);
 }
 
 static bool sregs_pae(const struct mkvm_vcpu *vcpu)

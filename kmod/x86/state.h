@@ -166,6 +166,24 @@ struct x86_debug {
 };
 
 /**
+ * struct x86_paging - how a guest's own paging goes on under shadow tables; see paging.c
+ * @stale: the roots are to be loaded before the next entry
+ * @by_host: user space has set registers, and perhaps tables before that
+ * @opened: how often in a row a table was opened for one instruction
+ * @opened_rip: where that is
+ * @opened_gva: what it writes to
+ * @spurious_rip: where the last fault was that found nothing to do
+ * @spurious_gva: of what
+ */
+struct x86_paging {
+	bool stale;
+	bool by_host;
+	unsigned int opened;
+	u64 opened_rip, opened_gva;
+	u64 spurious_rip, spurious_gva;
+};
+
+/**
  * struct x86_vcpu - a virtual processor; all fields owner vCPU only
  * @gpr: general registers
  * @cr8: task priority, bits 7:4 of the TPR
@@ -198,6 +216,7 @@ struct x86_debug {
  * @cpuid: see there
  * @msrs: see there
  * @msrs_closed: no MSR is the guest's without an exit
+ * @paging: see there
  * @exit: the last exit
  * @emu: the instruction that is being emulated
  * @fpu: FPU state of guest and of the user thread
@@ -242,6 +261,7 @@ struct x86_vcpu {
 	struct x86_cpuid cpuid;
 	struct x86_msrs msrs;
 	bool msrs_closed;
+	struct x86_paging paging;
 	struct x86_exit exit;
 	struct emu emu;
 	struct fpu_guest fpu;

@@ -19,6 +19,7 @@
  * @pdptrs_are_state: PAE page-directory pointers are loaded by MOV CR and kept (VMX), not re-read
  *	from memory (SVM)
  * @shadows_differ: interrupt shadows of STI and of MOV SS are told apart
+ * @has_shadow_paging: guests can run on shadow tables
  * @setup: at load, once; may sleep.  Reads the processor's capabilities, fills @caps for the MMU,
  *	allocates what is per CPU.  -EOPNOTSUPP with a message if the processor lacks something.
  * @teardown: undoes @setup
@@ -53,6 +54,7 @@ struct vendor_ops {
 	size_t vcpu_size;
 	bool pdptrs_are_state;
 	bool shadows_differ;
+	bool has_shadow_paging;
 
 	int (*setup)(struct mmu_caps *caps);
 	void (*teardown)(void);

@@ -163,8 +163,18 @@ int x86_emu_port_exit(struct mkvm_vcpu *vcpu, bool in);
 int x86_emulate(struct mkvm_vcpu *vcpu);
 int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status);
 
+/* paging.c: the guest's own paging, under shadow tables */
+bool x86_is_shadowed(const struct mkvm_vcpu *vcpu);
+void x86_paging_exit(struct mkvm_vcpu *vcpu, enum mkvm_mmu_cause cause);
+void x86_paging_changed(struct mkvm_vcpu *vcpu);
+void x86_paging_set(struct mkvm_vcpu *vcpu);
+int x86_paging_prepare(struct mkvm_vcpu *vcpu) __must_check;
+int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code);
+int x86_exit_invlpg(struct mkvm_vcpu *vcpu, unsigned int len);
+
 /* An access of the guest that the second table did not allow: @gpa, @access of ACC_*. */
 void x86_tell_memory_fault(struct mkvm_vcpu *vcpu, gfn_t gfn);
+int x86_exit_memory_fault(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault);
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access);
 
 /* An instruction that would have to be emulated: KVM_EXIT_INTERNAL_ERROR with its bytes. */

@@ -78,6 +78,7 @@ void let_others(unsigned int turns);
 void read_lock(struct sim_lock *lock);
 void read_unlock(struct sim_lock *lock);
 void write_lock(struct sim_lock *lock);
+#define write_trylock(lock) (write_lock(lock), true)
 void write_unlock(struct sim_lock *lock);
 bool sim_break(struct sim_lock *lock);
 void sim_mutex_lock(struct sim_lock *lock);

@@ -230,20 +230,13 @@ static u64 pick_value(void)
 	return draw(3) ? pick_entry() : ++world.value;
 }
 
-static void access_memory(struct cpu *cpu, gva_t page)
+/* @value is for a write. */
+static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 {
-	gva_t gva = page | draw(PAGE_WORDS) * PAGE_WORD_STRIDE;
-	u32 access = (draw_one_in(10)  ? ACC_X
-		      : draw_one_in(3) ? ACC_W
-				       : ACC_R) |
-		     (draw_one_in(3) ? ACC_U : 0);
 	struct circumstances then = look_around();
-	u64 value = pick_value();
 	int faults = 0, quiet = 0;
 	hfn_t hfn;
 
-	if (cpu->root.mode == GPT_NONE)
-		access &= ~ACC_U;
 	note("guest: %#lx access %lu mode %lu", gva, access, cpu->root.mode);
 	for (;;) {
 		enum cpu_result r = cpu_translate(cpu, gva >> PAGE_SHIFT, access, &hfn);
@@ -262,6 +255,15 @@ static void access_memory(struct cpu *cpu, gva_t page)
 		if (!fault(cpu, gva, access, value) || ++faults > MAX_FAULTS)
 			return;
 	}
+}
+
+static void access_memory(struct cpu *cpu, gva_t page)
+{
+	u32 access = draw_one_in(10) ? ACC_X : draw_one_in(3) ? ACC_W : ACC_R;
+
+	if (cpu->root.mode != GPT_NONE && draw_one_in(3))
+		access |= ACC_U;
+	access_at(cpu, page | draw(PAGE_WORDS) * PAGE_WORD_STRIDE, access, pick_value());
 }
 
 /* A store that is emulated for whatever reason: of an entry, or of half of one. */
@@ -416,6 +418,9 @@ static void load_root(struct cpu *cpu, bool mode)
 	note("guest: root %#lx mode %lu wp %lu", root->cr3, root->mode, root->wp);
 	sim_srcu_lock();
 	cpu_exit(cpu);
+	/* User space has set the registers. */
+	if (mode && draw(2))
+		mmu_forget_tables(&world.mmu);
 	do {
 		r = mmu_load_root(&cpu->mv, root);
 		check(!r || (r == -ENOMEM && self->alloc_failed));
@@ -444,6 +449,85 @@ static void toggle_wp(struct cpu *cpu)
 	count(SHADOW_MODE);
 }
 
+#define ENTRY_SIMPLE 0x63 /* present, writable, not a user's, accessed, dirty */
+
+static unsigned int index_at(gva_t gva, int level)
+{
+	return gva >> (PAGE_SHIFT + 9 * (level - 1)) & 511;
+}
+
+/* Where the entry of @level for @gva is, if there is a way there, by tables of 512 entries. */
+static gpa_t entry_at(struct cpu *cpu, gva_t gva, int level)
+{
+	bool pae = cpu->root.mode == GPT_PAE;
+	gpa_t table = pae ? cpu->pdptr[gva >> 30 & 3] : cpu->root.cr3, gpa;
+	int at;
+
+	for (at = pae ? 2 : 4;; at--) {
+		gpa = (table & GENMASK_ULL(45, 12)) + index_at(gva, at) * 8;
+		if (at == level)
+			return gpa;
+		table = entry_now(gpa, 8);
+		if ((table & 0x81) != 1)
+			return GPA_NONE;
+	}
+}
+
+static bool store_entry(struct cpu *cpu, gva_t gva, int level, u64 entry)
+{
+	gpa_t gpa = entry_at(cpu, gva, level);
+
+	if (gpa == GPA_NONE)
+		return false;
+	sim_srcu_lock();
+	store(gpa, &entry, sizeof(entry));
+	sim_srcu_unlock();
+	return true;
+}
+
+/*
+ * A frame is written by a translation that the processor may keep; becomes a table that is used;
+ * and is written once more by the same.
+ */
+static void write_kept(struct cpu *cpu)
+{
+	u64 link = pick_table(1) << PAGE_SHIFT | ENTRY_SIMPLE;
+	gva_t by = pick_gva(cpu), of = pick_gva(cpu);
+
+	if (cpu->root.mode < GPT_PAE || by >> 21 == of >> 21)
+		return;
+	build(cpu, by, false);
+	build(cpu, of, false);
+	if (!store_entry(cpu, by, 1, link))
+		return;
+	by |= index_at(of, 1) * 8;
+	access_at(cpu, by, ACC_W, world_pick_gfn() << PAGE_SHIFT | ENTRY_SIMPLE);
+	if (!store_entry(cpu, of, 2, link))
+		return;
+	access_at(cpu, of, ACC_R, 0);
+	access_at(cpu, by, ACC_W, world_pick_gfn() << PAGE_SHIFT | ENTRY_SIMPLE);
+	invlpg(cpu, of);
+	access_at(cpu, of, ACC_R, 0);
+}
+
+/* A large page goes elsewhere, and INVLPG of one of its addresses is for all of them. */
+static void move_large(struct cpu *cpu)
+{
+	u64 entry = (world_pick_gfn() << PAGE_SHIFT & ~0x1fffffull) | ENTRY_SIMPLE | 0x80;
+	gva_t gva = pick_gva(cpu) & ~0x1fffffull, other = gva + (1 + draw(3)) * 128 * PAGE_SIZE;
+
+	if (cpu->root.mode < GPT_PAE)
+		return;
+	build(cpu, gva, false);
+	if (!store_entry(cpu, gva, 2, entry))
+		return;
+	access_at(cpu, gva, ACC_R, 0);
+	access_at(cpu, other, ACC_R, 0);
+	store_entry(cpu, gva, 2, entry ^ 0x200000);
+	invlpg(cpu, gva);
+	access_at(cpu, other, ACC_R, 0);
+}
+
 /* The vCPUs begin unpaged, and tables are where memory may be. */
 void guest_shadow_start(void)
 {
@@ -466,12 +550,15 @@ void guest_shadow_op(struct cpu *cpu)
 {
 	int r;
 
-	sim_srcu_lock();
-	r = mmu_prepare_root(&cpu->mv);
-	cpu_exit(cpu);
-	sim_srcu_unlock();
-	if (r)
-		return check(self->alloc_failed);
+	/* Most often it has not left the guest since. */
+	if (!cpu->mv.roots[0] || draw_one_in(3)) {
+		sim_srcu_lock();
+		r = mmu_prepare_root(&cpu->mv);
+		cpu_exit(cpu);
+		sim_srcu_unlock();
+		if (r)
+			return check(self->alloc_failed);
+	}
 	switch (draw(48)) {
 	case 0:
 		return load_root(cpu, draw_one_in(5));
@@ -494,6 +581,8 @@ void guest_shadow_op(struct cpu *cpu)
 	case 12:
 	case 13:
 		return access_stale(cpu);
+	case 14:
+		return draw(2) ? write_kept(cpu) : move_large(cpu);
 	default:
 		access_memory(cpu, pick_gva(cpu));
 	}

@@ -97,6 +97,18 @@ static gfn_t pick_base(void)
 	return edge > down ? edge - down : edge;
 }
 
+/* Where a vCPU's topmost table is, with memory that is elsewhere too. */
+static void slot_at_root(struct model_slot *slot)
+{
+	const struct model_slot *other = &world.slot[draw(world.nr_slots)];
+
+	slot->base = gpa_to_gfn(world.cpu[draw(NR_CPUS)].root.cr3);
+	slot->npages = 1;
+	slot->flags = 0;
+	if (other->live && other->id != slot->id)
+		slot->hva = other->hva + draw(min(other->npages, 600)) * PAGE_SIZE;
+}
+
 static void slot_add(struct model_slot *old)
 {
 	struct model_slot slot = { .live = true, .id = old->id, .base = pick_base() };
@@ -125,6 +137,8 @@ static void slot_add(struct model_slot *old)
 		slot.hva = HVA_BASE +
 			   (draw(min(room - 512, 3000)) / 512 * 512 + slot.base % 512) * PAGE_SIZE;
 	slot.flags = draw(3) ? 0 : draw(4);
+	if (world.shadow && draw(2))
+		slot_at_root(&slot);
 	if (!change(&slot, overlaps(&slot) ? -EEXIST : 0))
 		count(SLOT_ADD);
 }

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The guest's own paging, where the processor walks shadow tables instead of it: a VM of type
+ * MKVM_VM_SHADOW.
+ *
+ * The guest's CR0, CR3, CR4 and EFER are in struct x86_vcpu alone, as each write to them exits.
+ * A write that changes where or how tables are walked makes the vCPU load its roots before it next
+ * enters (x86_paging_prepare()).  A page fault is an exit: the MMU says whether it is the guest's.
+ *
+ * Of PAE's four topmost entries the MMU has those that were in memory when CR3 or a mode was
+ * loaded.  The processor itself would read them when it needs one; so before a fault is looked at
+ * they are read again, and if one has changed the roots are loaded anew.
+ *
+ * Progress: an instruction that writes to a table and cannot be emulated gets the table opened,
+ * and is executed again.  If that very instruction needs the table to get there it would fault for
+ * ever: after PAGING_MAX_OPENED times at one place the VM's owner is told instead.
+ */
+#include <linux/srcu.h>
+#include <linux/string.h>
+#include "guest_mem.h"
+#include "x86/x86.h"
+
+#define PAGING_MAX_OPENED 16
+
+/* Error code of a page fault */
+#define PF_WRITE    BIT(1)
+#define PF_USER	    BIT(2)
+#define PF_RESERVED BIT(3)
+#define PF_FETCH    BIT(4)
+
+bool x86_is_shadowed(const struct mkvm_vcpu *vcpu)
+{
+	return vcpu->mmu.kind == MMU_SHADOW;
+}
+
+/* The exit that is being handled is one of the MMU's, if it is not already for another cause. */
+void x86_paging_exit(struct mkvm_vcpu *vcpu, enum mkvm_mmu_cause cause)
+{
+	if (x86_is_shadowed(vcpu) && vcpu->cause == MKVM_CAUSE_NONE)
+		vcpu->cause = cause;
+}
+
+/* CR3 was loaded, or a mode changed that the guest's tables are walked by. */
+void x86_paging_changed(struct mkvm_vcpu *vcpu)
+{
+	vcpu->x86.paging.stale = true;
+}
+
+/* So it was by user space, which may have written to the guest's tables before. */
+void x86_paging_set(struct mkvm_vcpu *vcpu)
+{
+	vcpu->x86.paging.stale = true;
+	vcpu->x86.paging.by_host = true;
+}
+
+/* What is not in memory is not present. */
+static void paging_read_pdptrs(struct mkvm_vcpu *vcpu, u64 *pdptrs)
+{
+	if (guest_mem_read(&vcpu->vm->slots, vcpu->x86.cr3 & GENMASK_ULL(31, 5), pdptrs,
+			   MMU_MAX_ROOTS * sizeof(*pdptrs)))
+		memset(pdptrs, 0, MMU_MAX_ROOTS * sizeof(*pdptrs));
+}
+
+/* The vCPU's roots for the guest's CR3 and modes.  0 or -ENOMEM. */
+static int paging_load(struct mkvm_vcpu *vcpu)
+{
+	u64 pdptrs[MMU_MAX_ROOTS];
+	struct gpt_root root;
+	int r;
+
+	if (vcpu->x86.paging.by_host)
+		mmu_forget_tables(&vcpu->vm->mmu);
+	vcpu->x86.paging.by_host = false;
+	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS);
+	root = x86_gpt_root(vcpu);
+	if (root.mode == GPT_PAE) {
+		paging_read_pdptrs(vcpu, pdptrs);
+		root.pdptr = pdptrs;
+	}
+	r = mmu_load_root(&vcpu->mmu, &root);
+	if (!r)
+		vcpu->x86.paging.stale = false;
+	return r;
+}
+
+/*
+ * Before each entry: the vCPU has roots, and forgets what it cached by others.  The vCPU is loaded.
+ * May sleep.  0 or -ENOMEM.
+ */
+int x86_paging_prepare(struct mkvm_vcpu *vcpu)
+{
+	int idx, r;
+
+	if (!x86_is_shadowed(vcpu))
+		return 0;
+	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+	r = vcpu->x86.paging.stale ? paging_load(vcpu) : mmu_prepare_root(&vcpu->mmu);
+	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
+	if (r || !vcpu->mmu.flush)
+		return r;
+	preempt_disable();
+	mkvm_vendor->flush_tlb(vcpu);
+	preempt_enable();
+	vcpu->mmu.flush = false;
+	return 0;
+}
+
+/* 0, or -ENOMEM: the roots for changed entries could not be had. */
+static int paging_refresh_pdptrs(struct mkvm_vcpu *vcpu)
+{
+	u64 pdptrs[MMU_MAX_ROOTS];
+
+	if (vcpu->mmu.root.mode != GPT_PAE)
+		return 0;
+	paging_read_pdptrs(vcpu, pdptrs);
+	return memcmp(pdptrs, vcpu->mmu.pdptr, sizeof(pdptrs)) ? paging_load(vcpu) : 0;
+}
+
+/* May the instruction be executed again, now that the table it writes to is open? */
+static bool paging_goes_on(struct mkvm_vcpu *vcpu, gva_t gva)
+{
+	struct x86_paging *paging = &vcpu->x86.paging;
+
+	if (paging->opened_rip != vcpu->x86.exit.rip || paging->opened_gva != gva)
+		paging->opened = 0;
+	paging->opened_rip = vcpu->x86.exit.rip;
+	paging->opened_gva = gva;
+	return paging->opened++ < PAGING_MAX_OPENED;
+}
+
+/* The write cannot be emulated.  True: the guest makes it itself. */
+static bool paging_open(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	if (!paging_goes_on(vcpu, fault->gva) || !mmu_open_table(&vcpu->mmu, fault))
+		return false;
+	vcpu->cause = MKVM_CAUSE_TRACKED_OPENED;
+	return true;
+}
+
+/* A write to a table that is shadowed. */
+static int paging_emulate(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	enum emu_status status;
+
+	if (vcpu->x86.exit.vectored.pending)
+		return paging_open(vcpu, fault) ? 1 : x86_exit_delivery(vcpu);
+	status = x86_emu_start(vcpu);
+	if (status == EMU_UNKNOWN && paging_open(vcpu, fault))
+		return 1;
+	return x86_emu_outcome(vcpu, status);
+}
+
+static int paging_outcome(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault,
+			  enum mmu_outcome outcome)
+{
+	switch (outcome) {
+	case MMU_RESUME:
+		return 1;
+	case MMU_MMIO:
+		return x86_emulate(vcpu);
+	case MMU_REFLECT:
+		x86_raise_pf(vcpu, fault->gva, fault->code);
+		return 1;
+	case MMU_EMULATE:
+		return paging_emulate(vcpu, fault);
+	default:
+		return x86_exit_memory_fault(vcpu, fault);
+	}
+}
+
+/*
+ * The processor does not tell an access that it makes by itself (to a descriptor table, say), which
+ * CR4.SMAP forbids whatever RFLAGS.AC says.  It is one if all is there that the access needs, and
+ * it faults nevertheless, twice at one place.
+ */
+static bool paging_is_implicit(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
+{
+	struct x86_paging *paging = &vcpu->x86.paging;
+	bool again =
+		paging->spurious_rip == vcpu->x86.exit.rip && paging->spurious_gva == fault->gva;
+
+	if (fault->cause != MKVM_CAUSE_SPURIOUS || fault->access & (ACC_U | ACC_X) ||
+	    !(vcpu->x86.cr4 & X86_CR4_SMAP))
+		return false;
+	paging->spurious_rip = vcpu->x86.exit.rip;
+	paging->spurious_gva = fault->gva;
+	return again;
+}
+
+/*
+ * A page fault at @gva, with the processor's error code.  The caller holds a read side of the
+ * slots.
+ */
+int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code)
+{
+	u32 access = code & PF_WRITE ? ACC_W : code & PF_FETCH ? ACC_X : ACC_R;
+	struct mmu_fault fault = {
+		.gva = gva,
+		.access = access | (code & PF_USER ? ACC_U : 0),
+	};
+	enum mmu_outcome outcome;
+	struct gpt_root root;
+	int r;
+
+	if (code & PF_RESERVED) {
+		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
+		mkvm_vm_kill(vcpu->vm, "an entry of its shadow page table is malformed");
+		return -EIO;
+	}
+	r = paging_refresh_pdptrs(vcpu);
+	if (r)
+		return r;
+	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS);
+	root = x86_gpt_root(vcpu);
+	root.pdptr = vcpu->mmu.root.pdptr;
+	fault.root = &root;
+	outcome = mmu_handle_fault(&vcpu->mmu, &fault);
+	if (outcome == MMU_RESUME && paging_is_implicit(vcpu, &fault)) {
+		root.smap = true;
+		outcome = mmu_handle_fault(&vcpu->mmu, &fault);
+	}
+	vcpu->cause = fault.cause;
+	return paging_outcome(vcpu, &fault, outcome);
+}
+
+/* INVLPG exits where it shall forget more than the processor would. */
+int x86_exit_invlpg(struct mkvm_vcpu *vcpu, unsigned int len)
+{
+	x86_paging_exit(vcpu, MKVM_CAUSE_INVLPG);
+	vcpu->mmu.flush = true;
+	x86_skip(vcpu, len);
+	return 1;
+}
