@@ -21,6 +21,12 @@
 
 #define STEADY_SIZE 0x400
 
+/*
+ * Who waits sleeps longer each time.  On a processor that it shares with the guest it may wake up
+ * before a slow host has even entered the guest: kvm under Bochs takes more than 300 us for that.
+ */
+#define SLEEP_MAX_US 10000
+
 /* What first_error says. */
 static const char *const kinds[] = {
 	"none",
@@ -128,9 +134,13 @@ void steady_await_turns(const struct guest *guest, unsigned int cpu, uint64_t tu
 {
 	volatile struct steady *steady = steady_of(guest, cpu);
 	uint64_t until = steady->turns + turns;
+	unsigned int us = 300;
 
-	while (steady->turns < until)
-		usleep(300);
+	while (steady->turns < until) {
+		usleep(us);
+		if (us < SLEEP_MAX_US)
+			us *= 2;
+	}
 }
 
 void steady_stop(const struct guest *guest, unsigned int cpu)
