@@ -18,7 +18,7 @@
 #define SLOT  3
 #define PAGES 64
 /* A debug kernel takes some ten times as long for each. */
-#define CHANGES (host_kernel_is_debug() ? 40 : 200)
+#define CHANGES (host_kernel_is_debug() ? 40 : 100)
 
 /* Words of the shared page. */
 enum {
@@ -71,10 +71,10 @@ guest_code(code_scatter, 64,
 	   "je 1b\n"
 	   "hlt\n");
 
-/* A word each rdx bytes from rdi on, rcx of them.  It stands behind the other code. */
+/* Writes a word each rdx bytes from rdi on, rcx of them.  It stands behind the other code. */
 #define CODE_STRIDE (GUEST_CODE + 0x800)
 guest_code(code_stride, 64,
-	   "1: addl $1, (%rdi)\n"
+	   "1: movl $1, (%rdi)\n"
 	   "add %rdx, %rdi\n"
 	   "dec %rcx\n"
 	   "jnz 1b\n"

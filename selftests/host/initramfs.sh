@@ -67,29 +67,41 @@ tree_add_file() {
 	fi
 }
 
-# tree_add_program TREE PROGRAM: the program at its own path, and the shared libraries it needs.
+# tree_add_program TREE PROGRAM: the program at its own path.
 tree_add_program() {
-	local tree=$1 program lib
+	local tree=$1 program
 
 	program=$(command -v "$2") || die_setup "--bin: no program '$2' on this machine"
 	program=$(realpath -s "$program")
-	{
-		echo "$program"
-		ldd "$program" 2>/dev/null | grep -o '/[^ ]*' || true
-	} | while read -r lib; do
+	mkdir -p "$tree$(dirname "$program")"
+	cp -L --preserve=mode "$program" "$tree$program"
+}
+
+# tree_add_libraries TREE: this machine's shared libraries that programs in the tree need.
+tree_add_libraries() {
+	local tree=$1 lib
+
+	# Of what has none ldd says so, and fails.
+	{ find "$tree" -type f -perm -u+x -exec ldd {} + 2>/dev/null || true; } |
+		sed -n 's|^[^/:]*\(/[^ :]*\) (0x.*|\1|p' | sort -u | while read -r lib; do
 		mkdir -p "$tree$(dirname "$lib")"
 		cp -L --preserve=mode "$lib" "$tree$lib"
 	done
 }
 
 # tree_strip TREE: without what only a debugger reads, which an emulated processor takes seconds to
-# unpack and to load. What has none stays as it is, a signed module with its signature.
+# unpack and to load: the kernel looks through a module's symbols for each of its functions, and
+# those with __pfx_ name what is in front of one. What has no debug information stays as it is, a
+# signed module with its signature.
 tree_strip() {
-	local file
+	local file options
 
 	command -v strip >/dev/null || return 0
 	find "$1" -type f \( -name '*.ko' -o -perm -u+x \) | while read -r file; do
-		! readelf -S "$file" 2>/dev/null | grep -q '\.debug_info' || strip --strip-debug "$file"
+		readelf -S "$file" 2>/dev/null | grep -q '\.debug_info' || continue
+		options=(--strip-all)
+		[[ $file != *.ko ]] || options=(--strip-debug --wildcard --strip-symbol='__pfx_*')
+		strip "${options[@]}" "$file"
 	done
 }
 
