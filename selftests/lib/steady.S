@@ -119,10 +119,12 @@ turn:	inc	%rbx
 	jz	slow
 5:	cmpq	$0, STOP(%rdi)
 	je	turn
+	cmp	%rbx, WATCHED(%rdi)
+	jne	slow
 	fistpll	FPU_TURNS(%rdi)
 	hlt
 
-	/* Every 1024th turn, for these may exit.  MSRs: code 3; debug registers: code 4. */
+	/* Every 1024th turn and the last, for these may exit.  MSRs: code 3; debug registers: 4. */
 slow:	lea	MSRS(%rdi), %rsi
 6:	mov	(%rsi), %rcx
 	test	%rcx, %rcx
