@@ -81,6 +81,7 @@ static int ioapic_send(struct ioapic *ioapic, unsigned int pin)
 		.mode = entry & APIC_MODE_MASK,
 		.logical = entry & ENTRY_LOGICAL,
 		.level = entry & ENTRY_LEVEL,
+		.told = irq_is_awaited(ioapic->vm, KVM_IRQCHIP_IOAPIC, pin),
 	};
 	int taken;
 

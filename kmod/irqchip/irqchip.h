@@ -100,6 +100,7 @@ static inline struct pit *irqchip_pit(const struct irqchip *chip)
  * @shorthand: APIC_DEST_SELF, _ALLINC or _ALLBUT; 0: @dest says
  * @logical: @dest is a logical destination
  * @level: level-triggered
+ * @told: somebody besides the I/O APIC's pin waits for its end
  * @lowest: one of several destinations, though @mode does not say so
  * @deassert: of an INIT: it does nothing
  */
@@ -110,6 +111,7 @@ struct irq_msg {
 	u32 shorthand;
 	bool logical;
 	bool level;
+	bool told;
 	bool lowest;
 	bool deassert;
 };
@@ -144,6 +146,7 @@ void irq_routes_destroy(struct irqchip *chip);
 int irq_set_line(struct mkvm *vm, enum irq_source source, u32 gsi, bool level);
 int irq_send_msi(struct mkvm *vm, const struct kvm_msi *msi);
 bool irq_pin_has_resampler(struct mkvm *vm, unsigned int chip, unsigned int pin);
+bool irq_is_awaited(struct mkvm *vm, unsigned int chip, unsigned int pin);
 void irq_acked(struct mkvm *vm, unsigned int chip, unsigned int pin);
 void irq_opened(struct mkvm *vm, unsigned int chip, unsigned int pin);
 bool irq_routes_level_vector(struct mkvm *vm, u8 vector);

@@ -73,7 +73,7 @@ static void lapic_clear_regs(struct lapic *lapic)
 	lapic_set_reg(lapic, APIC_SPIV, 0);
 	for (i = 0; i < ARRAY_SIZE(lapic->regs); i++)
 		if (i != APIC_ID >> 4)
-			WRITE_ONCE(lapic->regs[i], 0);
+			lapic_set_reg(lapic, i << 4, 0);
 }
 
 /*
@@ -97,6 +97,7 @@ void lapic_reset(struct mkvm_vcpu *vcpu)
 	bitmap_zero(lapic->irr, LAPIC_VECTORS);
 	bitmap_zero(lapic->tmr, LAPIC_VECTORS);
 	bitmap_zero(lapic->isr, LAPIC_VECTORS);
+	bitmap_zero(lapic->told, LAPIC_VECTORS);
 	lapic->external = -1;
 	lapic->eoi_exit = -1;
 	vcpu->x86.cr8 = 0;
@@ -118,14 +119,14 @@ void lapic_base_changed(struct mkvm_vcpu *vcpu, u64 old)
 		lapic_set_x2apic_id(lapic);
 }
 
-static bool lapic_accept_vector(struct lapic *lapic, u8 vector, bool level)
+static bool lapic_accept_vector(struct lapic *lapic, const struct irq_msg *msg)
 {
+	u8 vector = msg->vector;
+
 	if (!lapic_enabled(lapic))
 		return false;
-	if (level)
-		set_bit(vector, lapic->tmr);
-	else
-		clear_bit(vector, lapic->tmr);
+	assign_bit(vector, lapic->tmr, msg->level);
+	assign_bit(vector, lapic->told, msg->level || msg->told);
 	smp_mb__before_atomic(); /* who takes the vector knows how it was triggered */
 	set_bit(vector, lapic->irr);
 	return true;
@@ -137,7 +138,7 @@ bool lapic_accept(struct lapic *lapic, const struct irq_msg *msg)
 	switch (msg->mode) {
 	case APIC_DM_FIXED:
 	case APIC_DM_LOWEST:
-		if (!lapic_accept_vector(lapic, msg->vector, msg->level))
+		if (!lapic_accept_vector(lapic, msg))
 			return false;
 		break;
 	case APIC_DM_NMI:
@@ -195,11 +196,17 @@ static int lapic_highest(const unsigned long *bits)
 	return vector < LAPIC_VECTORS ? vector : -1;
 }
 
+/* The highest vector in service, or -1.  Owner vCPU. */
+int lapic_in_service(const struct lapic *lapic)
+{
+	return lapic_highest(lapic->isr);
+}
+
 /* The processor priority. */
 u8 lapic_ppr(const struct lapic *lapic)
 {
 	u8 tpr = lapic_reg(lapic, APIC_TASKPRI);
-	int in_service = lapic_highest(lapic->isr);
+	int in_service = lapic_in_service(lapic);
 	u8 class = in_service < 0 ? 0 : in_service & 0xf0;
 
 	return (tpr & 0xf0) >= class ? tpr : class;
@@ -234,22 +241,28 @@ static void lapic_eoi_split(struct lapic *lapic, u8 vector, bool level)
 		lapic->eoi_exit = vector;
 }
 
-/* The highest vector in service is done.  Owner vCPU. */
-void lapic_eoi(struct lapic *lapic)
+/* @vector is no longer in service: who waits for its end is told.  Owner vCPU. */
+void lapic_ended(struct lapic *lapic, u8 vector)
 {
 	struct irqchip *chip = &lapic->vcpu->vm->irqchip;
-	int vector = lapic_highest(lapic->isr);
-	bool level;
+	bool level = test_bit(vector, lapic->tmr);
 
-	if (vector < 0)
-		return;
-	__clear_bit(vector, lapic->isr);
-	level = test_bit(vector, lapic->tmr);
 	if (irqchip_mode(chip) == IRQCHIP_SPLIT)
 		lapic_eoi_split(lapic, vector, level);
 	else
 		ioapic_eoi(chip->ioapic, vector, level,
 			   lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_DIRECTED_EOI);
+}
+
+/* The highest vector in service is done.  Owner vCPU. */
+void lapic_eoi(struct lapic *lapic)
+{
+	int vector = lapic_highest(lapic->isr);
+
+	if (vector < 0)
+		return;
+	__clear_bit(vector, lapic->isr);
+	lapic_ended(lapic, vector);
 }
 
 /* Is KVM_EXIT_IOAPIC_EOI due?  Owner vCPU. */

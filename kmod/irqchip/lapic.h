@@ -27,6 +27,8 @@
  * @irr: vectors that wait; atomic bits
  * @tmr: those of them, and of @isr, that are level-triggered; atomic bits
  * @isr: vectors in service; owner vCPU
+ * @told: vectors whose end somebody outside has to know; atomic bits
+ * @changed: @regs are not what the virtual-APIC page has; owner vCPU
  * @events: LAPIC_INIT, LAPIC_SIPI; atomic bits
  * @sipi_vector: written before LAPIC_SIPI is set
  * @turns: interrupts got by arbitration among several; anyone
@@ -45,6 +47,8 @@ struct lapic {
 	DECLARE_BITMAP(irr, LAPIC_VECTORS);
 	DECLARE_BITMAP(tmr, LAPIC_VECTORS);
 	DECLARE_BITMAP(isr, LAPIC_VECTORS);
+	DECLARE_BITMAP(told, LAPIC_VECTORS);
+	bool changed;
 	unsigned long events;
 	u8 sipi_vector;
 	unsigned int turns;
@@ -63,6 +67,7 @@ static inline u32 lapic_reg(const struct lapic *lapic, unsigned int offset)
 
 static inline void lapic_set_reg(struct lapic *lapic, unsigned int offset, u32 value)
 {
+	lapic->changed = true;
 	WRITE_ONCE(lapic->regs[offset >> 4], value);
 }
 
@@ -94,7 +99,9 @@ bool lapic_takes_pic(const struct mkvm_vcpu *vcpu);
 u8 lapic_ppr(const struct lapic *lapic);
 int lapic_pending(const struct lapic *lapic);
 int lapic_take(struct lapic *lapic);
+int lapic_in_service(const struct lapic *lapic);
 void lapic_eoi(struct lapic *lapic);
+void lapic_ended(struct lapic *lapic, u8 vector);
 u8 lapic_tpr_threshold(const struct lapic *lapic);
 u8 lapic_tpr(const struct mkvm_vcpu *vcpu);
 void lapic_set_tpr(struct mkvm_vcpu *vcpu, u8 tpr);
@@ -112,6 +119,10 @@ int lapic_msr_write(struct mkvm_vcpu *vcpu, u32 index, u64 value) __must_check;
 /* lapic_state.c */
 int lapic_get(struct mkvm_vcpu *vcpu, struct kvm_lapic_state *state) __must_check;
 int lapic_put(struct mkvm_vcpu *vcpu, const struct kvm_lapic_state *state) __must_check;
+
+/* lapic_virtual.c; owner vCPU, interrupts off */
+u16 lapic_virtual_enter(struct lapic *lapic, u8 *page);
+void lapic_virtual_exit(struct lapic *lapic, const u8 *page);
 
 /* lapic_timer.c; owner vCPU */
 void lapic_timer_init(struct lapic *lapic);

@@ -97,6 +97,8 @@ int lapic_put(struct mkvm_vcpu *vcpu, const struct kvm_lapic_state *state)
 	state_put_vectors(state, APIC_ISR, lapic->isr);
 	state_put_vectors(state, APIC_TMR, lapic->tmr);
 	state_put_vectors(state, APIC_IRR, lapic->irr);
+	/* Who waits for an end is not part of the state: nobody is forgotten. */
+	bitmap_or(lapic->told, lapic->irr, lapic->isr, LAPIC_VECTORS);
 	lapic_timer_restore(lapic, state_reg(state, APIC_TMCCT));
 	mkvm_vcpu_kick(vcpu);
 	return 0;

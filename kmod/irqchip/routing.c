@@ -301,6 +301,22 @@ static int pin_gsi(struct irqchip *chip, unsigned int which, unsigned int pin)
 	return routes ? routes->pin_gsi[which][pin] : -1;
 }
 
+/* Is somebody to be told of the end of a pin's interrupt?  Any context but an NMI. */
+bool irq_is_awaited(struct mkvm *vm, unsigned int which, unsigned int pin)
+{
+	struct irqchip *chip = &vm->irqchip;
+	bool awaited;
+	int idx, gsi;
+
+	idx = srcu_read_lock(&chip->srcu);
+	gsi = pin_gsi(chip, which, pin);
+	awaited = gsi == 0 && irqchip_pit(chip);
+	if (gsi >= 0)
+		awaited |= irqfd_resamples(vm, gsi);
+	srcu_read_unlock(&chip->srcu, idx);
+	return awaited;
+}
+
 /* The end of a pin's interrupt: who waits for it is told.  Any context but an NMI. */
 void irq_acked(struct mkvm *vm, unsigned int which, unsigned int pin)
 {

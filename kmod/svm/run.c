@@ -189,6 +189,7 @@ static void run_store(struct svm_vcpu *svm)
 	svm_cpu_give_asid(svm);
 	run_inject(svm);
 	run_set_windows(svm);
+	svm_apic_enter(svm);
 	run_set_nmi_window(svm);
 	svm_cpu_load_tsc_aux(x86->tsc_aux);
 	svm_cpu_load_tsc_ratio(x86->tsc_ratio);
@@ -287,6 +288,7 @@ static void run_load(struct svm_vcpu *svm, u32 event_inj)
 	run_back_to_insn(svm);
 	run_end_step(svm);
 	run_update_nmi_mask(svm, event_inj);
+	svm_apic_exit(svm);
 }
 
 /* From the one call to the other nothing is traced or instrumented. */

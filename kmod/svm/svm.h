@@ -115,6 +115,10 @@ int svm_exit_handle(struct mkvm_vcpu *vcpu);
 u32 svm_exit_reason_index(u32 reason);
 u32 svm_exit_index_reason(u32 index);
 
+/* apic.c */
+void svm_apic_enter(struct svm_vcpu *svm);
+void svm_apic_exit(struct svm_vcpu *svm);
+
 /* run.c */
 void svm_run_enter(struct mkvm_vcpu *vcpu);
 

@@ -73,7 +73,10 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID" },
 	{ CAPS_CPU2, MAY, VMX_EXEC2_XSAVES, "XSAVES" },
-	/* What stays clear raises #UD: UMWAIT, VMFUNC.  Page-modification logging: see run.c. */
+	/*
+	 * What stays clear raises #UD: UMWAIT, VMFUNC.  Page-modification logging: see run.c;
+	 * virtual-interrupt delivery: see apic.c.
+	 */
 
 	{ CAPS_EXIT, MUST, VM_EXIT_SAVE_DEBUG_CONTROLS, "save debug controls at exit" },
 	{ CAPS_EXIT, MUST, VM_EXIT_HOST_ADDR_SPACE_SIZE, "64-bit host" },
@@ -100,6 +103,7 @@ static const u32 caps_msrs[CAPS_NR_WORDS][2] = {
  * @controls: the words as mkvm uses them
  * @ept_vpid: what EPT and VPID can do
  * @pml: page-modification logging
+ * @apicv: virtual-interrupt delivery, with what goes with it
  * @cr0_fixed: bits that must be 1 in CR0, bits that may be
  * @cr4_fixed: the same for CR4
  */
@@ -108,6 +112,7 @@ struct caps {
 	u32 controls[CAPS_NR_WORDS];
 	u64 ept_vpid;
 	bool pml;
+	bool apicv;
 	u64 cr0_fixed[2];
 	u64 cr4_fixed[2];
 };
@@ -187,6 +192,8 @@ static const char *caps_read(struct caps *c)
 	c->ept_vpid = caps_rdmsr(MSR_IA32_VMX_EPT_VPID_CAP);
 	c->pml = (c->ept_vpid & VMX_EPT_AD_BIT) &&
 		 (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & SECONDARY_EXEC_ENABLE_PML);
+	c->apicv = (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & VMX_EXEC2_APICV) ==
+		   VMX_EXEC2_APICV;
 	wrong = caps_choose(c);
 	if (!wrong)
 		wrong = caps_check_ept(c);
@@ -258,6 +265,12 @@ u32 vmx_caps_controls(enum caps_word word)
 bool vmx_caps_tpr_shadow(void)
 {
 	return caps.controls[CAPS_CPU] & CPU_BASED_TPR_SHADOW;
+}
+
+/* Virtual-interrupt delivery, in x2APIC mode. */
+bool vmx_caps_apicv(void)
+{
+	return caps.apicv && vmx_caps_tpr_shadow();
 }
 
 u32 vmx_caps_revision(void)

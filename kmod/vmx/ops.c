@@ -86,6 +86,7 @@ const struct vendor_ops vmx_vendor_ops = {
 	.vcpu_put = ops_vcpu_put,
 	.state_fetch = vmx_state_fetch,
 	.flush_tlb = vmx_flush_tlb,
+	.apic_delivers = vmx_apic_delivers,
 	.enter = vmx_enter,
 	.exit_irqoff = vmx_exit_irqoff,
 	.handle_exit = vmx_handle_exit,

@@ -24,7 +24,6 @@
 #include <asm/special_insns.h>
 #include <asm/tlbflush.h>
 #include <asm/trapnr.h>
-#include "irqchip/lapic.h"
 #include "vmx/vmx.h"
 #include "x86/guest_state.h"
 
@@ -215,29 +214,6 @@ static void run_drain_log(struct vmx_vcpu *vmx)
 }
 
 /*
- * The guest reads and writes TPR by CR8 without an exit, but for one when it lets in an interrupt
- * that waits for that.
- */
-static void run_set_tpr(struct vmx_vcpu *vmx)
-{
-	u32 threshold = lapic_tpr_threshold(vmx->vcpu.lapic);
-
-	WRITE_ONCE(vmx->apic[APIC_TASKPRI], lapic_tpr(&vmx->vcpu));
-	if (threshold == vmx->tpr_threshold)
-		return;
-	vmcs_write(TPR_THRESHOLD, threshold);
-	vmx->tpr_threshold = threshold;
-}
-
-static void run_read_tpr(struct vmx_vcpu *vmx)
-{
-	u8 tpr = READ_ONCE(vmx->apic[APIC_TASKPRI]);
-
-	if (tpr != lapic_tpr(&vmx->vcpu))
-		lapic_set_tpr(&vmx->vcpu, tpr);
-}
-
-/*
  * NMI-window exiting does not wait for the end of an interrupt shadow by STI.  Interrupts are
  * enabled there, so the interrupt window does.
  */
@@ -314,7 +290,7 @@ static void run_failed(struct vmx_vcpu *vmx, enum vmenter_result result, u32 rea
 /* The event whose delivery the exit interrupted. */
 static void run_read_vectored(struct mkvm_vcpu *vcpu)
 {
-	struct x86_event *event = &vcpu->x86.exit.vectored;
+	struct x86_event *event = &vcpu->x86.exit.vectored, *ours = &vcpu->x86.event;
 	u32 info = vmcs_read32(IDT_VECTORING_INFO_FIELD);
 
 	*event = (struct x86_event){ .pending = info & VECTORING_INFO_VALID_MASK };
@@ -329,6 +305,11 @@ static void run_read_vectored(struct mkvm_vcpu *vcpu)
 	}
 	if (event->type == X86_EVENT_SOFT_INTR || event->type == X86_EVENT_SOFT_EXC)
 		event->insn_len = vmcs_read32(VM_EXIT_INSTRUCTION_LEN);
+
+	/* What the processor chose itself is in service; Bochs tells an older vector here. */
+	if (event->type == X86_EVENT_INTR && to_vmx(vcpu)->delivers &&
+	    !(ours->pending && ours->type == X86_EVENT_INTR))
+		event->vector = lapic_in_service(vcpu->lapic);
 
 	/* Its delivery had begun, so NMIs are blocked; it could not be injected again so. */
 	if (event->type == X86_EVENT_NMI) {
@@ -361,8 +342,6 @@ static void run_read_exit(struct vmx_vcpu *vmx, u32 reason)
 		break;
 	}
 	run_read_vectored(&vmx->vcpu);
-	if (vmx->apic)
-		run_read_tpr(vmx);
 }
 
 void vmx_enter(struct mkvm_vcpu *vcpu)
@@ -391,8 +370,7 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 	run_set_perf(vmx);
 	run_set_windows(vmx);
 	run_set_log(vmx);
-	if (vmx->apic)
-		run_set_tpr(vmx);
+	vmx_apic_enter(vmx);
 	if (vcpu->x86.event.pending)
 		run_inject(&vcpu->x86);
 
@@ -403,6 +381,7 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 	if (debugctl)
 		update_debugctlmsr(debugctl);
 
+	vmx_apic_exit(vmx);
 	if (vmx->listing && result == VMENTER_EXIT)
 		run_drain_log(vmx);
 	reason = result == VMENTER_EXIT ? vmcs_read32(VM_EXIT_REASON) : VMX_REASON_VMFAIL;

@@ -30,6 +30,7 @@
 
 static void *vmcs_msr_bitmap;
 static void *vmcs_msr_closed; /* all are intercepted: for VMs with a filter */
+static void *vmcs_msr_x2apic; /* the processor has the local APIC */
 static DEFINE_IDA(vmcs_vpids);
 
 static void vmcs_msr_pass(u32 msr)
@@ -40,15 +41,33 @@ static void vmcs_msr_pass(u32 msr)
 	__clear_bit(index, vmcs_msr_bitmap + (msr >= MSR_HIGH ? MSR_WRITE_HIGH : MSR_WRITE_LOW));
 }
 
+/* Registers that the virtual-APIC page has, and those that the processor acts upon when written. */
+static void vmcs_msr_pass_x2apic(void)
+{
+	static const u16 written[] = { APIC_TASKPRI, APIC_EOI, APIC_SELF_IPI };
+	static const u16 read[][2] = {
+		{ APIC_ID, APIC_LVR },		{ APIC_TASKPRI, APIC_TASKPRI },
+		{ APIC_PROCPRI, APIC_PROCPRI }, { APIC_LDR, APIC_LDR },
+		{ APIC_SPIV, APIC_IRR + 0x70 }, { APIC_LVTT, APIC_TMICT },
+		{ APIC_TDCR, APIC_TDCR },
+	};
+	unsigned int i, offset;
+
+	for (i = 0; i < ARRAY_SIZE(read); i++)
+		for (offset = read[i][0]; offset <= read[i][1]; offset += 0x10)
+			__clear_bit(APIC_BASE_MSR + (offset >> 4), vmcs_msr_x2apic + MSR_READ_LOW);
+	for (i = 0; i < ARRAY_SIZE(written); i++)
+		__clear_bit(APIC_BASE_MSR + (written[i] >> 4), vmcs_msr_x2apic + MSR_WRITE_LOW);
+}
+
 int vmx_vmcs_setup(void)
 {
 	unsigned int i;
 
 	vmcs_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
-	if (!vmcs_msr_bitmap)
-		return -ENOMEM;
 	vmcs_msr_closed = (void *)__get_free_page(GFP_KERNEL);
-	if (!vmcs_msr_closed) {
+	vmcs_msr_x2apic = (void *)__get_free_page(GFP_KERNEL);
+	if (!vmcs_msr_bitmap || !vmcs_msr_closed || !vmcs_msr_x2apic) {
 		vmx_vmcs_teardown();
 		return -ENOMEM;
 	}
@@ -56,11 +75,15 @@ int vmx_vmcs_setup(void)
 	memset(vmcs_msr_closed, 0xff, PAGE_SIZE);
 	for (i = 0; i < X86_FIRST_SYSCALL_MSR; i++)
 		vmcs_msr_pass(x86_open_msrs[i]);
+	memcpy(vmcs_msr_x2apic, vmcs_msr_bitmap, PAGE_SIZE);
+	vmcs_msr_pass_x2apic();
 	return 0;
 }
 
 void vmx_vmcs_teardown(void)
 {
+	free_page((unsigned long)vmcs_msr_x2apic);
+	vmcs_msr_x2apic = NULL;
 	free_page((unsigned long)vmcs_msr_closed);
 	vmcs_msr_closed = NULL;
 	free_page((unsigned long)vmcs_msr_bitmap);
@@ -88,11 +111,8 @@ int vmx_vmcs_alloc(struct vmx_vcpu *vmx)
 			goto free_lists;
 	}
 
-	if (vmx->vcpu.lapic && vmx_caps_tpr_shadow()) {
-		vmx->apic = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
-		if (!vmx->apic)
-			goto free_log;
-	}
+	if (vmx_apic_alloc(vmx))
+		goto free_log;
 
 	/* Without a tag a vCPU's translations do not outlive an exit: slow, but right. */
 	if (vmx_caps_vpid())
@@ -151,9 +171,13 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	if (vmx->listing)
 		cpu2 |= SECONDARY_EXEC_ENABLE_PML;
+	if (vmx->delivers)
+		cpu2 |= VMX_EXEC2_APICV;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
 	vmx->cpu2_controls = cpu2;
-	vmcs_write(MSR_BITMAP, __pa(vcpu->x86.msrs_closed ? vmcs_msr_closed : vmcs_msr_bitmap));
+	vmcs_write(MSR_BITMAP, __pa(vcpu->x86.msrs_closed ? vmcs_msr_closed
+				    : vmx->delivers	  ? vmcs_msr_x2apic
+							  : vmcs_msr_bitmap));
 }
 
 static void vmcs_set_controls(struct vmx_vcpu *vmx)
@@ -187,11 +211,7 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_HOST_OWNED);
 	vmcs_write(CR4_GUEST_HOST_MASK, VMX_CR4_HOST_OWNED);
 
-	if (vmx->apic) {
-		vmcs_write(VIRTUAL_APIC_PAGE_ADDR, __pa(vmx->apic));
-		vmcs_write(TPR_THRESHOLD, 0);
-		vmx->tpr_threshold = 0;
-	}
+	vmx_apic_configure(vmx);
 	if (vmx->log) {
 		vmcs_write(PML_ADDRESS, __pa(vmx->log));
 		vmcs_write(GUEST_PML_INDEX, VMX_LOG_ENTRIES - 1);

@@ -11,6 +11,7 @@
 
 #include <asm/asm.h>
 #include <asm/vmx.h>
+#include "irqchip/lapic.h"
 #include "x86/x86.h"
 
 /* Where VMLAUNCH or VMRESUME itself refused, there is no exit reason: this stands for it. */
@@ -30,6 +31,11 @@
 
 /* MSRs that VM entry and VM exit switch for the host's performance counters. */
 #define VMX_NR_SWITCHED_MSRS 16
+
+/* Virtual-interrupt delivery, and what goes with it. */
+#define VMX_EXEC2_APICV                                                              \
+	(SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
+	 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
 
 /* Entries of a page-modification log. */
 #define VMX_LOG_ENTRIES 512u
@@ -81,8 +87,11 @@ struct vmx_host {
  * @log: page-modification log: the processor fills it from the last entry down; a page of its own,
  *	immutable pointer; NULL: the processor has none
  * @listing: the VMCS has it on
- * @apic: virtual-APIC page, of which TPR is used; a page of its own, immutable pointer; NULL: no
- *	local APIC, or the processor has no TPR shadow
+ * @apic: virtual-APIC page; a page of its own, immutable pointer; NULL: no local APIC, or the
+ *	processor has no TPR shadow
+ * @apicv: the processor may deliver interrupts; immutable
+ * @delivers: the VMCS has it do so
+ * @eoi_exits: the VMCS's vectors whose end is an exit
  * @tpr_threshold: the VMCS's
  * @vpid: tag of its translations; 0: it has none.  Immutable
  * @configured: the VMCS has got its controls
@@ -108,6 +117,9 @@ struct vmx_vcpu {
 	u64 *log;
 	bool listing;
 	u8 *apic;
+	bool apicv;
+	bool delivers;
+	DECLARE_BITMAP(eoi_exits, LAPIC_VECTORS);
 	u32 tpr_threshold;
 	u16 vpid;
 	bool configured;
@@ -148,6 +160,7 @@ u32 vmx_caps_revision(void);
 u64 vmx_caps_cr0(u64 cr0); /* with the bits that VMX operation forces, guest mode */
 u64 vmx_caps_cr4(u64 cr4);
 bool vmx_caps_tpr_shadow(void);
+bool vmx_caps_apicv(void);
 bool vmx_caps_vpid(void);
 bool vmx_caps_ept_ad(void);
 bool vmx_caps_pml(void);
@@ -194,6 +207,15 @@ void vmx_vmcs_reset(struct vmx_vcpu *vmx);
 /* state.c */
 void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask);
 void vmx_state_store(struct vmx_vcpu *vmx);
+
+/* apic.c */
+int vmx_apic_alloc(struct vmx_vcpu *vmx) __must_check;
+void vmx_apic_configure(struct vmx_vcpu *vmx);
+bool vmx_apic_delivers(const struct mkvm_vcpu *vcpu);
+void vmx_apic_enter(struct vmx_vcpu *vmx);
+void vmx_apic_exit(struct vmx_vcpu *vmx);
+int vmx_apic_exit_eoi(struct mkvm_vcpu *vcpu);
+int vmx_apic_exit_write(struct mkvm_vcpu *vcpu);
 
 /* exit.c */
 int vmx_handle_exit(struct mkvm_vcpu *vcpu);

@@ -335,6 +335,11 @@ static void event_choose_irqchip(struct mkvm_vcpu *vcpu)
 	struct x86_vcpu *x86 = &vcpu->x86;
 	int vector;
 
+	if (x86->apic_delivers) {
+		if (irqchip_has_external(vcpu))
+			x86->windows |= X86_WINDOW_INTR;
+		return;
+	}
 	if (!irqchip_has_interrupt(vcpu))
 		return;
 	if (x86->interrupt.state == X86_QUEUED_NONE && !x86->event.pending &&
@@ -356,6 +361,7 @@ void x86_event_choose(struct mkvm_vcpu *vcpu)
 
 	x86->event.pending = false;
 	x86->windows = 0;
+	x86->apic_delivers = mkvm_vendor->apic_delivers && mkvm_vendor->apic_delivers(vcpu);
 	if (x86->exception.state != X86_QUEUED_NONE)
 		event_choose_exception(vcpu);
 	else if (x86->nmi_injected)

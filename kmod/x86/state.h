@@ -202,6 +202,7 @@ struct x86_paging {
  * @nmi_pending: NMIs that wait: 2 at most
  * @event: what the next entry delivers; chosen right before it by x86_event_choose()
  * @windows: exits that it asks for, by X86_WINDOW_*
+ * @apic_delivers: the processor delivers what its local APIC has; chosen with @event
  * @shutdown: a fault while a double fault was delivered: the processor has shut down
  * @mp_state: KVM_MP_STATE_*: RUNNABLE, unless the local APIC is in the kernel
  * @debug: what user space has asked for by KVM_SET_GUEST_DEBUG
@@ -248,6 +249,7 @@ struct x86_vcpu {
 	u8 nmi_pending;
 	struct x86_event event;
 	u32 windows;
+	bool apic_delivers;
 	bool shutdown;
 	u32 mp_state;
 	struct x86_debug debug;

@@ -40,6 +40,8 @@
  * @state_fetch: the vCPU is loaded: fill the groups in @mask
  * @flush_tlb: preemption off, loaded: drop all translations of this vCPU's guest on this CPU, at
  *	the next entry at the latest
+ * @apic_delivers: does the next entry leave interrupts of the vCPU's local APIC to the processor?
+ *	NULL: never
  * @enter: interrupts off, loaded.  Stores the groups in x86.dirty, injects x86.event if pending,
  *	arranges for the exits in x86.windows, enters the guest, and fills x86.exit, x86.avail,
  *	x86.gpr and x86.cr2 when it comes back
@@ -70,6 +72,7 @@ struct vendor_ops {
 	void (*vcpu_put)(struct mkvm_vcpu *vcpu);
 	void (*state_fetch)(struct mkvm_vcpu *vcpu, u32 mask);
 	void (*flush_tlb)(struct mkvm_vcpu *vcpu);
+	bool (*apic_delivers)(const struct mkvm_vcpu *vcpu);
 	void (*enter)(struct mkvm_vcpu *vcpu);
 	void (*exit_irqoff)(struct mkvm_vcpu *vcpu);
 	int (*handle_exit)(struct mkvm_vcpu *vcpu);
