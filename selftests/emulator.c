@@ -17,6 +17,7 @@
 #define SEED_ENV     "EMULATOR_SEED"
 #define TELL_ENV     "EMULATOR_TELL"   /* so many failures are told in full, not one a row */
 #define ROUNDS_ENV   "EMULATOR_ROUNDS" /* so many instances of each kind, not one */
+#define MODE_ENV     "EMULATOR_MODE"   /* this mode alone */
 #define MAX_TOLD     12
 #define FLAG_RF	     0x10000
 #define STATUS_FLAGS 0x8d5
@@ -337,6 +338,7 @@ static bool emulates(struct trial *trial)
 static void every_row(void)
 {
 	const char *seed = getenv(SEED_ENV), *rounds = getenv(ROUNDS_ENV);
+	const char *only = getenv(MODE_ENV);
 	struct trial *trial = calloc(1, sizeof(*trial));
 	unsigned int i, mode;
 
@@ -349,7 +351,8 @@ static void every_row(void)
 	if (!emulates(trial))
 		ktap_skip("this device emulates no instruction");
 	for (mode = 0; mode < NR_MODES; mode++)
-		try_mode(trial, mode);
+		if (!only || !strcmp(only, mode_title(mode)))
+			try_mode(trial, mode);
 	for (i = 0; i < insn_nr_rows; i++)
 		if (trial->wrong_of_row[i])
 			ktap_note("wrong: %s (map %u, opcode %02x /%u): %u", insn_rows[i].name,
