@@ -155,10 +155,11 @@ static void not_offered(void)
 				 1 << 20)); /* AMX, SPEC_CTRL, CET_IBT */
 	/*
 	 * Of KVM's: the clock with both pairs of MSRs, its flag, that an OUT needs no time, steal
-	 * time and POLL_CONTROL.
+	 * time, the end of another one's HLT, interrupts to many, and POLL_CONTROL.
 	 */
 	leaf = entry_of(&table, 0x40000001, 0);
-	EXPECT_EQ(1 << 0 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 12 | 1 << 24, leaf.eax);
+	EXPECT_EQ(1 << 0 | 1 << 1 | 1 << 3 | 1 << 5 | 1 << 7 | 1 << 11 | 1 << 12 | 1 << 24,
+		  leaf.eax);
 	leaf = entry_of(&table, 0x80000001, 0);
 	EXPECT_EQ(0, leaf.ecx & 1 << 2); /* SVM */
 	more = find(&table, 0x80000008, 0);

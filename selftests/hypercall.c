@@ -6,8 +6,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "lib/cpuid.h"
 #include "lib/guest.h"
 #include "lib/host.h"
+#include "lib/vectors.h"
 
 #define ENOSYS_64 ((uint64_t)-KVM_ENOSYS)
 #define EPERM_64  ((uint64_t)-KVM_EPERM)
@@ -177,9 +179,132 @@ static void others(void)
 		EXPECT_EQ(ENOSYS_64, call_one(&guest, unknown[i], 0, 0).r9);
 }
 
+/* CPU 0 calls; the other looks, halts with interrupts off, and looks again. */
+guest_code(code_two, 64,
+	   "test %edi, %edi\n"
+	   "jnz 2f\n"
+	   "1: mov %r12, %rax\n"
+	   "mov %r13, %rbx\n"
+	   "mov %r14, %rcx\n"
+	   "mov %r15, %rdx\n"
+	   "mov %r8, %rsi\n"
+	   "vmmcall\n"
+	   "mov %rax, %r9\n"
+	   "nop\n" S_LOOK "jmp 1b\n"
+	   "2:\n" S_LOOK "nop\n"
+	   "cli\n"
+	   "hlt\n" S_LOOK "sti\n"
+	   "jmp 2b\n");
+
+static void start_two(struct guest *guest)
+{
+	vec_create(guest, 2, VEC_KERNEL);
+	guest_load(guest, code_two);
+	vec_start(guest, 0);
+	vec_start(guest, 1);
+}
+
+static uint64_t call_from_0(struct guest *guest, uint64_t nr, uint64_t low, uint64_t high,
+			    uint64_t min, uint64_t icr)
+{
+	struct kvm_regs regs = guest_regs(guest, 0);
+
+	regs.r12 = nr;
+	regs.r13 = low;
+	regs.r14 = high;
+	regs.r15 = min;
+	regs.r8 = icr;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	guest_run_to_sync(guest, 0);
+	return guest_regs(guest, 0).r9;
+}
+
+static uint64_t send(struct guest *guest, uint64_t low, uint64_t high, uint64_t min, uint64_t icr)
+{
+	return call_from_0(guest, KVM_HC_SEND_IPI, low, high, min, icr);
+}
+
+/* To a set of IDs; the answer is how many took it. */
+static void interrupts_for_many(void)
+{
+	struct guest guest;
+
+	start_two(&guest);
+	guest_run_to_sync(&guest, 1);
+	EXPECT_EQ(2, send(&guest, 3, 0, 0, 0x41));
+	EXPECT_EQ(1, vec_count(&guest, 0x41));
+	EXPECT(vec_apic_bit(&guest, 1, APIC_IRR, 0x41), "CPU 1 has got nothing");
+	/* IDs from 1 on; then 0 and 1 by the upper word of 64 IDs that begin below 0. */
+	EXPECT_EQ(1, send(&guest, 5, 0, 1, 0x42));
+	EXPECT(vec_apic_bit(&guest, 1, APIC_IRR, 0x42), "CPU 1 has not got 0x42");
+	EXPECT_EQ(0, vec_count(&guest, 0x42));
+	EXPECT_EQ(0, send(&guest, ~0ULL, ~0ULL, 2, 0x43));
+	EXPECT_EQ(0, send(&guest, 0, 3, 0, 0x43));
+	/* An NMI, and what such a call cannot say. */
+	EXPECT_EQ(1, send(&guest, 2, 0, 0, 0x400));
+	EXPECT_EQ(-KVM_EINVAL, send(&guest, 3, 0, 0, 0x841));
+	EXPECT_EQ(-KVM_EINVAL, send(&guest, 3, 0, 0, 0x80041));
+	EXPECT_EQ(0, vec_count(&guest, 0x43));
+	guest_destroy(&guest);
+}
+
+/* One that waits goes on, though no interrupt comes; and one that will halt does not wait. */
+static void kicks(void)
+{
+	struct kvm_mp_state halted = { KVM_MP_STATE_HALTED };
+	struct guest guest;
+	int i;
+
+	start_two(&guest);
+	for (i = 0; i < 2; i++) {
+		guest_run_to_sync(&guest, 1);
+		EXPECT_EQ(0, call_from_0(&guest, KVM_HC_KICK_CPU, 0, 1, 0, 0));
+		EXPECT_EQ(KVM_MP_STATE_RUNNABLE, vec_mp_state(&guest, 1));
+		guest_run_to_sync(&guest, 1);
+	}
+	REQUIRE_OK(vcpu_call(&guest.vcpu[1], KVM_SET_MP_STATE, &halted));
+	EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(&guest, 1));
+	EXPECT_EQ(0, call_from_0(&guest, KVM_HC_KICK_CPU, 0, 0, 0, 0));
+	EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(&guest, 1));
+	EXPECT_EQ(0, call_from_0(&guest, KVM_HC_KICK_CPU, 0, 1, 0, 0));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, vec_mp_state(&guest, 1));
+	guest_run_to_sync(&guest, 1);
+	guest_destroy(&guest);
+}
+
+/* Whose CPUID does not tell of them has none of them; without local APICs there is nobody. */
+static void not_told_of(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_ENFORCE_PV_FEATURE_CPUID, .args[0] = 1 };
+	struct cpuid cpuid;
+	struct guest guest;
+
+	guest_create(&guest, 1);
+	guest_load(&guest, code_two);
+	guest_start(&guest, 0, MODE_LONG);
+	EXPECT_EQ(-KVM_EOPNOTSUPP, send(&guest, 1, 0, 0, 0x41));
+	EXPECT_EQ(0, call_from_0(&guest, KVM_HC_KICK_CPU, 0, 0, 0, 0));
+	guest_destroy(&guest);
+
+	guest_create_without_cpuid(&guest, 1);
+	EXPECT_ERRNO(0, vcpu_call(&guest.vcpu[0], KVM_ENABLE_CAP, &cap));
+	REQUIRE_OK(cpuid_get_supported(&cpuid, &guest.dev));
+	EXPECT(cpuid_find(&cpuid, 0x40000001, 0)->eax & 1 << KVM_FEATURE_PV_UNHALT, "not offered");
+	EXPECT(cpuid_find(&cpuid, 0x40000001, 0)->eax & 1 << KVM_FEATURE_PV_SEND_IPI,
+	       "not offered");
+	cpuid_find(&cpuid, 0x40000001, 0)->eax = 1 << KVM_FEATURE_CLOCKSOURCE;
+	REQUIRE_OK(cpuid_set(&guest.vcpu[0], &cpuid));
+	guest_load(&guest, code_two);
+	guest_start(&guest, 0, MODE_LONG);
+	EXPECT_EQ(ENOSYS_64, send(&guest, 1, 0, 0, 0x41));
+	EXPECT_EQ(ENOSYS_64, call_from_0(&guest, KVM_HC_KICK_CPU, 0, 0, 0, 0));
+	guest_destroy(&guest);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(from_the_kernel), KTAP_TEST(in_32_bits), KTAP_TEST(from_user_mode),
-	KTAP_TEST(clock_pairing),   KTAP_TEST(others),
+	KTAP_TEST(from_the_kernel), KTAP_TEST(in_32_bits),  KTAP_TEST(from_user_mode),
+	KTAP_TEST(clock_pairing),   KTAP_TEST(others),	    KTAP_TEST(interrupts_for_many),
+	KTAP_TEST(kicks),	    KTAP_TEST(not_told_of),
 };
 
 KTAP_MAIN(tests)

@@ -226,10 +226,11 @@ guest_code(code_priority, 64,
 static void task_priority(void)
 {
 	struct guest guest;
-	uint64_t before;
+	uint64_t before = 0;
 
 	START(&guest, code_priority);
-	before = exits(&guest);
+	if (kvm_dev_is_mkvm(&guest.dev))
+		before = exits(&guest);
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(0, guest_regs(&guest, 0).rbx);
 	if (helps && kvm_dev_is_mkvm(&guest.dev)) {

@@ -12,11 +12,11 @@
 #define DEST_ALL_XAPIC	0xffu
 #define DEST_ALL_X2APIC (~0u)
 
-static bool matches_physical(const struct lapic *lapic, u32 dest)
+static u32 lapic_id(const struct lapic *lapic)
 {
 	u32 id = lapic_reg(lapic, APIC_ID);
 
-	return lapic_x2apic(lapic) ? dest == id : dest == id >> 24;
+	return lapic_x2apic(lapic) ? id : id >> 24;
 }
 
 static bool matches_logical(const struct lapic *lapic, u32 dest)
@@ -66,8 +66,7 @@ static bool matches(const struct lapic *lapic, const struct mkvm_vcpu *from,
 	}
 	if (dest_is_all(lapic, from, msg->dest))
 		return true;
-	return msg->logical ? matches_logical(lapic, msg->dest)
-			    : matches_physical(lapic, msg->dest);
+	return msg->logical ? matches_logical(lapic, msg->dest) : lapic_id(lapic) == msg->dest;
 }
 
 /* The one of the destinations whose turn it is, or NULL. */
@@ -121,4 +120,55 @@ int irq_deliver(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *m
 out:
 	rcu_read_unlock();
 	return taken;
+}
+
+/**
+ * irq_deliver_set() - sends an interrupt to a set of local APICs
+ * @vm: the VM
+ * @set: two words, the lower first: a bit for each ID from @min on
+ * @bits: of a word
+ * @min: see @set
+ * @msg: the interrupt; its destination is of no account
+ *
+ * Context: any but an NMI.
+ * Return: by how many it was taken; -EOPNOTSUPP: the vCPUs have none.
+ */
+int irq_deliver_set(struct mkvm *vm, const u64 set[2], unsigned int bits, u32 min,
+		    const struct irq_msg *msg)
+{
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+	int taken = 0;
+
+	if (irqchip_mode(&vm->irqchip) == IRQCHIP_NONE)
+		return -EOPNOTSUPP;
+	rcu_read_lock();
+	xa_for_each(&vm->vcpus, id, vcpu) {
+		u32 at = lapic_id(vcpu->lapic) - min;
+
+		if (!lapic_present(vcpu->lapic) || at >= 2 * bits)
+			continue;
+		if (set[at >= bits] & BIT_ULL(at % bits))
+			taken += lapic_accept(vcpu->lapic, msg);
+	}
+	rcu_read_unlock();
+	return taken;
+}
+
+/* The processor with that ID goes on behind its HLT, the next one if it is in none. */
+void irq_end_halt(struct mkvm *vm, u32 apic_id)
+{
+	struct mkvm_vcpu *vcpu;
+	unsigned long id;
+
+	if (irqchip_mode(&vm->irqchip) == IRQCHIP_NONE)
+		return;
+	rcu_read_lock();
+	xa_for_each(&vm->vcpus, id, vcpu) {
+		if (!lapic_present(vcpu->lapic) || lapic_id(vcpu->lapic) != apic_id)
+			continue;
+		WRITE_ONCE(vcpu->lapic->kicked, true);
+		mkvm_vcpu_kick(vcpu);
+	}
+	rcu_read_unlock();
 }

@@ -153,6 +153,9 @@ bool irq_routes_level_vector(struct mkvm *vm, u8 vector);
 
 /* deliver.c: how many got it.  Any context but an NMI. */
 int irq_deliver(struct mkvm *vm, struct mkvm_vcpu *from, const struct irq_msg *msg);
+int irq_deliver_set(struct mkvm *vm, const u64 set[2], unsigned int bits, u32 min,
+		    const struct irq_msg *msg);
+void irq_end_halt(struct mkvm *vm, u32 apic_id);
 
 /* pic.c; ioapic.c; pit.c */
 struct pic *pic_create(struct mkvm *vm);

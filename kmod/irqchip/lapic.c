@@ -98,6 +98,7 @@ void lapic_reset(struct mkvm_vcpu *vcpu)
 	bitmap_zero(lapic->tmr, LAPIC_VECTORS);
 	bitmap_zero(lapic->isr, LAPIC_VECTORS);
 	bitmap_zero(lapic->told, LAPIC_VECTORS);
+	WRITE_ONCE(lapic->kicked, false);
 	lapic->external = -1;
 	lapic->eoi_exit = -1;
 	vcpu->x86.cr8 = 0;

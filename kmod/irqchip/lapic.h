@@ -31,6 +31,7 @@
  * @changed: @regs are not what the virtual-APIC page has; owner vCPU
  * @events: LAPIC_INIT, LAPIC_SIPI; atomic bits
  * @sipi_vector: written before LAPIC_SIPI is set
+ * @kicked: another vCPU's hypercall ends the next HLT, or the one that it is in; set by anyone
  * @turns: interrupts got by arbitration among several; anyone
  * @timer: of LVTT; its callback runs anywhere
  * @period: of the timer, in ns; 0: it fires once.  Written while it is stopped
@@ -51,6 +52,7 @@ struct lapic {
 	bool changed;
 	unsigned long events;
 	u8 sipi_vector;
+	bool kicked;
 	unsigned int turns;
 	struct hrtimer timer;
 	u64 period;

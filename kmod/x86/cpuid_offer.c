@@ -181,6 +181,7 @@ static int offer_pv_features(struct offer_list *list, struct kvm_cpuid_entry2 *e
 	entry_clear(entry);
 	entry->eax = BIT(KVM_FEATURE_CLOCKSOURCE) | BIT(KVM_FEATURE_NOP_IO_DELAY) |
 		     BIT(KVM_FEATURE_CLOCKSOURCE2) | BIT(KVM_FEATURE_CLOCKSOURCE_STABLE_BIT) |
+		     BIT(KVM_FEATURE_PV_UNHALT) | BIT(KVM_FEATURE_PV_SEND_IPI) |
 		     BIT(KVM_FEATURE_POLL_CONTROL);
 	if (x86_steal_time_offered())
 		entry->eax |= BIT(KVM_FEATURE_STEAL_TIME);

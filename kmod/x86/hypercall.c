@@ -4,9 +4,10 @@
  *
  * A guest may use VMCALL or VMMCALL on either vendor's processor: the one that the processor does
  * not have is #UD there, which is intercepted, and the guest's code stays as it is.  Those that
- * wake up or interrupt other vCPUs need their local APICs, and are answered as if nobody knew them.
+ * wake up or interrupt other vCPUs are there for guests that were told so.
  */
 #include <linux/kvm_para.h>
+#include <asm/apicdef.h>
 #include <asm/trapnr.h>
 #include "x86/x86.h"
 
@@ -37,7 +38,24 @@ static struct hypercall hypercall_get(struct mkvm_vcpu *vcpu)
 	return call;
 }
 
-/* 0 or a negative KVM_E*.  The caller holds a read side of the slots. */
+/* To the processors of a set: to how many it went, or a negative KVM_E*. */
+static s64 hypercall_send_ipi(struct mkvm_vcpu *vcpu, const struct hypercall *call)
+{
+	u32 icr = call->args[3];
+	const struct irq_msg msg = {
+		.vector = icr & APIC_VECTOR_MASK,
+		.mode = icr & APIC_MODE_MASK,
+		.level = icr & APIC_INT_LEVELTRIG,
+		.deassert = (icr & APIC_INT_LEVELTRIG) && !(icr & APIC_INT_ASSERT),
+	};
+
+	if (icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT))
+		return -KVM_EINVAL;
+	return irq_deliver_set(vcpu->vm, call->args, x86_is_64bit(vcpu) ? 64 : 32, call->args[2],
+			       &msg);
+}
+
+/* 0, a number, or a negative KVM_E*.  The caller holds a read side of the slots. */
 static s64 hypercall_do(struct mkvm_vcpu *vcpu, const struct hypercall *call)
 {
 	switch (call->nr) {
@@ -46,6 +64,15 @@ static s64 hypercall_do(struct mkvm_vcpu *vcpu, const struct hypercall *call)
 		return 0;
 	case KVM_HC_CLOCK_PAIRING:
 		return x86_kvmclock_pairing(vcpu, call->args[0], call->args[1]);
+	case KVM_HC_KICK_CPU:
+		if (!x86_has_pv(vcpu, KVM_FEATURE_PV_UNHALT))
+			return -KVM_ENOSYS;
+		irq_end_halt(vcpu->vm, call->args[1]);
+		return 0;
+	case KVM_HC_SEND_IPI:
+		if (!x86_has_pv(vcpu, KVM_FEATURE_PV_SEND_IPI))
+			return -KVM_ENOSYS;
+		return hypercall_send_ipi(vcpu, call);
 	default:
 		return -KVM_ENOSYS;
 	}

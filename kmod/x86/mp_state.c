@@ -69,6 +69,8 @@ static bool mp_wakes_up(struct mkvm_vcpu *vcpu, const struct mp_wake *wake)
 		return false;
 	if (wake->nmi && (vcpu->x86.nmi_pending || atomic_read(&vcpu->nmis)))
 		return true;
+	if (READ_ONCE(vcpu->lapic->kicked))
+		return true;
 	if (vcpu->x86.exception.state != X86_QUEUED_NONE || vcpu->x86.nmi_injected)
 		return true;
 	return wake->interrupt &&
@@ -102,8 +104,10 @@ int x86_mp_wait(struct mkvm_vcpu *vcpu)
 					   TASK_INTERRUPTIBLE);
 		if (mkvm_vm_dead(vcpu->vm))
 			return -EIO;
-		if (vcpu->x86.mp_state == KVM_MP_STATE_HALTED && mp_wakes_up(vcpu, &wake))
+		if (vcpu->x86.mp_state == KVM_MP_STATE_HALTED && mp_wakes_up(vcpu, &wake)) {
 			vcpu->x86.mp_state = KVM_MP_STATE_RUNNABLE;
+			WRITE_ONCE(vcpu->lapic->kicked, false);
+		}
 		r = user_work_handle(vcpu->standin);
 		if (r)
 			return r;
@@ -116,6 +120,9 @@ int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state)
 	if (vcpu->lapic)
 		mp_take_events(vcpu);
 	state->mp_state = vcpu->x86.mp_state;
+	/* That it was kicked is no state that user space could carry on. */
+	if (state->mp_state == KVM_MP_STATE_HALTED && READ_ONCE(vcpu->lapic->kicked))
+		state->mp_state = KVM_MP_STATE_RUNNABLE;
 	return 0;
 }
 
