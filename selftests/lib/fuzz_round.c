@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <linux/kvm_para.h>
+#include <linux/mkvm.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -186,6 +187,20 @@ static void call_any(struct rng *rng, void *buffer)
 	call(rng, row, any_fd(rng, pools[kind].fds, pools[kind].nr), buffer);
 }
 
+/* A new VM, now and then on the MMU that is not the usual one, if there is another. */
+static int create_vm(struct rng *rng)
+{
+	int system = any_fd(rng, system_fds, NR_SYSTEM), fd = -1;
+
+	hold_kicks(true);
+	if (rng_chance(rng, 30))
+		fd = ioctl(system, KVM_CREATE_VM, MKVM_VM_SHADOW);
+	if (fd < 0)
+		fd = ioctl(system, KVM_CREATE_VM, 0UL);
+	hold_kicks(false);
+	return fd;
+}
+
 /* A VM with its memory where the code is. */
 static void new_vm(struct rng *rng)
 {
@@ -196,11 +211,8 @@ static void new_vm(struct rng *rng)
 	};
 	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
-	int fd;
+	int fd = create_vm(rng);
 
-	hold_kicks(true);
-	fd = ioctl(any_fd(rng, system_fds, NR_SYSTEM), KVM_CREATE_VM, 0UL);
-	hold_kicks(false);
 	if (fd < 0)
 		return;
 	ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region);
