@@ -24,7 +24,7 @@ static void __user *guest_mem_at(struct memslot_table *slots, gpa_t gpa, bool wr
 
 /*
  * Reads @len bytes at @gpa.  The caller runs in the VM's process and holds a read side of the
- * slots. May sleep.  0, or -EFAULT: no slot there, or nothing behind it.
+ * slots. May sleep.  0; -ENOENT: no slot there; -EFAULT: nothing behind it.
  */
 int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t len)
 {
@@ -33,7 +33,9 @@ int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t le
 		struct memslot *slot;
 		void __user *user = guest_mem_at(slots, gpa, false, &slot);
 
-		if (!user || copy_from_user(data, user, n))
+		if (!user)
+			return -ENOENT;
+		if (copy_from_user(data, user, n))
 			return -EFAULT;
 		gpa += n;
 		data += n;

@@ -66,7 +66,7 @@ static gpa_t gpte_address(const struct gpt_root *root, gpa_t table, gva_t gva, i
 	return table + ((gva >> gpt_shift(root->mode, level)) & (entries - 1)) * gpte_size(root);
 }
 
-/* 0, or -EFAULT: the entry is not in memory. */
+/* 0, or as guest_mem_read(): the entry is not in memory. */
 static int gpte_read(struct memslot_table *slots, const struct gpt_root *root, gpa_t table,
 		     gva_t gva, int level, gpte_t *gpte)
 {
@@ -185,26 +185,34 @@ static bool walk_allows(const struct gpt_root *root, u32 allowed, u32 access)
 	return !(root->smap && user && !(access & ACC_U));
 }
 
-/* Reads the entries down to the page.  0, or -EFAULT with the code of the page fault. */
+/*
+ * Reads the entries down to the page; walk->leaf is where it ends.  0; 1: a page fault, with its
+ * code; -EFAULT: the host cannot supply the table.
+ */
 static int walk_down(struct memslot_table *slots, const struct gpt_root *root, gva_t gva,
 		     u32 access, struct gpt_walk *walk, u32 *error)
 {
 	u32 allowed = ACC_R | ACC_W | ACC_X | ACC_U;
 	gpa_t table = 0;
-	int level = gpt_start(root, &table);
+	int r, level = gpt_start(root, &table);
 
 	walk->top = level;
 	for (;; level--) {
 		gpte_t *gpte = &walk->gpte[level - 1];
 
+		walk->leaf = level;
 		walk->address[level - 1] = gpte_address(root, table, gva, level);
-		if (gpte_read(slots, root, table, gva, level, gpte) || !(gpte->v & GPTE_PRESENT)) {
+		r = gpte_read(slots, root, table, gva, level, gpte);
+		if (r == -EFAULT)
+			return r;
+		/* A table that is in no slot has no entry. */
+		if (r || !(gpte->v & GPTE_PRESENT)) {
 			*error = fault_code(root, access, 0);
-			return -EFAULT;
+			return 1;
 		}
 		if (gpte->v & gpte_reserved(root, *gpte, level)) {
 			*error = fault_code(root, access, PF_CODE_PRESENT | PF_CODE_RESERVED);
-			return -EFAULT;
+			return 1;
 		}
 		allowed &= gpte_access(root, *gpte, level);
 		walk->allowed[level - 1] = allowed;
@@ -212,11 +220,10 @@ static int walk_down(struct memslot_table *slots, const struct gpt_root *root, g
 			break;
 		table = gpte_table(root, *gpte);
 	}
-	walk->leaf = level;
 	if (walk_allows(root, allowed, access))
 		return 0;
 	*error = fault_code(root, access, PF_CODE_PRESENT);
-	return -EFAULT;
+	return 1;
 }
 
 /*
@@ -266,8 +273,9 @@ int gpt_walk(struct memslot_table *slots, const struct gpt_root *root, gva_t gva
 
 	walk->marked = 0;
 	do {
-		if (walk_down(slots, root, gva, access, walk, error))
-			return 1;
+		r = walk_down(slots, root, gva, access, walk, error);
+		if (r)
+			return r;
 		r = walk_mark(slots, root, access, walk);
 	} while (r == -EAGAIN && !signal_pending(current));
 	if (r)

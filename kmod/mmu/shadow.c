@@ -97,8 +97,10 @@ static enum mmu_outcome shadow_walk(struct mmu_backend *be, struct mmu_vcpu *mv,
 	}
 	r = gpt_walk(be->mmu->slots, fault->root, fault->gva, fault->access, fault->walk,
 		     &fault->code);
-	if (r < 0)
+	if (r < 0) {
+		fault->gpa = fault->walk->address[fault->walk->leaf - 1];
 		return shadow_failed(fault, r);
+	}
 	if (r)
 		return shadow_reflect(fault);
 	fault->marked |= fault->walk->marked;

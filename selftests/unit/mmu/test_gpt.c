@@ -46,7 +46,7 @@ void fail(const char *format, ...)
 int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t len)
 {
 	if (gpa >= sizeof(memory) || sizeof(memory) - gpa < len)
-		return -EFAULT;
+		return -ENOENT;
 	memcpy(data, memory + gpa, len);
 	return 0;
 }
