@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Shadow paging, by what a guest in long mode can do to its tables, each step with the exact number
- * of exits and their causes.
+ * Shadow paging, by what a guest can do to its tables, each step with the exact number of exits and
+ * their causes.
  *
- * The guest's low memory is mapped linear, by pages of 2 MiB, the tables included.  A window of
- * 2 MiB elsewhere has a page table of its own, with pages of 4 KiB, which the steps are about.
+ * The guest's low memory is mapped linear, by pages of 2 MiB, the tables included.  A window
+ * elsewhere has a page table of its own, with pages of 4 KiB, which the steps are about.  All is in
+ * long mode; shadow_formats.c has the others.
  */
 #include <linux/kvm.h>
 #include <linux/mkvm.h>
@@ -13,8 +14,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/causes.h"
 #include "lib/guest.h"
-#include "lib/names.h"
 
 #define PAGE	    0x1000UL
 #define WINDOW	    0x8000000000UL /* the second entry of the topmost table */
@@ -61,8 +62,7 @@ guest_code(code_steps, 64,
 
 struct fixture {
 	struct guest guest;
-	struct counts before;
-	uint64_t expected[MKVM_NR_CAUSES];
+	struct causes causes;
 };
 
 static uint64_t *entry(struct fixture *f, uint64_t table, unsigned int i)
@@ -87,19 +87,25 @@ static void set_up_window(struct fixture *f)
 
 static void run(struct fixture *f, enum op step, uint64_t rdi, uint64_t rsi);
 
-/* With so many CPUs in long mode. */
-static void begin(struct fixture *f, unsigned int cpus)
+static void need_shadow_paging(void)
 {
 	struct kvm_dev dev;
-	unsigned int i;
 	bool has;
 
-	memset(f, 0, sizeof(*f));
 	device_open(&dev);
 	has = dev.mmus & MMU_SHADOW;
 	kvm_dev_close(&dev);
 	if (!has)
 		ktap_skip("no shadow paging here");
+}
+
+/* With so many CPUs in long mode. */
+static void begin(struct fixture *f, unsigned int cpus)
+{
+	unsigned int i;
+
+	memset(f, 0, sizeof(*f));
+	need_shadow_paging();
 	guest_create(&f->guest, cpus);
 	for (i = 0; i < cpus; i++)
 		guest_start(&f->guest, i, MODE_LONG);
@@ -116,7 +122,7 @@ static void set_up(struct fixture *f)
 	memset(guest_at(&f->guest, GUEST_TRAP_LOG, PAGE), 0, PAGE);
 	/* The first write to the large page that they lie in has made it another one. */
 	run(f, STEP_READ, GUEST_TRAP_LOG, 0);
-	guest_counts(&f->guest, 0, &f->before);
+	causes_begin(&f->causes, &f->guest);
 }
 
 static void clean_up(struct fixture *f)
@@ -148,37 +154,12 @@ static uint64_t result(struct fixture *f)
 	return guest_regs(&f->guest, 0).rax;
 }
 
-/* The next costs() claims one exit more with @cause. */
-static void cost(struct fixture *f, enum mkvm_mmu_cause cause, uint64_t n)
-{
-	f->expected[cause] += n;
-}
-
-/* All exits since the last call have been claimed, and no others. */
-#define COSTS(f, step) costs(f, step, __LINE__)
-
-static void costs(struct fixture *f, const char *step, int line)
-{
-	static struct counts after;
-	unsigned int i;
-
-	guest_counts(&f->guest, 0, &after);
-	for (i = 0; i < MKVM_NR_CAUSES; i++) {
-		uint64_t n = after.sum.causes[i] - f->before.sum.causes[i];
-
-		EXPECT(n == f->expected[i], "line %d: %s: %s: %llu exits, not %llu", line, step,
-		       name_of_cause(i), (unsigned long long)n, (unsigned long long)f->expected[i]);
-	}
-	memset(f->expected, 0, sizeof(f->expected));
-	f->before = after;
-}
-
 /* One step that costs @n exits with @cause. */
-#define STEP(f, step, rdi, rsi, cause, n)       \
-	do {                                    \
-		run(f, step, rdi, rsi);         \
-		cost(f, MKVM_CAUSE_##cause, n); \
-		COSTS(f, #step);                \
+#define STEP(f, step, rdi, rsi, cause, n)                           \
+	do {                                                        \
+		run(f, step, rdi, rsi);                             \
+		causes_expect(&(f)->causes, MKVM_CAUSE_##cause, n); \
+		causes_check(&(f)->causes, #step, __LINE__);        \
 	} while (0)
 
 static void expect_page_fault(struct fixture *f, uint64_t nr, uint64_t address, uint64_t error)
@@ -308,8 +289,8 @@ static void write_protection(void)
 	run(&f, STEP_WRITE, WINDOW, 1);
 	EXPECT_EQ(1, *entry(&f, DATA, 0));
 	EXPECT_EQ(read_only | DIRTY, *entry(&f, TABLE, 0));
-	cost(&f, MKVM_CAUSE_DIRTY_BIT, 1);
-	COSTS(&f, "a supervisor's page");
+	causes_expect(&f.causes, MKVM_CAUSE_DIRTY_BIT, 1);
+	causes_check(&f.causes, "a supervisor's page", __LINE__);
 	STEP(&f, STEP_WRITE, WINDOW, 2, FILL, 0);
 	/* A user's has to stay closed to the user. */
 	STEP(&f, STEP_WRITE, WINDOW + PAGE, 3, TRACKED_EMULATED, 1);
@@ -344,12 +325,12 @@ static void address_spaces(void)
 	run(&f, STEP_CR3, OTHER_ROOT, 0);
 	run(&f, STEP_READ, 3 * WINDOW, 0);
 	memset(guest_at(&f.guest, GUEST_TRAP_LOG, PAGE), 0, PAGE);
-	guest_counts(&f.guest, 0, &f.before);
+	causes_begin(&f.causes, &f.guest);
 	STEP(&f, STEP_READ_CR3, 0, 0, CR3, 1);
 	EXPECT_EQ(OTHER_ROOT, result(&f));
 	STEP(&f, STEP_READ, WINDOW, 0, GUEST_NOT_PRESENT, 1);
 	expect_page_fault(&f, 0, WINDOW, 0);
-	guest_counts(&f.guest, 0, &f.before);
+	causes_begin(&f.causes, &f.guest);
 	for (i = 0; i < 16; i++)
 		STEP(&f, STEP_CR3, i & 1 ? OTHER_ROOT : GUEST_TABLES, 0, CR3, 1);
 	STEP(&f, STEP_CR3, GUEST_TABLES, 0, CR3, 1);
@@ -392,9 +373,9 @@ static void other_stores(void)
 	STEP(&f, STEP_READ, WINDOW + 20 * PAGE, 0, FILL, 1);
 	EXPECT_EQ(0x1004, result(&f));
 	run(&f, STEP_FXSAVE, TABLE + 0x400, 0);
-	cost(&f, MKVM_CAUSE_TRACKED_OPENED, 1);
-	cost(&f, MKVM_CAUSE_FILL, 1);
-	COSTS(&f, "fxsave");
+	causes_expect(&f.causes, MKVM_CAUSE_TRACKED_OPENED, 1);
+	causes_expect(&f.causes, MKVM_CAUSE_FILL, 1);
+	causes_check(&f.causes, "fxsave", __LINE__);
 	EXPECT(memcmp(entry(&f, TABLE, 0x80), entries, sizeof(entries)) != 0, "nothing was stored");
 	STEP(&f, STEP_READ, WINDOW + 20 * PAGE, 0, FILL, 1);
 	EXPECT_EQ(0x1004, result(&f));
@@ -443,8 +424,8 @@ static void other_memory(void)
 	memset(f.guest.vcpu[0].run->mmio.data, 0x77, 8);
 	guest_run_to_hlt(&f.guest, 0);
 	EXPECT_EQ(0x7777777777777777, result(&f));
-	cost(&f, MKVM_CAUSE_MMIO, 1);
-	COSTS(&f, "a read of no memory");
+	causes_expect(&f.causes, MKVM_CAUSE_MMIO, 1);
+	causes_check(&f.causes, "a read of no memory", __LINE__);
 	STEP(&f, STEP_READ, WINDOW + PAGE, 0, ACCESSED_BIT, 1);
 	EXPECT_EQ(0x5555, result(&f));
 	EXPECT_EQ(KVM_EXIT_MMIO, enter(&f, STEP_WRITE, WINDOW + PAGE + 8, 9));
