@@ -3,7 +3,8 @@
 #
 # Debian's kernel in a virtual machine: boots, switches off, reboots; its disk, random numbers and
 # console carry what they are given. The kernel and its initramfs are in /mkvm/linux.
-# For any POSIX shell; the launcher is ../bin/mkvm, or what MKVM_LAUNCHER names.
+# For any POSIX shell; the launcher is ../bin/mkvm, or what MKVM_LAUNCHER names; the MMU is what
+# MKVM_MMU names, by default the device's choice.
 
 set -u
 
@@ -18,6 +19,7 @@ linux()
 	task=$1
 	shift
 	timeout "$limit" "$launcher" run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem 256M \
+		${MKVM_MMU:+--mmu "$MKVM_MMU"} \
 		--append "console=ttyS0 quiet panic=-1 mkvm.task=$task" "$@" >"$dir/out" 2>"$dir/err"
 }
 
@@ -100,6 +102,7 @@ killed()
 {
 	: >"$dir/out"
 	"$launcher" run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem 256M --cpus 2 \
+		${MKVM_MMU:+--mmu "$MKVM_MMU"} \
 		--append "console=ttyS0 quiet mkvm.task=wait" </dev/null >"$dir/out" 2>"$dir/err" &
 	wait_for waiting
 	kill -s "$1" $!
