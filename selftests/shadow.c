@@ -437,6 +437,32 @@ static void other_memory(void)
 	mem_destroy(&rom);
 }
 
+/* A fault maps the neighbours that the guest has used before, with the rights that they had. */
+static void neighbours(void)
+{
+	struct fixture f;
+	unsigned int i;
+
+	set_up(&f);
+	REQUIRE_OK(vm_enable_cap(&f.guest.vm, MKVM_CAP_FAULT_AROUND, 16));
+	for (i = 0; i < 12; i++)
+		*entry(&f, TABLE, i) |= ACCESSED | (i < 8 ? DIRTY : 0);
+	STEP(&f, STEP_READ, WINDOW, 0, ACCESSED_BIT, 1);
+	for (i = 0; i < 16; i++) {
+		if (i < 12)
+			STEP(&f, STEP_READ, WINDOW + i * PAGE, 0, FILL, 0);
+		else
+			STEP(&f, STEP_READ, WINDOW + i * PAGE, 0, ACCESSED_BIT, 1);
+		EXPECT_EQ(0x1000 + i, result(&f));
+		if (i < 8)
+			STEP(&f, STEP_WRITE, WINDOW + i * PAGE, i, FILL, 0);
+		else
+			STEP(&f, STEP_WRITE, WINDOW + i * PAGE, i, DIRTY_BIT, 1);
+		EXPECT_EQ(i, *entry(&f, DATA + i * PAGE, 0));
+	}
+	clean_up(&f);
+}
+
 /* Pages of the first slot that its log has, since it was read last. */
 static void expect_log(struct fixture *f, const uint64_t *pages, unsigned int nr)
 {
@@ -590,6 +616,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(other_stores),
 	KTAP_TEST(self_mapping),
 	KTAP_TEST(other_memory),
+	KTAP_TEST(neighbours),
 	KTAP_TEST(dirty_log),
 	KTAP_TEST(host_takes_pages),
 	KTAP_TEST(two_processors),

@@ -29,15 +29,6 @@
 #include "mmu/pt_page.h"
 #include "mmu/shadow.h"
 
-/* What the guest's rules make of permission to write for a page that allows @allowed. */
-static u32 shadow_effective(const struct gpt_root *root, u32 allowed)
-{
-	/* A supervisor that need not obey W; nobody else gets at the page. */
-	if (!root->wp && !(allowed & ACC_U))
-		allowed |= ACC_W;
-	return allowed;
-}
-
 /* What a leaf for the walk's page may allow at most. */
 static u32 shadow_allowed(const struct mmu_fault *fault)
 {
@@ -288,6 +279,7 @@ static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *m
 				      struct mmu_fault *fault, const struct frame *frame)
 {
 	struct shadow *shadow = to_shadow(be);
+	enum mkvm_mmu_cause cause;
 	struct shadow_path path;
 
 	lockdep_assert_held_write(&be->mmu->lock);
@@ -303,7 +295,10 @@ static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *m
 	if (shadow_must_emulate(shadow, fault))
 		return MKVM_CAUSE_TRACKED_EMULATED;
 	shadow_link(shadow, &path, fault->gva);
-	return shadow_fill(shadow, path.sp[1], fault, frame);
+	cause = shadow_fill(shadow, path.sp[1], fault, frame);
+	if (cause != MKVM_CAUSE_SPURIOUS && cause != MKVM_CAUSE_HOST_ERROR)
+		shadow_around(shadow, path.sp[1], shadow_index_of(fault->gva, 1), fault->root);
+	return cause;
 }
 
 /* Is the fault's page one of the tables that its own walk went by? */

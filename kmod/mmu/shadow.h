@@ -172,6 +172,15 @@ static inline gfn_t shadow_gfn(const struct shadow_page *sp, unsigned int i)
 	return sp->role.direct ? sp->gfn + i : sp->gfns[i];
 }
 
+/* What the guest's rules make of permission to write for a page that allows @allowed. */
+static inline u32 shadow_effective(const struct gpt_root *root, u32 allowed)
+{
+	/* A supervisor that need not obey W; nobody else gets at the page. */
+	if (!root->wp && !(allowed & ACC_U))
+		allowed |= ACC_W;
+	return allowed;
+}
+
 /* Is the guest's table where it can be changed by a store? */
 static inline bool shadow_is_tracking(const struct shadow_page *sp)
 {
@@ -208,6 +217,10 @@ void rmap_add(struct shadow *shadow, struct shadow_page *sp, unsigned int i, gfn
 void rmap_del(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
 bool rmap_has(const struct shadow *shadow, const struct shadow_page *sp, unsigned int i);
 bool rmap_over(struct shadow *shadow, gfn_t start, gfn_t end, rmap_fn fn);
+
+/* shadow_around.c */
+void shadow_around(struct shadow *shadow, struct shadow_page *sp, unsigned int i,
+		   const struct gpt_root *root);
 
 /* wtrack.c */
 bool wtrack_is_tracked(struct shadow *shadow, hva_t hva);
