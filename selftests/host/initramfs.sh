@@ -91,17 +91,15 @@ tree_add_libraries() {
 
 # tree_strip TREE: without what only a debugger reads, which an emulated processor takes seconds to
 # unpack and to load: the kernel looks through a module's symbols for each of its functions, and
-# those with __pfx_ name what is in front of one. What has no debug information stays as it is, a
-# signed module with its signature.
+# those with __pfx_ name what is in front of one. The kernel's own modules lose their signature.
 tree_strip() {
-	local file options
+	local file
 
 	command -v strip >/dev/null || return 0
-	find "$1" -type f \( -name '*.ko' -o -perm -u+x \) | while read -r file; do
-		readelf -S "$file" 2>/dev/null | grep -q '\.debug_info' || continue
-		options=(--strip-all)
-		[[ $file != *.ko ]] || options=(--strip-debug --wildcard --strip-symbol='__pfx_*')
-		strip "${options[@]}" "$file"
+	find "$1" -type f -name '*.ko' -exec \
+		strip --strip-debug --wildcard --strip-symbol='__pfx_*' {} +
+	find "$1" -type f -perm -u+x ! -name '*.ko' | while read -r file; do
+		! readelf -S "$file" 2>/dev/null | grep -q '\.debug_info' || strip --strip-all "$file"
 	done
 }
 
