@@ -301,22 +301,6 @@ static int pin_gsi(struct irqchip *chip, unsigned int which, unsigned int pin)
 	return routes ? routes->pin_gsi[which][pin] : -1;
 }
 
-/* Is somebody to be told of the end of a pin's interrupt?  Any context but an NMI. */
-bool irq_is_awaited(struct mkvm *vm, unsigned int which, unsigned int pin)
-{
-	struct irqchip *chip = &vm->irqchip;
-	bool awaited;
-	int idx, gsi;
-
-	idx = srcu_read_lock(&chip->srcu);
-	gsi = pin_gsi(chip, which, pin);
-	awaited = gsi == 0 && irqchip_pit(chip);
-	if (gsi >= 0)
-		awaited |= irqfd_resamples(vm, gsi);
-	srcu_read_unlock(&chip->srcu, idx);
-	return awaited;
-}
-
 /* The end of a pin's interrupt: who waits for it is told.  Any context but an NMI. */
 void irq_acked(struct mkvm *vm, unsigned int which, unsigned int pin)
 {
@@ -361,6 +345,19 @@ bool irq_pin_has_resampler(struct mkvm *vm, unsigned int which, unsigned int pin
 	has = gsi >= 0 && irqfd_resamples(vm, gsi);
 	srcu_read_unlock(&chip->srcu, idx);
 	return has;
+}
+
+/* Is somebody to be told of the end of a pin's interrupt?  Any context but an NMI. */
+bool irq_is_awaited(struct mkvm *vm, unsigned int which, unsigned int pin)
+{
+	struct irqchip *chip = &vm->irqchip;
+	bool ticks;
+	int idx;
+
+	idx = srcu_read_lock(&chip->srcu);
+	ticks = irqchip_pit(chip) && pin_gsi(chip, which, pin) == 0;
+	srcu_read_unlock(&chip->srcu, idx);
+	return ticks || irq_pin_has_resampler(vm, which, pin);
 }
 
 /* Split: is @vector a level-triggered one of user space's I/O APIC? */

@@ -308,7 +308,7 @@ static void run_read_vectored(struct mkvm_vcpu *vcpu)
 
 	/* What the processor chose itself is in service; Bochs tells an older vector here. */
 	if (event->type == X86_EVENT_INTR && to_vmx(vcpu)->delivers &&
-	    !(ours->pending && ours->type == X86_EVENT_INTR))
+	    lapic_in_service(vcpu->lapic) >= 0 && !(ours->pending && ours->type == X86_EVENT_INTR))
 		event->vector = lapic_in_service(vcpu->lapic);
 
 	/* Its delivery had begun, so NMIs are blocked; it could not be injected again so. */
