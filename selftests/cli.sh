@@ -138,10 +138,10 @@ usage_tests()
 	usage no_command "no command" "expected"
 	usage unknown_command "'walk'" "mkvm help" walk
 	usage unknown_global_option "'--fast'" "mkvm help" --fast
-	usage unknown_option "'--fast'" "--help" run --fast
-	usage stray_argument "'guest'" "--help" run guest
+	usage unknown_option "'--fast'" "expected one of the options --flat, " run --fast
+	usage stray_argument "'guest'" "expected one of the options --flat, " run guest
 	usage image_missing "--flat" "expected" run
-	usage image_and_kernel "--kernel" "exclude" run --flat x --kernel y
+	usage image_and_kernel "--kernel" "expected one of them" run --flat x --kernel y
 	usage kernel_without_value "--kernel" "expected" run --kernel
 	usage append_without_kernel "--append" "expected" run --flat x --append y
 	usage initrd_without_kernel "--initrd" "expected" run --flat x --initrd y
@@ -167,7 +167,7 @@ usage_tests()
 	usage cpus_zero "--cpus" "expected" run --flat x --cpus 0
 	usage cpus_too_many "--cpus" "expected" run --flat x --cpus 65
 	usage cpus_not_a_number "--cpus" "expected" run --flat x --cpus=two
-	usage flag_with_value "--stats" "takes no value" run --flat x --stats=yes
+	usage flag_with_value "--stats" "expected none" run --flat x --stats=yes
 	usage help_with_argument "'run'" "expected" help run
 }
 

@@ -75,7 +75,8 @@ static bool run_check_kind(const struct run_options *options)
 	const struct pc_config *pc = &options->pc;
 
 	if (options->image && pc->kernel) {
-		message("run: options --flat and --kernel exclude each other");
+		message("run: options --flat and --kernel exclude each other: expected one of "
+			"them");
 		return false;
 	}
 	if (!options->image && !pc->kernel) {

@@ -2,9 +2,32 @@
 /*
  * The last words of a CPU that cannot go on.
  */
+#include <stdio.h>
+
 #include "lib/names.h"
 #include "machine.h"
 #include "message.h"
+
+/* Why the module gave up, as far as the launcher knows; a caller prints it in brackets. */
+static void internal_error_text(const struct kvm_run *run, char *text, size_t size)
+{
+	switch (run->internal.suberror) {
+	case KVM_INTERNAL_ERROR_EMULATION:
+		snprintf(text, size,
+			 "an instruction that it cannot emulate, such as one that uses an address "
+			 "without memory");
+		break;
+	case KVM_INTERNAL_ERROR_DELIVERY_EV:
+		snprintf(text, size, "an event could not be delivered to the guest");
+		break;
+	case KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON:
+		snprintf(text, size, "an exit by the hardware that nobody handles, 0x%llx",
+			 run->internal.ndata ? run->internal.data[0] : 0);
+		break;
+	default:
+		snprintf(text, size, "of a kind that this launcher does not know");
+	}
+}
 
 /* An exit that the launcher can do nothing about: tells what it was. */
 void machine_cpu_died(struct machine_cpu *cpu)
@@ -13,6 +36,7 @@ void machine_cpu_died(struct machine_cpu *cpu)
 	const char *name = name_of_exit(run->exit_reason);
 	struct kvm_regs regs = { 0 };
 	int status = STATUS_FAILED;
+	char text[128];
 
 	vcpu_get_regs(&cpu->vcpu, &regs);
 	switch (run->exit_reason) {
@@ -32,12 +56,9 @@ void machine_cpu_died(struct machine_cpu *cpu)
 			run->mmio.phys_addr, regs.rip);
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		message("CPU %u: %s could not go on at rip 0x%llx (internal error, suberror %u%s)",
-			cpu->id, cpu->machine->dev.path, regs.rip, run->internal.suberror,
-			run->internal.suberror == KVM_INTERNAL_ERROR_EMULATION
-				? ": an instruction that it cannot emulate, such as one that "
-				  "uses an address without memory"
-				: "");
+		internal_error_text(run, text, sizeof(text));
+		message("CPU %u: %s could not go on at rip 0x%llx (internal error, suberror %u: %s)",
+			cpu->id, cpu->machine->dev.path, regs.rip, run->internal.suberror, text);
 		break;
 	case KVM_EXIT_UNKNOWN:
 		message("CPU %u: the guest left by a hardware exit that nobody handles, 0x%llx, at "

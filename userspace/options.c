@@ -22,6 +22,19 @@ static const struct option_row *option_find(const struct option_row *rows, const
 	return NULL;
 }
 
+/* There is no such option: which there are. */
+static void option_unknown(const char *command, const struct option_row *rows, const char *arg)
+{
+	char names[512] = "";
+	size_t used = 0;
+
+	for (; rows->name && used < sizeof(names); rows++)
+		used += snprintf(names + used, sizeof(names) - used, "%s%s", used ? ", " : "",
+				 rows->name);
+	message("%s: unknown %s '%s': expected one of the options %s; see mkvm %s --help", command,
+		arg[0] == '-' ? "option" : "argument", arg, names, command);
+}
+
 /* True if all of argv was understood; else a message has said what was not. */
 bool options_parse(const char *command, const struct option_row *rows, int argc, char **argv)
 {
@@ -33,13 +46,12 @@ bool options_parse(const char *command, const struct option_row *rows, int argc,
 		const struct option_row *row = option_find(rows, arg, len);
 
 		if (!row) {
-			message("%s: unknown %s '%s'; see mkvm %s --help", command,
-				arg[0] == '-' ? "option" : "argument", arg, command);
+			option_unknown(command, rows, arg);
 			return false;
 		}
 		if (row->flag) {
 			if (value) {
-				message("%s: option %s takes no value, but has '%s'", command,
+				message("%s: option %s has the value '%s': expected none", command,
 					row->name, value + 1);
 				return false;
 			}
