@@ -42,12 +42,10 @@ intel_arguments() {
 	# that uses the compacted one warns and gives up XSAVE altogether. And its leaf 4 claims more
 	# cores than its leaf 1 has room for, at which 6.12 warns as long as there is the HT bit.
 	echo clearcpuid=xsaves,xsavec,ht
-	# What takes long and serves no test: the self-tests of the crypto library (750 million
-	# instructions), the RSA self-test of the first certificate (140 million), the collection of
-	# entropy from jitter (130 million), and page-table isolation (the check of the second set
-	# of tables 130 million, then two CR3 writes a system call; --append pti=on has it back).
-	echo cryptomgr.notests pti=off
-	echo initcall_blacklist=load_system_certificate_list,jent_mod_init
+	# What takes long and serves no test: page-table isolation (the check of the second set of
+	# tables 130 million instructions, then two CR3 writes a system call; --append pti=on has it
+	# back).
+	echo pti=off
 	echo loglevel=5
 }
 
