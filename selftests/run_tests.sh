@@ -36,39 +36,62 @@ programs()
 	sed -n 's/^mkvm://p' "$here/kselftest-list.txt"
 }
 
-# limit NAME: from settings: timeout.NAME=SECONDS, else timeout=SECONDS, else kselftest's 45; four
-# times that on a debug kernel, as in lib/ktap.c.
-limit()
+# What follows starts no process: on a slow emulated host that takes longer than a short program.
+
+# read_limits: in $limits " NAME=SECONDS" of each line timeout.NAME=SECONDS of settings, in
+# $usual_limit that of timeout=SECONDS, else kselftest's 45; on a debug kernel all count four times,
+# as in lib/ktap.c.
+read_limits()
 {
-	value=$(sed -n "s/^timeout\.$1=//p" "$here/settings" 2>/dev/null | tail -n 1)
-	[ -n "$value" ] || value=$(sed -n 's/^timeout=//p' "$here/settings" 2>/dev/null | tail -n 1)
-	value=${value:-45}
-	[ ! -e /proc/self/fail-nth ] || value=$((value * 4))
-	echo "$value"
+	limits=' '
+	usual_limit=45
+	[ -r "$here/settings" ] || return
+	while IFS='=' read -r key value; do
+		case $key in
+		timeout) usual_limit=$value ;;
+		timeout.*) limits="$limits${key#timeout.}=$value " ;;
+		esac
+	done <"$here/settings"
 }
 
-# now: hundredths of a second on this machine's clock.
+# limit NAME: in $seconds
+limit()
+{
+	seconds=${limits#* "$1"=}
+	if [ "$seconds" = "$limits" ]; then
+		seconds=$usual_limit
+	else
+		seconds=${seconds%% *}
+	fi
+	[ ! -e /proc/self/fail-nth ] || seconds=$((seconds * 4))
+}
+
+# now: in $now, hundredths of a second on this machine's clock.
 now()
 {
-	sed 's/ .*//; s/\.//; s/^0*//' /proc/uptime
+	read -r now _ </proc/uptime
+	now=${now%.*}${now#*.}
+	while [ "${now#0?}" != "$now" ]; do now=${now#0}; done
 }
 
 # run_one NUMBER NAME
 run_one()
 {
-	seconds=$(limit "$2")
+	limit "$2"
 	name="selftests: mkvm: $2"
-	began=$(now)
+	now
+	began=$now
 	echo "# timeout set to $seconds"
 	echo "# $name"
 	{
-		(cd "$here" && exec timeout -k 10 "$seconds" "./$2") </dev/null 2>&1
+		timeout -k 10 "$seconds" "./$2" </dev/null 2>&1
 		echo $? >"$status_file"
 	} | while IFS= read -r line || [ -n "$line" ]; do
 		printf '# %s\n' "$line"
 	done
-	status=$(cat "$status_file")
-	echo "# took $(($(now) - began))0 ms"
+	read -r status <"$status_file"
+	now
+	echo "# took $((now - began))0 ms"
 	case $status in
 	0) echo "ok $1 $name" ;;
 	4) echo "ok $1 $name # SKIP" ;;
@@ -83,25 +106,24 @@ run_one()
 	esac
 }
 
-# program OPTION NAME: the program's full name
+# program OPTION NAME: in $name the program's full name
 program()
 {
-	if programs | grep -qxF -e "$2"; then
-		echo "$2"
-	elif programs | grep -qxF -e "$2.sh"; then
-		echo "$2.sh"
-	else
-		usage_error "option $1: no program '$2'; -l lists them"
-	fi
+	case $all in
+	*" $2 "*) name=$2 ;;
+	*" $2.sh "*) name=$2.sh ;;
+	*) usage_error "option $1: no program '$2'; -l lists them" ;;
+	esac
 }
 
+all=" $(programs | tr '\n' ' ')"
 chosen=
 omitted=
 while [ $# -gt 0 ]; do
 	case $1 in
 	-t | -x)
 		[ $# -gt 1 ] || usage_error "option $1 lacks its value: expected a program's name"
-		name=$(program "$1" "$2") || exit 2
+		program "$1" "$2"
 		if [ "$1" = -t ]; then
 			chosen="$chosen $name"
 		else
@@ -121,7 +143,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ -n "$chosen" ] || chosen=$(programs)
+[ -n "$chosen" ] || chosen=$all
 kept=
 for name in $chosen; do
 	case " $omitted " in
@@ -130,6 +152,8 @@ for name in $chosen; do
 	esac
 done
 
+read_limits
+cd "$here" || exit 1
 status_file=$(mktemp)
 trap 'rm -f "$status_file"' EXIT
 failed=0
