@@ -30,7 +30,7 @@ selftests: launcher ## the test programs, in build/selftests
 	+@$(MAKE) --no-print-directory -C selftests O="$(BUILD)" OUTPUT="$(BUILD)/selftests"
 
 .PHONY: run
-run: ## a guest on an emulated AMD host and on an emulated Intel host; HOST=native: right here
+run: ## a guest on emulated Intel and AMD hosts, then Linux; HOST=native: a guest right here
 	@scripts/run
 
 .PHONY: test

@@ -138,8 +138,8 @@ usage_tests()
 	usage no_command "no command" "expected"
 	usage unknown_command "'walk'" "mkvm help" walk
 	usage unknown_global_option "'--fast'" "mkvm help" --fast
-	usage unknown_option "'--fast'" "expected one of the options --flat, " run --fast
-	usage stray_argument "'guest'" "expected one of the options --flat, " run guest
+	usage unknown_option "'--fast'" "expected one of the options --kernel, " run --fast
+	usage stray_argument "'guest'" "expected one of the options --kernel, " run guest
 	usage image_missing "--flat" "expected" run
 	usage image_and_kernel "--kernel" "expected one of them" run --flat x --kernel y
 	usage kernel_without_value "--kernel" "expected" run --kernel

@@ -57,7 +57,8 @@ void machine_cpu_died(struct machine_cpu *cpu)
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
 		internal_error_text(run, text, sizeof(text));
-		message("CPU %u: %s could not go on at rip 0x%llx (internal error, suberror %u: %s)",
+		message("CPU %u: %s could not go on at rip 0x%llx (internal error, suberror %u: "
+			"%s)",
 			cpu->id, cpu->machine->dev.path, regs.rip, run->internal.suberror, text);
 		break;
 	case KVM_EXIT_UNKNOWN:

@@ -50,8 +50,8 @@ static int __init host_exit_init(void)
 
 	if (err)
 		return err;
-	host_exit_probe.symbol_name = boot_cpu_has(X86_FEATURE_SVM) ? "svm_exit_handle" :
-								       "vmx_handle_exit";
+	host_exit_probe.symbol_name =
+		boot_cpu_has(X86_FEATURE_SVM) ? "svm_exit_handle" : "vmx_handle_exit";
 	return register_kprobe(&host_exit_probe);
 }
 
