@@ -124,6 +124,9 @@ static void around_map(struct mmu_backend *be, const struct memslot *slot, gfn_t
 		/* Of an aged one the host shall learn whether it is used. */
 		if (it.level > 1 || it.pte.v)
 			continue;
+		/* Writing to it would be seen by a fault only. */
+		if (shadow_tracks(be->mmu, memslot_hva(slot, it.gfn)))
+			continue;
 		if (it.gfn >= first + run.nr) {
 			frame_run_put(&run);
 			first = it.gfn;

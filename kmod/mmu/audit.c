@@ -69,6 +69,9 @@ static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_aud
 	if ((access & ACC_W) && memslot_logged(slot) && !leaf_is_seen(be->mmu, level) &&
 	    !leaf_is_logged(slot, gfn, level))
 		return "a leaf allows writing that the dirty log will not see";
+	for (i = 0; (access & ACC_W) && i < pt_span(level); i++)
+		if (shadow_tracks(be->mmu, memslot_hva(slot, gfn + i)))
+			return "a leaf allows writing a table that is shadowed";
 	for (i = 0; audit->is_frame && i < pt_span(level); i++)
 		if (!audit->is_frame(audit->data, memslot_hva(slot, gfn + i), hfn + i,
 				     access & ACC_W))

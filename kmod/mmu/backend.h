@@ -126,7 +126,9 @@ struct mmu_backend *tdp_create(struct mmu_vm *mmu);
 
 /* Shadow tables: shadow.c, shadow_root.c */
 struct mmu_backend *shadow_create(struct mmu_vm *mmu);
+void shadow_vcpu_leave(struct mmu_vcpu *mv);
 void shadow_vcpu_destroy(struct mmu_vcpu *mv);
+bool shadow_tracks(const struct mmu_vm *mmu, hva_t hva);
 hpa_t shadow_root(const struct mmu_vcpu *mv);
 int shadow_root_level(const struct mmu_vcpu *mv);
 

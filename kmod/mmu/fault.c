@@ -83,6 +83,9 @@ static int fault_level(const struct mmu_vm *mmu, const struct mmu_fault *fault)
 		return 1;
 	if (mmu->caps.no_large_exec && (fault->access & ACC_X))
 		return 1;
+	/* Any page may be a table that is shadowed. */
+	if (mmu->backend[MMU_SHADOW])
+		return 1;
 	return fault->host_level;
 }
 
@@ -242,15 +245,15 @@ enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault)
 /*
  * Maps what is at @gpa, as a read by the guest would, before it comes.  It is no exit, and has no
  * cause.  Context as mmu_handle_fault().  How many bytes from @gpa on are mapped now; -EAGAIN: the
- * host changed it each time; -ENOENT: no memory there; -EOPNOTSUPP: faults have other addresses
- * than guest-physical ones; or what the host's memory management says.
+ * host changed it each time; -ENOENT: no memory there; -EOPNOTSUPP: the VM has shadow tables, whose
+ * faults have other addresses; or what the host's memory management says.
  */
 long mmu_prefault(struct mmu_vcpu *mv, gpa_t gpa)
 {
 	struct mmu_fault fault = { .gpa = gpa, .access = ACC_R, .ahead = true };
 	u64 size;
 
-	if (mv->kind != MMU_TDP)
+	if (mv->vm->backend[MMU_SHADOW])
 		return -EOPNOTSUPP;
 	switch (fault_retry(mv, &fault)) {
 	case MMU_RESUME:

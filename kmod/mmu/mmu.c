@@ -100,9 +100,24 @@ void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind)
 	INIT_LIST_HEAD(&mv->spares);
 }
 
+/*
+ * The vCPU, which is outside the guest, runs on its VM's tables of @kind from now on.  It may have
+ * cached what those said when it was last there: see mmu_vcpu.flush.  On shadow tables it has no
+ * roots before mmu_load_root().
+ */
+void mmu_vcpu_use(struct mmu_vcpu *mv, enum mmu_kind kind)
+{
+	if (mv->kind == kind)
+		return;
+	if (mv->kind == MMU_SHADOW)
+		shadow_vcpu_leave(mv);
+	mv->kind = kind;
+	mv->flush = true;
+}
+
 void mmu_vcpu_destroy(struct mmu_vcpu *mv)
 {
-	if (mv->kind == MMU_SHADOW)
+	if (mv->vm->backend[MMU_SHADOW])
 		shadow_vcpu_destroy(mv);
 	pt_cache_drain(&mv->cache);
 }

@@ -3,9 +3,9 @@
  * The MMU's door: all that the rooms above may know of it.
  *
  * Tables belong to the VM, the mode belongs to the vCPU.  A VM (struct mmu_vm) holds up to one
- * backend of each kind at a time; a vCPU (struct mmu_vcpu) runs on one of them.  Events that come
- * from outside (a fault, the notifier, a change of slots) are told once and reach every live
- * backend.
+ * backend of each kind at a time; a vCPU (struct mmu_vcpu) runs on one of them, and may go over to
+ * the other.  Events that come from outside (a fault, the notifier, a change of slots) are told
+ * once and reach every live backend.
  */
 #ifndef MKVM_MMU_MMU_H
 #define MKVM_MMU_MMU_H
@@ -190,8 +190,8 @@ struct shadow_page;
  * @root: MMU_SHADOW: how its guest's walk begins, as last loaded
  * @pdptr: for @root
  * @roots: MMU_SHADOW: what shadows the tables at which it begins; the MMU's lock
- * @flush: MMU_SHADOW: before it next enters the guest its processor has to forget what it has
- *	cached of it; the caller of the MMU sees to it and clears this
+ * @flush: a VM with shadow tables: before it next enters the guest its processor has to forget what
+ *	it has cached of it; the caller of the MMU sees to it and clears this
  * @walk: MMU_SHADOW: the last walk of the guest's tables
  * @pae: MMU_SHADOW: the four entries at which a processor begins that is not in long mode
  */
@@ -310,6 +310,7 @@ int mmu_set_log(struct mmu_vm *mmu, u64 mode) __must_check;
 
 void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind);
 void mmu_vcpu_destroy(struct mmu_vcpu *mv);
+void mmu_vcpu_use(struct mmu_vcpu *mv, enum mmu_kind kind);
 
 /* Shadow tables only: what the vCPU has to tell, and to ask before it enters the guest. */
 int mmu_load_root(struct mmu_vcpu *mv, const struct gpt_root *root) __must_check;

@@ -41,14 +41,15 @@ TRACE_EVENT(mkvm_mmu_fault,
 
 /* A change of a live host entry. */
 TRACE_EVENT(mkvm_pt_change,
-	TP_PROTO(u64 gfn, int level, u64 old, u64 new),
-	TP_ARGS(gfn, level, old, new),
+	TP_PROTO(u64 gfn, int level, u64 old, u64 new, bool shadow),
+	TP_ARGS(gfn, level, old, new, shadow),
 
 	TP_STRUCT__entry(
 		__field(u64, gfn)
 		__field(u64, old)
 		__field(u64, new)
 		__field(int, level)
+		__field(bool, shadow)
 	),
 
 	TP_fast_assign(
@@ -56,10 +57,11 @@ TRACE_EVENT(mkvm_pt_change,
 		__entry->old = old;
 		__entry->new = new;
 		__entry->level = level;
+		__entry->shadow = shadow;
 	),
 
-	TP_printk("gfn 0x%llx level %d entry 0x%llx -> 0x%llx", __entry->gfn, __entry->level,
-		  __entry->old, __entry->new)
+	TP_printk("gfn 0x%llx level %d entry 0x%llx -> 0x%llx%s", __entry->gfn, __entry->level,
+		  __entry->old, __entry->new, __entry->shadow ? " shadow" : "")
 );
 
 #endif /* MKVM_MMU_TRACE_H */

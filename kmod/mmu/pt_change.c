@@ -51,7 +51,8 @@ static void change_account(const struct pt_iter *it, hpte_t old, hpte_t new)
 
 	atomic_long_add(hpte_is_leaf(fmt, new, level) - hpte_is_leaf(fmt, old, level),
 			&mmu->mapped[level]);
-	trace_mkvm_pt_change(pt_iter_base(it), level, old.v, new.v);
+	trace_mkvm_pt_change(pt_iter_base(it), level, old.v, new.v,
+			     it->be == mmu->backend[MMU_SHADOW]);
 }
 
 /* Replaces it->pte by @new, unless another vCPU was first: it->pte is what that one made of it. */

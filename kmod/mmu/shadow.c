@@ -314,6 +314,15 @@ static bool shadow_is_own_table(struct shadow *shadow, const struct mmu_fault *f
 	return false;
 }
 
+/* Can the guest write to the fault's page while nothing shadows that as a table? */
+static bool shadow_can_open(struct shadow *shadow, const struct mmu_vcpu *mv,
+			    const struct mmu_fault *fault)
+{
+	if (mv->kind != MMU_SHADOW || fault->root->mode == GPT_NONE)
+		return true;
+	return (shadow_allowed(fault) & ACC_W) && !shadow_is_own_table(shadow, fault);
+}
+
 /*
  * The write of @fault, for which mmu_handle_fault() said MMU_EMULATE, cannot be emulated: lets the
  * guest make it itself.  True: it can; its table has no shadow any more.  False: it cannot, as the
@@ -321,12 +330,11 @@ static bool shadow_is_own_table(struct shadow *shadow, const struct mmu_fault *f
  */
 bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault)
 {
-	struct shadow *shadow = to_shadow(mmu_backend_of(mv));
+	struct shadow *shadow = to_shadow(mv->vm->backend[MMU_SHADOW]);
 	bool opened = false;
 
 	write_lock(&mv->vm->lock);
-	if (fault->root->mode == GPT_NONE ||
-	    ((shadow_allowed(fault) & ACC_W) && !shadow_is_own_table(shadow, fault)))
+	if (shadow_can_open(shadow, mv, fault))
 		opened = wtrack_open(shadow, gpa_to_gfn(fault->gpa));
 	write_unlock(&mv->vm->lock);
 	return opened;

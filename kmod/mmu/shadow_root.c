@@ -228,9 +228,17 @@ int shadow_root_level(const struct mmu_vcpu *mv)
 	return mv->root.mode == GPT_LONG ? 4 : 3;
 }
 
+/* The vCPU has no roots any more, and its processor walks none. */
+void shadow_vcpu_leave(struct mmu_vcpu *mv)
+{
+	write_lock(&mv->vm->lock);
+	roots_release(to_shadow(mv->vm->backend[MMU_SHADOW]), mv);
+	write_unlock(&mv->vm->lock);
+}
+
 void shadow_vcpu_destroy(struct mmu_vcpu *mv)
 {
-	struct shadow *shadow = to_shadow(mmu_backend_of(mv));
+	struct shadow *shadow = to_shadow(mv->vm->backend[MMU_SHADOW]);
 
 	write_lock(&mv->vm->lock);
 	roots_release(shadow, mv);

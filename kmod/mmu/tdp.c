@@ -11,6 +11,9 @@
  * A leaf is as large as the fault may have it.  A large one that forbids the access while a smaller
  * one is due (a dirty log, code where large leaves may hold none) is split first, into a table that
  * maps the same.
+ *
+ * Where the VM has shadow tables too, no entry here allows writing a table that is shadowed: what
+ * writes to one goes the way of such stores (wtrack.c), whoever makes it.
  */
 #include <linux/slab.h>
 #include "mmu/around.h"
@@ -99,15 +102,14 @@ static hpte_t tdp_make_leaf(const struct pt_iter *it, const struct mmu_fault *fa
 	return hpte_keep_touched(fmt, leaf, it->pte);
 }
 
-static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
-				   struct mmu_fault *fault, const struct frame *frame)
+static enum mkvm_mmu_cause tdp_map_frame(struct mmu_backend *be, struct mmu_vcpu *mv,
+					 struct mmu_fault *fault, const struct frame *frame)
 {
 	const struct pte_fmt *fmt = be->fmt;
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
 	struct pt_iter it;
 	bool write = fault->access & ACC_W, opened;
 
-	lockdep_assert_held(&be->mmu->lock);
 	tdp_descend(&it, be, mv, fault, frame);
 	do {
 		if (hpte_is_table(fmt, it.pte, it.level))
@@ -130,6 +132,20 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 	if (it.level == 1 && !fault->ahead)
 		around_fill(be, mv, fault);
 	return MKVM_CAUSE_FILL;
+}
+
+static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
+				   struct mmu_fault *fault, const struct frame *frame)
+{
+	struct frame readonly = *frame;
+
+	lockdep_assert_held(&be->mmu->lock);
+	if (!shadow_tracks(be->mmu, memslot_hva(fault->slot, gpa_to_gfn(fault->gpa))))
+		return tdp_map_frame(be, mv, fault, frame);
+	if (fault->access & ACC_W)
+		return MKVM_CAUSE_TRACKED_EMULATED;
+	readonly.writable = false;
+	return tdp_map_frame(be, mv, fault, &readonly);
 }
 
 static void tdp_destroy(struct mmu_backend *be)

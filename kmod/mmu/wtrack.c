@@ -3,8 +3,9 @@
  * Write tracking: stores to guest tables that are shadowed.
  *
  * A guest frame is tracked while a shadow page shadows it as a table.  No entry allows writing it
- * then, nor any other frame of the guest that is the same memory by another slot, so the guest's
- * stores there fault.  They are emulated, and come with all of mkvm's own stores to one choke
+ * then, nor any other frame of the guest that is the same memory by another slot, and no entry of a
+ * second table, on which the VM's vCPUs may run while they are unpaged; so the guest's stores there
+ * fault.  They are emulated, and come with all of mkvm's own stores to one choke
  * point, wtrack_store(): under the lock for writing, which keeps faults out, the shadow entries
  * that depend on the bytes are taken away, and then the store is made.  So no processor can see the
  * new bytes and walk by the old; the next use reads what is in memory by then.  To other vCPUs
@@ -71,6 +72,13 @@ bool wtrack_is_tracked(struct shadow *shadow, hva_t hva)
 	return over_hva(shadow, hva, gfn_is_tracked, NULL);
 }
 
+/* The same for a VM that may have no shadow tables at all. */
+bool shadow_tracks(const struct mmu_vm *mmu, hva_t hva)
+{
+	return mmu->backend[MMU_SHADOW] &&
+	       wtrack_is_tracked(to_shadow(mmu->backend[MMU_SHADOW]), hva);
+}
+
 static bool gfn_is(struct shadow *unused, gfn_t gfn, const void *other)
 {
 	return gfn == *(const gfn_t *)other;
@@ -99,11 +107,35 @@ static bool gfn_protect(struct shadow *shadow, gfn_t gfn, const void *unused)
 	return false;
 }
 
+/*
+ * Nor does a second table allow it: takes away what is mapped there, so that what its dirty bits
+ * tell goes into the log.  The next use maps it read-only.
+ */
+static void second_protect(struct shadow *shadow, hva_t hva)
+{
+	struct mmu_vm *mmu = shadow_mmu(shadow);
+	struct mmu_backend *be = mmu->backend[MMU_TDP];
+	struct interval_tree_node *node;
+	bool found = false;
+
+	for (node = interval_tree_iter_first(&mmu->slots->hva_tree, hva, hva); node && be;
+	     node = interval_tree_iter_next(node, hva, hva)) {
+		struct memslot *slot = container_of(node, struct memslot, hva_node);
+		gfn_t gfn = slot->base_gfn + ((hva - slot->hva) >> PAGE_SHIFT);
+
+		mmu_debt_add(&shadow->debt, be->ops->zap(be, slot, gfn, gfn + 1, &found));
+	}
+}
+
 /* @gfn is tracked from now on: no entry allows writing it.  A flush is owed if one did. */
 void wtrack_protect(struct shadow *shadow, gfn_t gfn)
 {
+	struct memslot *slot = memslot_find(memslots_get(shadow_mmu(shadow)->slots), gfn);
+
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
 	over_aliases(shadow, gfn, gfn_protect, NULL);
+	if (slot)
+		second_protect(shadow, memslot_hva(slot, gfn));
 }
 
 /* Which shadow entries of @sp depend on the guest's entry @nr: none, or @n from *@first on. */

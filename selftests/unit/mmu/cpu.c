@@ -13,6 +13,12 @@
 #include "watch.h"
 #include "world.h"
 
+/* The format of what the processor walks. */
+static const struct cpu_format *format_of(const struct cpu *cpu)
+{
+	return cpu->mv.kind == MMU_SHADOW ? &cpu_linear : world.format;
+}
+
 static gfn_t span(int level)
 {
 	return 1ull << (9 * (level - 1));
@@ -48,7 +54,7 @@ void cpu_drop(struct cpu *cpu, gfn_t gfn)
 	int level;
 	unsigned int i;
 
-	for (level = 1; level <= world.format->levels; level++) {
+	for (level = 1; level <= format_of(cpu)->levels; level++) {
 		struct tlb_entry *set = tlb_set(cpu, gfn, level);
 
 		for (i = 0; i < TLB_WAYS; i++)
@@ -63,7 +69,7 @@ void cpu_flush(struct cpu *cpu)
 {
 	cpu->epoch++;
 	cpu->since = world.time;
-	cpu->invlpg_exits = world.shadow && mmu_wants_invlpg(&world.mmu);
+	cpu->invlpg_exits = cpu->mv.kind == MMU_SHADOW && mmu_wants_invlpg(&world.mmu);
 }
 
 void cpu_invlpg(struct cpu *cpu, gva_t gva)
@@ -87,8 +93,8 @@ void cpu_exit(struct cpu *cpu)
 		count(LOG_RECORD);
 	}
 	cpu->nr_listed = 0;
-	cpu->listing = world.mmu.listing;
-	cpu->invlpg_exits = world.shadow && mmu_wants_invlpg(&world.mmu);
+	cpu->listing = world.mmu.listing && cpu->mv.kind == MMU_TDP;
+	cpu->invlpg_exits = cpu->mv.kind == MMU_SHADOW && mmu_wants_invlpg(&world.mmu);
 }
 
 /* A kept translation of @gfn, or NULL: there is none, or chance wants a new one. */
@@ -173,7 +179,7 @@ static struct cpu_entry walk_read_pdpte(const u64 *entry)
 static struct cpu_entry walk_read(struct cpu *cpu, hpa_t table, gfn_t gfn, int level, bool write,
 				  struct tlb_entry *found)
 {
-	const struct cpu_format *format = world.format;
+	const struct cpu_format *format = format_of(cpu);
 	struct page *page = sim_pfn_to_page(table >> PAGE_SHIFT);
 	u64 *entry;
 	struct cpu_entry e;
@@ -181,7 +187,7 @@ static struct cpu_entry walk_read(struct cpu *cpu, hpa_t table, gfn_t gfn, int l
 	if (!page || page->use != PAGE_TABLE)
 		fail("a processor walks page %#llx, which is no table", (unsigned long long)table);
 	entry = (u64 *)page_address(page) + (gfn >> (9 * (level - 1))) % 512;
-	if (world.shadow && level == 3 && mmu_root_level(&cpu->mv) == 3)
+	if (cpu->mv.kind == MMU_SHADOW && level == 3 && mmu_root_level(&cpu->mv) == 3)
 		return walk_read_pdpte((u64 *)page_address(page) + ((gfn >> 18) & 3));
 	e = format->read(*entry, level);
 	if (e.wrong)
@@ -250,7 +256,7 @@ static bool cpu_allows(const struct cpu *cpu, u32 allowed, u32 access)
 
 	if (access & ~(allowed | ACC_U))
 		return false;
-	if (!world.shadow)
+	if (cpu->mv.kind == MMU_TDP)
 		return true;
 	if (!supervisor)
 		return user;
@@ -281,12 +287,13 @@ enum cpu_result cpu_translate(struct cpu *cpu, gfn_t gfn, u32 access, hfn_t *hfn
 	return CPU_DONE;
 }
 
-bool cpu_is_dirty(const struct cpu *cpu, gfn_t gfn)
+bool cpu_is_dirty(gfn_t gfn)
 {
-	hpa_t table = mmu_root(&cpu->mv);
+	const struct mmu_vcpu second = { .vm = &world.mmu, .kind = MMU_TDP };
+	hpa_t table = mmu_root(&second);
 	int level;
 
-	for (level = mmu_root_level(&cpu->mv); level; level--) {
+	for (level = mmu_root_level(&second); level; level--) {
 		struct page *page = sim_pfn_to_page(table >> PAGE_SHIFT);
 		u64 entry = ((u64 *)page_address(page))[(gfn >> (9 * (level - 1))) % 512];
 		struct cpu_entry e = world.format->read(entry, level);

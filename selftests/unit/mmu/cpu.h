@@ -98,6 +98,7 @@ struct psc_entry {
  * @psc: tables by level
  * @root: a world with shadow tables: the guest's tables and modes
  * @pdptr: for @root
+ * @paged: its mode when paging was last on
  * @invlpg_exits: INVLPG exits, as it was told when it last entered the guest
  * @since: when it last forgot all (world.time)
  * @forgot: the last addresses that it was told to forget
@@ -115,6 +116,7 @@ struct cpu {
 	struct psc_entry psc[MMU_MAX_LEVEL + 1][PSC_ENTRIES];
 	struct gpt_root root;
 	u64 pdptr[4];
+	enum gpt_mode paged;
 	bool invlpg_exits;
 	unsigned long since;
 	struct forgot {
@@ -141,8 +143,10 @@ void cpu_exit(struct cpu *cpu);
 void cpu_drop(struct cpu *cpu, gfn_t gfn);
 /* INVLPG as the processor does it: one entry, and the tables that it has come by. */
 void cpu_invlpg(struct cpu *cpu, gva_t gva);
-/* Has the small entry of @gfn its dirty bit?  The tables are left as they are. */
-bool cpu_is_dirty(const struct cpu *cpu, gfn_t gfn);
+/*
+ * Has the small entry of @gfn in the second table its dirty bit? The tables are left as they are.
+ */
+bool cpu_is_dirty(gfn_t gfn);
 /* @page is free from now on: no processor may know it. */
 void cpus_check_unused(const struct page *page);
 

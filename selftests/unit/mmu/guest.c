@@ -131,7 +131,7 @@ static bool guest_fault(struct cpu *cpu, gfn_t gfn, u32 access)
 }
 
 /* An exit: the list has to be emptied before the access can be made. */
-static void guest_list_full(struct cpu *cpu)
+void guest_list_full(struct cpu *cpu)
 {
 	sim_srcu_lock();
 	cpu_exit(cpu);

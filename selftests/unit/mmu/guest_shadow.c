@@ -2,7 +2,8 @@
 /*
  * What a vCPU does whose own page tables are shadowed: it changes tables, by stores of its own and
  * by such as are emulated anyway, loads CR3, changes modes, executes INVLPG, and accesses linear
- * addresses.  Any frame may be a table at any level, in any format, and data too.
+ * addresses.  Any frame may be a table at any level, in any format, and data too.  While its paging
+ * is off it runs on a second table in some worlds.
  */
 #include "guest_mem.h"
 #include "shim.h"
@@ -24,6 +25,9 @@ static gva_t new_gva(const struct cpu *cpu)
 
 	switch (mode) {
 	case GPT_NONE:
+		/* One that was something else while paging was on. */
+		if (draw_one_in(6))
+			return world.linear[1 + draw(3)][draw(8)] & 0xfffff000;
 		return (draw(2) ? world.tables[draw(ARRAY_SIZE(world.tables))] : world_pick_gfn())
 			       << PAGE_SHIFT &
 		       0xfffff000;
@@ -171,6 +175,7 @@ static bool open_table(struct cpu *cpu, const struct mmu_fault *fault)
 static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 {
 	struct mmu_fault fault = { .gva = gva, .root = &cpu->root, .access = access };
+	struct mmu_fault second = { .gpa = gva, .access = access };
 	struct circumstances then = look_around();
 	unsigned long time = world.time;
 	enum mmu_outcome outcome;
@@ -178,6 +183,8 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 	sim_srcu_lock();
 	cpu_exit(cpu);
 	cpu_drop(cpu, gva >> PAGE_SHIFT);
+	if (cpu->mv.kind == MMU_TDP)
+		fault = second;
 	self->faults = 0;
 	self->installs = 0;
 	self->user_failed = false;
@@ -194,6 +201,8 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 	sim_srcu_unlock();
 	if (outcome != MMU_EMULATE)
 		return outcome == MMU_RESUME;
+	if (cpu->mv.kind == MMU_TDP)
+		count(SHADOW_SECOND_TRACKED);
 	if (draw_one_in(4) && open_table(cpu, &fault))
 		return true;
 	emulate(cpu, gva, access, value);
@@ -222,7 +231,7 @@ static void perform(struct cpu *cpu, gva_t gva, u32 access, hfn_t hfn, u64 value
 		     (unsigned long long)*page_word(page, word),
 		     (unsigned long long)v->value[word]);
 	count(access & ACC_W ? GUEST_WRITE : access & ACC_X ? GUEST_FETCH : GUEST_READ);
-	count(counts[cpu->root.mode]);
+	count(cpu->mv.kind == MMU_TDP ? SHADOW_SECOND : counts[cpu->root.mode]);
 }
 
 static u64 pick_value(void)
@@ -245,6 +254,10 @@ static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 			return perform(cpu, gva, access, hfn, value);
 		if (r == CPU_FLUSHED)
 			continue;
+		if (r == CPU_FULL) {
+			guest_list_full(cpu);
+			continue;
+		}
 		quiet = quiet_since(&then) && world.entries - self->changes == then.entries &&
 					world.time == then.time
 				? quiet + 1
@@ -348,12 +361,13 @@ static void build(struct cpu *cpu, gva_t gva, bool change)
 	}
 }
 
-/* The vCPU is about to enter the guest again. */
+/* The vCPU is about to enter the guest again, perhaps by other tables than before. */
 static void enter(struct cpu *cpu)
 {
 	if (cpu->mv.flush)
 		cpu_flush(cpu);
 	cpu->mv.flush = false;
+	cpu_exit(cpu);
 }
 
 /* The guest has told its processor to forget what was cached by the old CR3 or the old mode. */
@@ -394,11 +408,26 @@ static void access_stale(struct cpu *cpu)
 	access_memory(cpu, gva);
 }
 
+/* The vCPU's tables for the modes and CR3 that it has now. */
+static void use_tables(struct cpu *cpu)
+{
+	int r;
+
+	if (world.second)
+		mmu_vcpu_use(&cpu->mv, cpu->root.mode == GPT_NONE ? MMU_TDP : MMU_SHADOW);
+	do {
+		r = cpu->mv.kind == MMU_TDP ? 0 : mmu_load_root(&cpu->mv, &cpu->root);
+		check(!r || (r == -ENOMEM && self->alloc_failed));
+	} while (r);
+	enter(cpu);
+	forget(cpu);
+}
+
 /* CR3 is loaded with the modes as they are: false, or as they are drawn. */
 static void load_root(struct cpu *cpu, bool mode)
 {
 	struct gpt_root *root = &cpu->root;
-	int i, r;
+	int i;
 
 	root->cr3 = gfn_to_gpa(pick_table(4)) & (root->mode == GPT_LONG ? ~0ull : 0xffffffff);
 	if (mode) {
@@ -421,30 +450,35 @@ static void load_root(struct cpu *cpu, bool mode)
 	/* User space has set the registers. */
 	if (mode && draw(2))
 		mmu_forget_tables(&world.mmu);
-	do {
-		r = mmu_load_root(&cpu->mv, root);
-		check(!r || (r == -ENOMEM && self->alloc_failed));
-	} while (r);
-	enter(cpu);
-	forget(cpu);
+	use_tables(cpu);
 	sim_srcu_unlock();
 	count(mode ? SHADOW_MODE : SHADOW_CR3);
 }
 
 static void toggle_wp(struct cpu *cpu)
 {
-	int r;
-
 	cpu->root.wp = !cpu->root.wp;
 	note("guest: WP %lu", cpu->root.wp, 0, 0);
 	sim_srcu_lock();
 	cpu_exit(cpu);
-	do {
-		r = mmu_load_root(&cpu->mv, &cpu->root);
-		check(!r || (r == -ENOMEM && self->alloc_failed));
-	} while (r);
-	enter(cpu);
-	forget(cpu);
+	use_tables(cpu);
+	sim_srcu_unlock();
+	count(SHADOW_MODE);
+}
+
+/* Paging goes off, or on again as it was. */
+static void toggle_paging(struct cpu *cpu)
+{
+	struct gpt_root *root = &cpu->root;
+
+	if (root->mode != GPT_NONE)
+		cpu->paged = root->mode;
+	root->mode = root->mode == GPT_NONE ? cpu->paged : GPT_NONE;
+	root->pdptr = root->mode == GPT_PAE ? cpu->pdptr : NULL;
+	note("guest: mode %lu", root->mode, 0, 0);
+	sim_srcu_lock();
+	cpu_exit(cpu);
+	use_tables(cpu);
 	sim_srcu_unlock();
 	count(SHADOW_MODE);
 }
@@ -540,6 +574,7 @@ void guest_shadow_start(void)
 
 		root->gbpages = draw(2);
 		root->phys_bits = CPU_PHYS_BITS;
+		world.cpu[i].paged = GPT_LONG;
 		if (i)
 			root->gbpages = world.cpu[0].root.gbpages;
 	}
@@ -551,7 +586,7 @@ void guest_shadow_op(struct cpu *cpu)
 	int r;
 
 	/* Most often it has not left the guest since. */
-	if (!cpu->mv.roots[0] || draw_one_in(3)) {
+	if (cpu->mv.kind == MMU_SHADOW && (!cpu->mv.roots[0] || draw_one_in(3))) {
 		sim_srcu_lock();
 		r = mmu_prepare_root(&cpu->mv);
 		cpu_exit(cpu);
@@ -565,6 +600,7 @@ void guest_shadow_op(struct cpu *cpu)
 	case 1:
 		return draw(3) ? invlpg(cpu, pick_gva(cpu)) : toggle_wp(cpu);
 	case 2:
+		return draw(6) ? invlpg(cpu, pick_gva(cpu)) : toggle_paging(cpu);
 	case 3:
 		return invlpg(cpu, pick_gva(cpu));
 	case 4:

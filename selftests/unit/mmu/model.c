@@ -156,7 +156,7 @@ void model_check_caches(void)
 static bool log_knows(const struct cpu *cpu, const struct memslot *slot, gfn_t gfn)
 {
 	return test_bit(gfn - slot->base_gfn, slot->dirty) ||
-	       (world.mmu.log_mode != MKVM_DIRTY_LOG_PROTECT && cpu_is_dirty(cpu, gfn));
+	       (world.mmu.log_mode != MKVM_DIRTY_LOG_PROTECT && cpu_is_dirty(gfn));
 }
 
 static void check_kept(const struct cpu *cpu, const struct tlb_entry *entry,
@@ -189,7 +189,7 @@ static bool log_will_tell(const struct memslot *slot, gfn_t gfn)
 		return true;
 	switch (world.mmu.log_mode) {
 	case MKVM_DIRTY_LOG_BITS:
-		return cpu_is_dirty(&world.cpu[0], gfn);
+		return cpu_is_dirty(gfn);
 	case MKVM_DIRTY_LOG_PML:
 		return is_listed(gfn);
 	default:

@@ -85,10 +85,10 @@ static void forget_touched(gfn_t gfn, int level)
 }
 
 /* What became of an entry; changes that no table of the MMU has are found here. */
-void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new)
+void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 {
-	const struct cpu_entry was = world.format->read(old, level);
-	const struct cpu_entry is = world.format->read(new, level);
+	const struct cpu_format *format = shadow ? &cpu_linear : world.format;
+	const struct cpu_entry was = format->read(old, level), is = format->read(new, level);
 
 	note("entry of frame %#lx: %#lx -> %#lx", gfn, old, new);
 	check(!is.wrong);

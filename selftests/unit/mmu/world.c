@@ -212,7 +212,7 @@ static void rest(void)
 static void world_start(void)
 {
 	const struct mmu_caps caps = {
-		.fmt = world.shadow ? NULL : world.format->fmt(),
+		.fmt = world.shadow && !world.second ? NULL : world.format->fmt(),
 		.levels = world.format->levels,
 		.max_level = draw_one_in(5) ? 1 : 2 + draw(2),
 		.no_large_exec = draw_one_in(4),
@@ -228,6 +228,8 @@ static void world_start(void)
 	check(!memslot_table_init(&world.slots));
 	mmu_vm_init(&world.mmu, &world.slots, &up, &caps);
 	check(!mmu_vm_enable(&world.mmu, kind));
+	if (world.second)
+		check(!mmu_vm_enable(&world.mmu, MMU_TDP));
 	if (world.shadow)
 		mmu_set_shadow_limit(&world.mmu, draw(3) ? 1000 : 24 + draw(40));
 	check(!mmu_set_around(&world.mmu, draw(3) ? 1 << draw(10) : 1));
@@ -237,7 +239,7 @@ static void world_start(void)
 	for (i = 0; i < NR_SLOTS; i++)
 		world.slot[i].id = i;
 	for (i = 0; i < NR_CPUS; i++) {
-		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu, kind);
+		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu, world.second ? MMU_TDP : kind);
 		world.cpu[i].epoch = 1;
 		fiber_init(&fibers[i], guest_job, &world.cpu[i]);
 	}
@@ -272,7 +274,8 @@ void world_run(unsigned long ops)
 	memset(&world, 0, sizeof(world));
 	world.changing = -1;
 	world.shadow = draw_one_in(3) || getenv("SHADOW");
-	world.format = world.shadow ? &cpu_linear : &cpu_formats[draw(cpu_nr_formats)];
+	world.second = world.shadow && draw(2);
+	world.format = &cpu_formats[draw(cpu_nr_formats)];
 	world.large = draw(2);
 	world.quiet = draw_one_in(4);
 	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);

@@ -63,6 +63,7 @@ struct model_slot {
  * @ops: how many operations have begun
  * @value: the last value that was written anywhere
  * @shadow: the VM has shadow tables
+ * @second: and a second table, on which its vCPUs run while they are unpaged
  * @time: as many words of memory have changed
  * @entries: as many entries have
  * @tables: guest frames that are taken for tables
@@ -92,6 +93,7 @@ struct world {
 	unsigned long ops;
 	u64 value;
 	bool shadow;
+	bool second;
 	unsigned long time;
 	unsigned long entries;
 	gfn_t tables[10];
@@ -147,6 +149,7 @@ struct model_slot *certain_slot(gfn_t gfn, const struct circumstances *then);
 void guest_touch(struct vpage *v);
 void check_failed(const struct mmu_fault *fault);
 void check_mmio(gfn_t gfn, u32 access, const struct circumstances *then);
+void guest_list_full(struct cpu *cpu);
 void guest_op(struct cpu *cpu);
 
 /* guest_shadow.c: the same where its own tables are shadowed. */
