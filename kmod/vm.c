@@ -142,6 +142,9 @@ static int vm_enable_mmu(struct mkvm *vm)
 		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
 	if (!r)
 		r = mmu_vm_enable(&vm->mmu, vm->mmu_kind);
+	/* A second table for its unpaged vCPUs. */
+	if (!r && vm->mmu_kind == MMU_SHADOW && mkvm_vendor->fits_shadow)
+		r = mmu_vm_enable(&vm->mmu, MMU_TDP);
 	if (!r && vm->mmu_kind == MMU_SHADOW)
 		mmu_set_shadow_limit(&vm->mmu, READ_ONCE(shadow_pages));
 	return r;

@@ -22,15 +22,17 @@
 
 /* What the guest can do: one step each, CODE_STRIDE bytes apart. */
 enum op {
-	STEP_READ,  /* edi */
-	STEP_WRITE, /* esi to edi */
-	STEP_INVLPG /* edi */
+	STEP_READ,   /* edi */
+	STEP_WRITE,  /* esi to edi */
+	STEP_INVLPG, /* edi */
+	STEP_CR3     /* = edi */
 };
 
 guest_code(code_steps, 32,
 	   "mov (%edi), %eax\n hlt\n .balign 16, 0x90\n"
 	   "mov %esi, (%edi)\n hlt\n .balign 16, 0x90\n"
-	   "invlpg (%edi)\n hlt\n");
+	   "invlpg (%edi)\n hlt\n .balign 16, 0x90\n"
+	   "mov %edi, %cr3\n hlt\n");
 
 struct fixture {
 	struct guest guest;
@@ -93,7 +95,10 @@ static void set_up(struct fixture *f, enum cpu_mode mode)
 	causes_begin(&f->causes, &f->guest);
 }
 
-/* Entries of 8 bytes; and one of the four topmost, which needs no load of CR3 to become present. */
+/*
+ * Entries of 8 bytes; and one of the four topmost, which on SVM needs no load of CR3 to become
+ * present, and on VMX does.
+ */
 static void pae_tables(void)
 {
 	uint64_t third = GUEST_TABLES + 4 * PAGE;
@@ -109,6 +114,8 @@ static void pae_tables(void)
 	run(&f, STEP_WRITE, GUEST_TABLES + 2 * 8, third | X86_PTE_P);
 	run(&f, STEP_READ, GUEST_SHARED, 0);
 	causes_begin(&f.causes, &f.guest);
+	if (f.causes.before.sum.vendor == MKVM_VENDOR_VMX)
+		STEP(&f, STEP_CR3, GUEST_TABLES, 0, CR3, 1);
 
 	STEP(&f, STEP_READ, WINDOW + 300 * PAGE, 0, ACCESSED_BIT, 1);
 	EXPECT_EQ(0x1000, result(&f));

@@ -3,8 +3,8 @@
  * What this processor's VMX can do: read once, asked by predicates.
  *
  * The processor tells for each word of controls which bits must be 1 and which may be 1.  A row of
- * caps_rows says what mkvm makes of a bit: it MUST be set, it MAY be set, it must NEVER be set, or
- * it is clear and must be there to be set at TIMES.
+ * caps_rows says what mkvm makes of a bit: it MUST be set, it MAY be set, or it must be clear and
+ * be there to be set at TIMES.
  * Bits that no row names keep the value that the processor wants.  Every processor of the machine
  * must give the same answers, as a VMCS wanders.
  */
@@ -25,7 +25,6 @@
 enum caps_use {
 	MUST,
 	MAY,
-	NEVER,
 	TIMES,
 };
 
@@ -58,9 +57,10 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU, TIMES, CPU_BASED_NMI_WINDOW_EXITING, "NMI-window exiting" },
 	/* Switched off again but for VMs that want it: see vmx_vmcs_cpu_controls(). */
 	{ CAPS_CPU, MAY, CPU_BASED_PAUSE_EXITING, "PAUSE exiting" },
-	{ CAPS_CPU, NEVER, CPU_BASED_CR3_LOAD_EXITING, "CR3-load exiting" },
-	{ CAPS_CPU, NEVER, CPU_BASED_CR3_STORE_EXITING, "CR3-store exiting" },
-	{ CAPS_CPU, NEVER, CPU_BASED_INVLPG_EXITING, "INVLPG exiting" },
+	/* For vCPUs on shadow tables: see run.c. */
+	{ CAPS_CPU, TIMES, CPU_BASED_CR3_LOAD_EXITING, "CR3-load exiting" },
+	{ CAPS_CPU, TIMES, CPU_BASED_CR3_STORE_EXITING, "CR3-store exiting" },
+	{ CAPS_CPU, TIMES, CPU_BASED_INVLPG_EXITING, "INVLPG exiting" },
 
 	{ CAPS_CPU2, MUST, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
 	{ CAPS_CPU2, MUST, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guest" },
@@ -104,6 +104,7 @@ static const u32 caps_msrs[CAPS_NR_WORDS][2] = {
  * @ept_vpid: what EPT and VPID can do
  * @pml: page-modification logging
  * @apicv: virtual-interrupt delivery, with what goes with it
+ * @step: an exit after each instruction
  * @cr0_fixed: bits that must be 1 in CR0, bits that may be
  * @cr4_fixed: the same for CR4
  */
@@ -113,6 +114,7 @@ struct caps {
 	u64 ept_vpid;
 	bool pml;
 	bool apicv;
+	bool step;
 	u64 cr0_fixed[2];
 	u64 cr4_fixed[2];
 };
@@ -144,9 +146,8 @@ static const char *caps_choose(struct caps *c)
 			c->controls[row->word] |= row->bit & allowed;
 		if (!wrong && row->use == MUST && !(c->controls[row->word] & row->bit))
 			wrong = row->name;
-		if (!wrong && row->use == TIMES && !(allowed & row->bit))
-			wrong = row->name;
-		if (!wrong && row->use == NEVER && (c->controls[row->word] & row->bit))
+		if (!wrong && row->use == TIMES &&
+		    (!(allowed & row->bit) || (c->controls[row->word] & row->bit)))
 			wrong = row->name;
 	}
 	return wrong;
@@ -194,6 +195,7 @@ static const char *caps_read(struct caps *c)
 		 (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & SECONDARY_EXEC_ENABLE_PML);
 	c->apicv = (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & VMX_EXEC2_APICV) ==
 		   VMX_EXEC2_APICV;
+	c->step = caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS) >> 32 & CPU_BASED_MONITOR_TRAP_FLAG;
 	wrong = caps_choose(c);
 	if (!wrong)
 		wrong = caps_check_ept(c);
@@ -271,6 +273,12 @@ bool vmx_caps_tpr_shadow(void)
 bool vmx_caps_apicv(void)
 {
 	return caps.apicv && vmx_caps_tpr_shadow();
+}
+
+/* The monitor trap flag. */
+bool vmx_caps_step(void)
+{
+	return caps.step;
 }
 
 u32 vmx_caps_revision(void)

@@ -84,6 +84,13 @@ static int exit_alignment(struct mkvm_vcpu *vcpu)
 	return 1;
 }
 
+/* Shadow tables: CR2 is the guest's own still. */
+static int exit_page_fault(struct mkvm_vcpu *vcpu)
+{
+	return x86_exit_page_fault(vcpu, vcpu->x86.exit.info1,
+				   vmcs_read32(VM_EXIT_INTR_ERROR_CODE));
+}
+
 static int exit_exception(struct mkvm_vcpu *vcpu)
 {
 	u32 info = to_vmx(vcpu)->intr_info;
@@ -104,6 +111,8 @@ static int exit_exception(struct mkvm_vcpu *vcpu)
 		return x86_exit_bp(vcpu);
 	case X86_TRAP_AC:
 		return exit_alignment(vcpu);
+	case X86_TRAP_PF:
+		return exit_page_fault(vcpu);
 	default:
 		return x86_exit_unknown(vcpu);
 	}
@@ -132,6 +141,11 @@ static int exit_nop(struct mkvm_vcpu *vcpu)
 static int exit_pause(struct mkvm_vcpu *vcpu)
 {
 	return x86_exit_pause(vcpu, exit_len());
+}
+
+static int exit_invlpg(struct mkvm_vcpu *vcpu)
+{
+	return x86_exit_invlpg(vcpu, exit_len());
 }
 
 static int exit_rdpmc(struct mkvm_vcpu *vcpu)
@@ -233,6 +247,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_CPUID] = exit_cpuid,
 	[EXIT_REASON_HLT] = exit_hlt,
 	[EXIT_REASON_INVD] = exit_nop,
+	[EXIT_REASON_INVLPG] = exit_invlpg,
 	[EXIT_REASON_RDPMC] = exit_rdpmc,
 	[EXIT_REASON_VMCALL] = exit_vmcall,
 	[EXIT_REASON_VMCLEAR] = x86_exit_ud,
@@ -253,6 +268,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_TPR_BELOW_THRESHOLD] = x86_exit_host,
 	[EXIT_REASON_EOI_INDUCED] = vmx_apic_exit_eoi,
 	[EXIT_REASON_APIC_WRITE] = vmx_apic_exit_write,
+	[EXIT_REASON_MONITOR_TRAP_FLAG] = x86_exit_stepped,
 	[EXIT_REASON_MONITOR_INSTRUCTION] = x86_exit_ud,
 	[EXIT_REASON_PAUSE_INSTRUCTION] = exit_pause,
 	[EXIT_REASON_EPT_VIOLATION] = exit_ept_violation,

@@ -70,7 +70,7 @@ const struct vendor_ops vmx_vendor_ops = {
 	.vcpu_size = sizeof(struct vmx_vcpu),
 	.pdptrs_are_state = true,
 	.shadows_differ = true,
-	.has_shadow_paging = false,
+	.has_shadow_paging = true,
 
 	.setup = ops_setup,
 	.teardown = ops_teardown,
@@ -86,6 +86,7 @@ const struct vendor_ops vmx_vendor_ops = {
 	.vcpu_put = ops_vcpu_put,
 	.state_fetch = vmx_state_fetch,
 	.flush_tlb = vmx_flush_tlb,
+	.fits_shadow = vmx_state_fits_shadow,
 	.apic_delivers = vmx_apic_delivers,
 	.enter = vmx_enter,
 	.exit_irqoff = vmx_exit_irqoff,

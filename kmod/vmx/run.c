@@ -154,6 +154,36 @@ static void run_set_perf(struct vmx_vcpu *vmx)
 	}
 }
 
+/*
+ * The vCPU goes over to its VM's other tables.  What it has cached by EPT is dropped when it comes
+ * back to that: meanwhile a flush drops the rest alone.
+ */
+static void run_change_tables(struct vmx_vcpu *vmx)
+{
+	x86_dirty(&vmx->vcpu, X86_ST_CRS | X86_ST_PDPTRS);
+	vmx->shadowed = !vmx->shadowed;
+	vmx->listing = false;
+	vmx_vmcs_set_tables(vmx);
+	vmx->root = 0;
+	vmx->flush = true;
+}
+
+/* The shadow tables that the processor walks.  Each entry reads the four at which PAE begins. */
+static void run_set_shadow(struct vmx_vcpu *vmx)
+{
+	u64 root = mmu_root(&vmx->vcpu.mmu);
+
+	if (root != vmx->root) {
+		vmcs_write(GUEST_CR3, root);
+		vmx->root = root;
+		vmx->flush_vpid = true;
+	}
+	if (vmx->flush || vmx->flush_vpid)
+		vmx_cpu_flush_vpid(vmx->vpid);
+	vmx->flush = false;
+	vmx->flush_vpid = false;
+}
+
 /* The table that the processor walks, and what it has cached of it. */
 static void run_set_tdp(struct vmx_vcpu *vmx)
 {
@@ -185,7 +215,7 @@ static void run_set_tdp(struct vmx_vcpu *vmx)
  */
 static void run_set_log(struct vmx_vcpu *vmx)
 {
-	bool listing = vmx->log && READ_ONCE(vmx->vcpu.vm->mmu.listing);
+	bool listing = vmx->log && !vmx->shadowed && READ_ONCE(vmx->vcpu.vm->mmu.listing);
 
 	if (listing == vmx->listing)
 		return;
@@ -214,13 +244,27 @@ static void run_drain_log(struct vmx_vcpu *vmx)
 }
 
 /*
+ * Which accesses of CR3, and INVLPG, exit; and whether each instruction does.  Where that cannot be
+ * the vCPU is looked at whenever it exits.
+ */
+static u32 run_paging_controls(const struct vmx_vcpu *vmx)
+{
+	u32 controls = CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING;
+
+	if (vmx->shadowed)
+		return controls |
+		       (mmu_wants_invlpg(vmx->vcpu.mmu.vm) ? CPU_BASED_INVLPG_EXITING : 0);
+	return x86_is_stepped(&vmx->vcpu) && vmx_caps_step() ? CPU_BASED_MONITOR_TRAP_FLAG : 0;
+}
+
+/*
  * NMI-window exiting does not wait for the end of an interrupt shadow by STI.  Interrupts are
  * enabled there, so the interrupt window does.
  */
 static void run_set_windows(struct vmx_vcpu *vmx)
 {
 	const struct x86_vcpu *x = &vmx->vcpu.x86;
-	u32 controls = vmx_vmcs_cpu_controls(vmx);
+	u32 controls = vmx_vmcs_cpu_controls(vmx) | run_paging_controls(vmx);
 
 	if (x->windows & X86_WINDOW_INTR)
 		controls |= CPU_BASED_INTR_WINDOW_EXITING;
@@ -324,7 +368,7 @@ static void run_read_exit(struct vmx_vcpu *vmx, u32 reason)
 
 	vmx->vmcs.launched = true;
 	x->rip = vmcs_read(GUEST_RIP);
-	x->avail = RUN_AVAIL_AFTER_EXIT;
+	x->avail = RUN_AVAIL_AFTER_EXIT | (vmx->shadowed ? X86_ST_PDPTRS : 0);
 	x->exit = (struct x86_exit){
 		.reason = reason,
 		.rip = x->rip,
@@ -363,9 +407,14 @@ void vmx_enter(struct mkvm_vcpu *vcpu)
 		run_host_away(vmx);
 	else if (vcpu->x86.dirty & X86_ST_MSRS)
 		run_load_guest_msrs(&vcpu->x86);
+	if (vmx->shadowed != x86_is_shadowed(vcpu))
+		run_change_tables(vmx);
 	vmx_state_store(vmx);
 	vcpu->x86.dirty = 0;
-	run_set_tdp(vmx);
+	if (vmx->shadowed)
+		run_set_shadow(vmx);
+	else
+		run_set_tdp(vmx);
 	run_set_host(vmx);
 	run_set_perf(vmx);
 	run_set_windows(vmx);

@@ -4,7 +4,8 @@
  *
  * Some state never changes without an exit and is therefore always valid in struct x86_vcpu,
  * whatever x86.avail says: the bits of CR0 and CR4 that the host owns, EFER, PAT, the debug
- * registers, the SYSCALL MSRs and the TSC offset.  KERNEL_GS_BASE is in no VMCS but in the
+ * registers, the SYSCALL MSRs and the TSC offset; on shadow tables CR3 and the PDPTEs too.
+ * KERNEL_GS_BASE is in no VMCS but in the
  * processor's MSR while vmx_host.away, else in struct x86_vcpu.
  *
  * The VMCS holds a segment's attributes as the descriptor has them, and a bit for "unusable".
@@ -72,13 +73,39 @@ static void state_store_segment(const struct kvm_segment *s, enum x86_seg seg)
 	vmcs_write(GUEST_AR(seg), state_segment_ar(s, seg));
 }
 
-static void state_fetch_crs(struct x86_vcpu *x)
+static void state_fetch_crs(struct vmx_vcpu *vmx)
 {
-	x->cr0 &= VMX_CR0_HOST_OWNED;
-	x->cr0 |= vmcs_read(GUEST_CR0) & ~VMX_CR0_HOST_OWNED;
-	x->cr4 &= VMX_CR4_HOST_OWNED;
-	x->cr4 |= vmcs_read(GUEST_CR4) & ~VMX_CR4_HOST_OWNED;
-	x->cr3 = vmcs_read(GUEST_CR3);
+	u64 cr0 = vmx_cr0_guest_owned(vmx), cr4 = vmx_cr4_guest_owned(vmx);
+	struct x86_vcpu *x = &vmx->vcpu.x86;
+
+	x->cr0 = (x->cr0 & ~cr0) | (vmcs_read(GUEST_CR0) & cr0);
+	x->cr4 = (x->cr4 & ~cr4) | (vmcs_read(GUEST_CR4) & cr4);
+	if (!vmx->shadowed)
+		x->cr3 = vmcs_read(GUEST_CR3);
+}
+
+/*
+ * By what rules the processor walks, and from where: the guest's, as MOV to a control register
+ * drops translations, and emulated, it has not done so.
+ */
+static void state_store_paging(struct vmx_vcpu *vmx)
+{
+	const struct x86_vcpu *x = &vmx->vcpu.x86;
+
+	vmcs_write(GUEST_CR3, x->cr3);
+	vmcs_write(GUEST_IA32_EFER, x->efer);
+	vmx->flush_vpid = true;
+}
+
+/*
+ * Or those of shadow tables: PAE or long mode, W obeyed and NX known, whatever the guest's are.
+ * CR3 is vmx_enter()'s, and so is the flush, with the root.
+ */
+static void state_store_shadow_paging(const struct x86_vcpu *x, u64 *cr0, u64 *cr4)
+{
+	*cr0 |= X86_CR0_WP;
+	*cr4 |= X86_CR4_PAE;
+	vmcs_write(GUEST_IA32_EFER, x->efer | EFER_NX);
 }
 
 /*
@@ -89,17 +116,18 @@ static void state_store_crs(struct vmx_vcpu *vmx)
 {
 	const struct x86_vcpu *x = &vmx->vcpu.x86;
 	u64 mce = cr4_read_shadow() & X86_CR4_MCE;
+	u64 cr0 = x->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW);
+	u64 cr4 = (x->cr4 & ~(u64)X86_CR4_MCE) | mce;
 	u32 entry = vmx->entry_controls & ~VM_ENTRY_IA32E_MODE;
 
-	vmcs_write(GUEST_CR0, vmx_caps_cr0(x->cr0 & ~(u64)(X86_CR0_CD | X86_CR0_NW)));
+	if (vmx->shadowed)
+		state_store_shadow_paging(x, &cr0, &cr4);
+	else
+		state_store_paging(vmx);
+	vmcs_write(GUEST_CR0, vmx_caps_cr0(cr0));
 	vmcs_write(CR0_READ_SHADOW, x->cr0);
-	vmcs_write(GUEST_CR4, vmx_caps_cr4((x->cr4 & ~(u64)X86_CR4_MCE) | mce));
+	vmcs_write(GUEST_CR4, vmx_caps_cr4(cr4));
 	vmcs_write(CR4_READ_SHADOW, x->cr4);
-	vmcs_write(GUEST_CR3, x->cr3);
-	vmcs_write(GUEST_IA32_EFER, x->efer);
-
-	/* MOV to a control register drops translations; emulated, it has not done so. */
-	vmx->flush_vpid = true;
 
 	if (x->efer & EFER_LMA)
 		entry |= VM_ENTRY_IA32E_MODE;
@@ -208,7 +236,7 @@ void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask)
 		x->idt.limit = vmcs_read32(GUEST_IDTR_LIMIT);
 	}
 	if (mask & X86_ST_CRS)
-		state_fetch_crs(x);
+		state_fetch_crs(to_vmx(vcpu));
 	if (mask & X86_ST_PDPTRS)
 		for (i = 0; i < 4; i++)
 			x->pdptr[i] = vmcs_read(GUEST_PDPTR0 + 2 * i);
@@ -254,7 +282,8 @@ void vmx_state_store(struct vmx_vcpu *vmx)
 		vmcs_write(GUEST_SYSENTER_CS, x->sysenter_cs);
 		vmcs_write(GUEST_SYSENTER_ESP, x->sysenter_esp);
 		vmcs_write(GUEST_SYSENTER_EIP, x->sysenter_eip);
-		vmcs_write(GUEST_IA32_PAT, x->pat);
+		if (!vmx->shadowed)
+			vmcs_write(GUEST_IA32_PAT, x->pat);
 	}
 	if (dirty & X86_ST_DRS)
 		state_store_drs(x);
@@ -266,4 +295,37 @@ void vmx_state_store(struct vmx_vcpu *vmx)
 		state_store_shadow(x);
 	if (dirty & (X86_ST_SHADOW | X86_ST_RFLAGS))
 		state_settle_shadow();
+}
+
+/* Is the selector's privilege the segment's? */
+static bool state_segment_agrees(const struct kvm_segment *s)
+{
+	return (s->selector & 3) == s->dpl;
+}
+
+/* A segment for data that is loaded in protected mode can be used by who has loaded it. */
+static bool state_data_fits(const struct kvm_segment *s)
+{
+	bool conforming = s->type >= 12;
+
+	return s->unusable || !s->present || conforming || s->dpl >= (s->selector & 3);
+}
+
+/*
+ * Without "unrestricted guest" VM entry wants segments that protected mode can have loaded: CS one
+ * of code, and the privilege of selectors and segments the same.  What a guest brings along from
+ * real mode need not be so until it has loaded them anew.  The vCPU is loaded.
+ */
+bool vmx_state_fits_shadow(struct mkvm_vcpu *vcpu)
+{
+	const struct x86_vcpu *x = &vcpu->x86;
+	const struct kvm_segment *seg = x->seg;
+
+	x86_fetch(vcpu, X86_ST_SEGS | X86_ST_RFLAGS);
+	if (x->rflags & X86_EFLAGS_VM)
+		return true;
+	return (seg[X86_CS].type & 8) && state_segment_agrees(&seg[X86_SS]) &&
+	       (seg[X86_CS].selector & 3) == (seg[X86_SS].selector & 3) &&
+	       state_data_fits(&seg[X86_DS]) && state_data_fits(&seg[X86_ES]) &&
+	       state_data_fits(&seg[X86_FS]) && state_data_fits(&seg[X86_GS]);
 }

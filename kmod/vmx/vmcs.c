@@ -169,6 +169,8 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~VMX_EXEC2_XSAVES;
 	if (vcpu->vm->pause_window < 2)
 		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
+	if (vmx->shadowed)
+		cpu2 &= ~(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST);
 	if (vmx->listing)
 		cpu2 |= SECONDARY_EXEC_ENABLE_PML;
 	if (vmx->delivers)
@@ -178,6 +180,27 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 	vmcs_write(MSR_BITMAP, __pa(vcpu->x86.msrs_closed ? vmcs_msr_closed
 				    : vmx->delivers	  ? vmcs_msr_x2apic
 							  : vmcs_msr_bitmap));
+}
+
+/*
+ * What differs between a guest whose tables the processor walks with EPT behind them, and one that
+ * has shadow tables instead: page faults exit, memory is the host's first type, and the guest
+ * cannot change how tables are walked.  CR3 and INVLPG are run.c's.
+ */
+void vmx_vmcs_set_tables(struct vmx_vcpu *vmx)
+{
+	u32 exceptions = vmcs_read32(EXCEPTION_BITMAP) & ~BIT(X86_TRAP_PF);
+	u64 pat = vmx->vcpu.x86.pat;
+
+	if (vmx->shadowed) {
+		exceptions |= BIT(X86_TRAP_PF);
+		rdmsrl(MSR_IA32_CR_PAT, pat);
+	}
+	vmcs_write(EXCEPTION_BITMAP, exceptions);
+	vmcs_write(GUEST_IA32_PAT, pat);
+	vmcs_write(CR0_GUEST_HOST_MASK, ~vmx_cr0_guest_owned(vmx));
+	vmcs_write(CR4_GUEST_HOST_MASK, ~vmx_cr4_guest_owned(vmx));
+	vmx_vmcs_set_features(vmx);
 }
 
 static void vmcs_set_controls(struct vmx_vcpu *vmx)
@@ -199,7 +222,6 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(PIN_BASED_VM_EXEC_CONTROL, vmx_caps_controls(CAPS_PIN));
 	vmx->cpu_controls = vmx_vmcs_cpu_controls(vmx);
 	vmcs_write(CPU_BASED_VM_EXEC_CONTROL, vmx->cpu_controls);
-	vmx_vmcs_set_features(vmx);
 	vmcs_write(VM_EXIT_CONTROLS, vmx_caps_controls(CAPS_EXIT));
 	vmcs_write(VM_ENTRY_CONTROLS, vmx->entry_controls);
 
@@ -208,8 +230,8 @@ static void vmcs_set_controls(struct vmx_vcpu *vmx)
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MASK, 0);
 	vmcs_write(PAGE_FAULT_ERROR_CODE_MATCH, 0);
 	vmcs_write(CR3_TARGET_COUNT, 0);
-	vmcs_write(CR0_GUEST_HOST_MASK, VMX_CR0_HOST_OWNED);
-	vmcs_write(CR4_GUEST_HOST_MASK, VMX_CR4_HOST_OWNED);
+	vmx->shadowed = false;
+	vmx_vmcs_set_tables(vmx);
 
 	vmx_apic_configure(vmx);
 	if (vmx->log) {

@@ -18,13 +18,15 @@
 #define VMX_REASON_VMFAIL 0xffffu
 
 /*
- * CR0 and CR4 bits that the guest cannot change without an exit.  The others do not bear on what
- * mkvm does, and are legal on every processor with unrestricted guest.
+ * CR0 and CR4 bits that the guest can change without an exit.  They do not bear on what mkvm does,
+ * and are legal on every processor with unrestricted guest.  The second list are those of a guest
+ * on the second table: its paging is the processor's.
  */
-#define VMX_CR0_HOST_OWNED (~(u64)(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_WP | X86_CR0_AM))
-#define VMX_CR4_HOST_OWNED                                                              \
-	(~(u64)(X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_PGE | X86_CR4_OSFXSR | \
-		X86_CR4_OSXMMEXCPT))
+#define VMX_CR0_GUEST_OWNED ((u64)(X86_CR0_TS | X86_CR0_MP | X86_CR0_EM | X86_CR0_AM))
+#define VMX_CR4_GUEST_OWNED \
+	((u64)(X86_CR4_PVI | X86_CR4_TSD | X86_CR4_DE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT))
+#define VMX_CR0_GUEST_PAGING ((u64)X86_CR0_WP)
+#define VMX_CR4_GUEST_PAGING ((u64)X86_CR4_PGE)
 
 /* Secondary control "enable XSAVES/XRSTORS": its name differs between kernels. */
 #define VMX_EXEC2_XSAVES BIT(20)
@@ -95,10 +97,12 @@ struct vmx_host {
  * @tpr_threshold: the VMCS's
  * @vpid: tag of its translations; 0: it has none.  Immutable
  * @configured: the VMCS has got its controls
+ * @shadowed: and those for shadow tables; else those for the second table
  * @reset: bring fields that no group of state holds to their start
- * @flush: drop translations by EPT before the next entry
+ * @flush: drop translations by EPT before the next entry by it, and those of @vpid
  * @flush_vpid: drop the translations of @vpid before the next entry
  * @eptp: the VMCS's EPT pointer
+ * @root: @shadowed: the VMCS's guest CR3
  * @entry_controls: the VMCS's VM-entry controls
  * @cpu_controls: the VMCS's primary processor-based controls
  * @cpu2_controls: and the secondary ones
@@ -123,10 +127,12 @@ struct vmx_vcpu {
 	u32 tpr_threshold;
 	u16 vpid;
 	bool configured;
+	bool shadowed;
 	bool reset;
 	bool flush;
 	bool flush_vpid;
 	u64 eptp;
+	u64 root;
 	u32 entry_controls;
 	u32 cpu_controls;
 	u32 cpu2_controls;
@@ -141,6 +147,17 @@ struct vmx_vcpu {
 static inline struct vmx_vcpu *to_vmx(struct mkvm_vcpu *vcpu)
 {
 	return container_of(vcpu, struct vmx_vcpu, vcpu);
+}
+
+/* Bits that are the VMCS's, and not in struct x86_vcpu alone. */
+static inline u64 vmx_cr0_guest_owned(const struct vmx_vcpu *vmx)
+{
+	return VMX_CR0_GUEST_OWNED | (vmx->shadowed ? 0 : VMX_CR0_GUEST_PAGING);
+}
+
+static inline u64 vmx_cr4_guest_owned(const struct vmx_vcpu *vmx)
+{
+	return VMX_CR4_GUEST_OWNED | (vmx->shadowed ? 0 : VMX_CR4_GUEST_PAGING);
 }
 
 /* caps.c */
@@ -161,6 +178,7 @@ u64 vmx_caps_cr0(u64 cr0); /* with the bits that VMX operation forces, guest mod
 u64 vmx_caps_cr4(u64 cr4);
 bool vmx_caps_tpr_shadow(void);
 bool vmx_caps_apicv(void);
+bool vmx_caps_step(void);
 bool vmx_caps_vpid(void);
 bool vmx_caps_ept_ad(void);
 bool vmx_caps_pml(void);
@@ -201,12 +219,14 @@ void vmx_vmcs_free(struct vmx_vcpu *vmx);
 void vmx_vmcs_configure(struct vmx_vcpu *vmx);
 u32 vmx_vmcs_cpu_controls(const struct vmx_vcpu *vmx);
 void vmx_vmcs_set_features(struct vmx_vcpu *vmx);
+void vmx_vmcs_set_tables(struct vmx_vcpu *vmx);
 void vmx_vmcs_set_host_cpu(struct vmx_vcpu *vmx);
 void vmx_vmcs_reset(struct vmx_vcpu *vmx);
 
 /* state.c */
 void vmx_state_fetch(struct mkvm_vcpu *vcpu, u32 mask);
 void vmx_state_store(struct vmx_vcpu *vmx);
+bool vmx_state_fits_shadow(struct mkvm_vcpu *vcpu);
 
 /* apic.c */
 int vmx_apic_alloc(struct vmx_vcpu *vmx) __must_check;

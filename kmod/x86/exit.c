@@ -271,7 +271,7 @@ int x86_exit_memory_fault(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 {
-	struct mmu_fault fault = { .gpa = gpa, .access = access };
+	struct mmu_fault fault = { .gpa = gpa, .gva = gpa, .access = access };
 	enum mmu_outcome outcome = mmu_handle_fault(&vcpu->mmu, &fault);
 
 	vcpu->cause = fault.cause;
@@ -282,6 +282,8 @@ int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 		return x86_emulate(vcpu);
 	case MMU_FAILED:
 		return x86_exit_memory_fault(vcpu, &fault);
+	case MMU_EMULATE:
+		return x86_exit_tracked(vcpu, &fault);
 	default:
 		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 		mkvm_vm_kill(vcpu->vm, "the second table reflected a fault to the guest");

@@ -3,13 +3,18 @@
  * The guest's own paging, where the processor walks shadow tables instead of it: a VM of type
  * MKVM_VM_SHADOW.
  *
- * The guest's CR0, CR3, CR4 and EFER are in struct x86_vcpu alone, as each write to them exits.
- * A write that changes where or how tables are walked makes the vCPU load its roots before it next
- * enters (x86_paging_prepare()).  A page fault is an exit: the MMU says whether it is the guest's.
+ * What the guest's tables go by, of its CR0, CR3, CR4 and EFER, is in struct x86_vcpu alone, as
+ * each write to that exits.  A write that changes where or how tables are walked makes the vCPU
+ * load its roots before it next enters (x86_paging_prepare()).  A page fault is an exit: the MMU
+ * says whether it is the guest's.
+ *
+ * Where the processor cannot run an unpaged guest on tables of linear addresses the vCPU is on the
+ * VM's second table while its paging is off, and for as long after that as its state is one that
+ * only such a guest may have (vendor_ops.fits_shadow): it is stepped then, if the processor can.
  *
  * Of PAE's four topmost entries the MMU has those that were in memory when CR3 or a mode was
- * loaded.  The processor itself would read them when it needs one; so before a fault is looked at
- * they are read again, and if one has changed the roots are loaded anew.
+ * loaded.  On a vendor's processors that read them when they need one, they are read again before a
+ * fault is looked at, and if one has changed the roots are loaded anew.
  *
  * Progress: an instruction that writes to a table and cannot be emulated gets the table opened,
  * and is executed again.  If that very instruction needs the table to get there it would fault for
@@ -28,15 +33,26 @@
 #define PF_RESERVED BIT(3)
 #define PF_FETCH    BIT(4)
 
+bool x86_has_shadow(const struct mkvm_vcpu *vcpu)
+{
+	return vcpu->vm->mmu_kind == MMU_SHADOW;
+}
+
 bool x86_is_shadowed(const struct mkvm_vcpu *vcpu)
 {
 	return vcpu->mmu.kind == MMU_SHADOW;
 }
 
+/* CR0.PG changes by an exit only, so the copy is right. */
+bool x86_is_stepped(const struct mkvm_vcpu *vcpu)
+{
+	return x86_has_shadow(vcpu) && !x86_is_shadowed(vcpu) && (vcpu->x86.cr0 & X86_CR0_PG);
+}
+
 /* The exit that is being handled is one of the MMU's, if it is not already for another cause. */
 void x86_paging_exit(struct mkvm_vcpu *vcpu, enum mkvm_mmu_cause cause)
 {
-	if (x86_is_shadowed(vcpu) && vcpu->cause == MKVM_CAUSE_NONE)
+	if (x86_has_shadow(vcpu) && vcpu->cause == MKVM_CAUSE_NONE)
 		vcpu->cause = cause;
 }
 
@@ -68,12 +84,9 @@ static int paging_load(struct mkvm_vcpu *vcpu)
 	struct gpt_root root;
 	int r;
 
-	if (vcpu->x86.paging.by_host)
-		mmu_forget_tables(&vcpu->vm->mmu);
-	vcpu->x86.paging.by_host = false;
 	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS);
 	root = x86_gpt_root(vcpu);
-	if (root.mode == GPT_PAE) {
+	if (root.mode == GPT_PAE && !root.pdptr) {
 		paging_read_pdptrs(vcpu, pdptrs);
 		root.pdptr = pdptrs;
 	}
@@ -84,17 +97,52 @@ static int paging_load(struct mkvm_vcpu *vcpu)
 }
 
 /*
- * Before each entry: the vCPU has roots, and forgets what it cached by others.  The vCPU is loaded.
- * May sleep.  0 or -ENOMEM.
+ * On which tables does the vCPU run as it is?  Who runs on shadow tables stays fit for them, unless
+ * user space sets registers.
+ */
+static enum mmu_kind paging_kind(struct mkvm_vcpu *vcpu)
+{
+	if (!mkvm_vendor->fits_shadow)
+		return MMU_SHADOW;
+	if (!(vcpu->x86.cr0 & X86_CR0_PG))
+		return MMU_TDP;
+	if (x86_is_shadowed(vcpu) && !vcpu->x86.paging.by_host)
+		return MMU_SHADOW;
+	return mkvm_vendor->fits_shadow(vcpu) ? MMU_SHADOW : MMU_TDP;
+}
+
+/* The vCPU's tables and its roots there.  0 or -ENOMEM. */
+static int paging_choose(struct mkvm_vcpu *vcpu)
+{
+	struct x86_paging *paging = &vcpu->x86.paging;
+	enum mmu_kind kind = paging_kind(vcpu);
+
+	if (paging->by_host)
+		mmu_forget_tables(&vcpu->vm->mmu);
+	paging->by_host = false;
+	if (kind != vcpu->mmu.kind) {
+		/* Of its registers each kind keeps others in the control block. */
+		x86_fetch(vcpu, X86_ST_CRS | X86_ST_PDPTRS);
+		mmu_vcpu_use(&vcpu->mmu, kind);
+		paging->stale = kind == MMU_SHADOW;
+	}
+	if (kind != MMU_SHADOW)
+		return 0;
+	return paging->stale ? paging_load(vcpu) : mmu_prepare_root(&vcpu->mmu);
+}
+
+/*
+ * Before each entry: the vCPU has tables and roots, and forgets what it cached by others.  The vCPU
+ * is loaded.  May sleep.  0 or -ENOMEM.
  */
 int x86_paging_prepare(struct mkvm_vcpu *vcpu)
 {
 	int idx, r;
 
-	if (!x86_is_shadowed(vcpu))
+	if (!x86_has_shadow(vcpu))
 		return 0;
 	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-	r = vcpu->x86.paging.stale ? paging_load(vcpu) : mmu_prepare_root(&vcpu->mmu);
+	r = paging_choose(vcpu);
 	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
 	if (r || !vcpu->mmu.flush)
 		return r;
@@ -110,7 +158,7 @@ static int paging_refresh_pdptrs(struct mkvm_vcpu *vcpu)
 {
 	u64 pdptrs[MMU_MAX_ROOTS];
 
-	if (vcpu->mmu.root.mode != GPT_PAE)
+	if (vcpu->mmu.root.mode != GPT_PAE || mkvm_vendor->pdptrs_are_state)
 		return 0;
 	paging_read_pdptrs(vcpu, pdptrs);
 	return memcmp(pdptrs, vcpu->mmu.pdptr, sizeof(pdptrs)) ? paging_load(vcpu) : 0;
@@ -137,8 +185,8 @@ static bool paging_open(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 	return true;
 }
 
-/* A write to a table that is shadowed. */
-static int paging_emulate(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
+/* A write to a table that is shadowed: by its linear address, or by the second table. */
+int x86_exit_tracked(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	enum emu_status status;
 
@@ -162,7 +210,7 @@ static int paging_outcome(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault,
 		x86_raise_pf(vcpu, fault->gva, fault->code);
 		return 1;
 	case MMU_EMULATE:
-		return paging_emulate(vcpu, fault);
+		return x86_exit_tracked(vcpu, fault);
 	default:
 		return x86_exit_memory_fault(vcpu, fault);
 	}
@@ -221,6 +269,13 @@ int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code)
 	}
 	vcpu->cause = fault.cause;
 	return paging_outcome(vcpu, &fault, outcome);
+}
+
+/* One instruction further: perhaps the vCPU can go over to its shadow tables. */
+int x86_exit_stepped(struct mkvm_vcpu *vcpu)
+{
+	x86_paging_exit(vcpu, MKVM_CAUSE_MODE_CHANGE);
+	return 1;
 }
 
 /* INVLPG exits where it shall forget more than the processor would. */

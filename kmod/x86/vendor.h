@@ -40,6 +40,9 @@
  * @state_fetch: the vCPU is loaded: fill the groups in @mask
  * @flush_tlb: preemption off, loaded: drop all translations of this vCPU's guest on this CPU, at
  *	the next entry at the latest
+ * @fits_shadow: the vCPU's paging is on, and it is loaded: can the processor run it on shadow
+ *	tables in the state in which it is?  If not, or while its paging is off, it runs on the
+ *	second table of a VM that has both.  NULL: the processor can at all times
  * @apic_delivers: does the next entry leave interrupts of the vCPU's local APIC to the processor?
  *	NULL: never
  * @enter: interrupts off, loaded.  Stores the groups in x86.dirty, injects x86.event if pending,
@@ -72,6 +75,7 @@ struct vendor_ops {
 	void (*vcpu_put)(struct mkvm_vcpu *vcpu);
 	void (*state_fetch)(struct mkvm_vcpu *vcpu, u32 mask);
 	void (*flush_tlb)(struct mkvm_vcpu *vcpu);
+	bool (*fits_shadow)(struct mkvm_vcpu *vcpu);
 	bool (*apic_delivers)(const struct mkvm_vcpu *vcpu);
 	void (*enter)(struct mkvm_vcpu *vcpu);
 	void (*exit_irqoff)(struct mkvm_vcpu *vcpu);
