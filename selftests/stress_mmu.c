@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lib/cgroup.h"
@@ -38,10 +39,14 @@
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif
+#ifndef MADV_PAGEOUT
+#define MADV_PAGEOUT 21
+#endif
 
 #define PAGE   0x1000UL
 #define HUGE   0x200000UL
 #define LIMIT  36000 /* seconds: only so that a hang is told as one */
+#define TELL   60    /* seconds */
 #define CGROUP "stress_mmu"
 #define KSM    "/sys/kernel/mm/ksm/"
 #define THP    "/sys/kernel/mm/transparent_hugepage/enabled"
@@ -61,6 +66,7 @@
 #define ALIKE_PAGES 64UL
 #define HUGE_PAGES  (2 * HUGE / PAGE)
 #define READ_PAGES  16UL
+#define PART	    32UL /* pages that are swapped out at a time */
 
 #define HUGE_GPA     (1UL << 30)
 #define SMALL_GPA    (HUGE_GPA + 2 * HUGE)
@@ -137,13 +143,15 @@ struct fixture {
 	struct stats stats;
 	char *reserved, *huge, *small, *alike;
 	volatile uint64_t *shared;
-	pthread_t threads[NR_CPUS], slots;
+	pthread_t threads[NR_CPUS], slots, reclaim, pageout;
 	volatile bool stop;
 	uint64_t percent;
 	struct sys_setting ksm_run, ksm_sleep, ksm_pages, ksm_smart, thp;
 	uint64_t swapped_in, breaks, splits; /* the host's counts at the beginning */
 	uint64_t collapses;
 	volatile uint64_t moves, toggles, logs;
+	volatile bool swap; /* swapping is not ahead of all else */
+	time_t begun, tell_at;
 };
 
 struct cpu_of_stress {
@@ -163,10 +171,14 @@ static void await_merges(const struct fixture *f)
 
 	while (!f->stop && merging() < ALIKE_PAGES / 2 &&
 	       sys_count(KSM "full_scans", NULL) < scans + 10)
-		usleep(1000);
+		usleep(10000);
 }
 
-/* Where there is no slot everything reads as ones. */
+/*
+ * Where there is no slot everything reads as ones.  A vCPU never sleeps, and runs when the host's
+ * threads do not want the processor: they hold locks that all wait for, and some of them, as
+ * khugepaged, have a low priority.
+ */
 static void *run(void *data)
 {
 	struct cpu_of_stress *cpu = data;
@@ -174,6 +186,7 @@ static void *run(void *data)
 	struct vcpu *vcpu = &f->vcpu[cpu->cpu];
 	volatile uint64_t *bad = &f->shared[BAD(cpu->cpu)];
 
+	REQUIRE(setpriority(PRIO_PROCESS, gettid(), 19) == 0);
 	for (;;) {
 		int err = vcpu_run(vcpu);
 
@@ -235,8 +248,8 @@ static void set_up_host(struct fixture *f)
 	REQUIRE(swap_start(96 << 20), "no zram");
 	REQUIRE(cgroup_make(CGROUP) && cgroup_enter(CGROUP), "no memory cgroup");
 	REQUIRE(sys_set(&f->thp, THP, "madvise"));
-	sys_set(&f->ksm_pages, KSM "pages_to_scan", "500");
-	sys_set(&f->ksm_sleep, KSM "sleep_millisecs", "2");
+	sys_set(&f->ksm_pages, KSM "pages_to_scan", "200");
+	sys_set(&f->ksm_sleep, KSM "sleep_millisecs", "20");
 	/* Newer kernels leave out pages that did not merge before. */
 	sys_set(&f->ksm_smart, KSM "smart_scan", "0");
 	REQUIRE(sys_set(&f->ksm_run, KSM "run", "1"));
@@ -336,6 +349,7 @@ static void set_up(struct fixture *f)
 	unsigned int cpu;
 
 	memset(f, 0, sizeof(*f));
+	f->begun = time(NULL);
 	f->percent = percent ? strtoul(percent, NULL, 0) : PERCENT;
 	REQUIRE(f->percent, "STRESS_MMU=%s: expected a percentage", percent);
 	set_up_host(f);
@@ -365,7 +379,6 @@ static void *change_slots(void *data)
 	static uint64_t bits[SMALL_CPUS * SMALL_PAGES / 64];
 	struct fixture *f = data;
 
-	setpriority(PRIO_PROCESS, gettid(), -10);
 	while (!f->stop) {
 		set_slot(f, READ_SLOT, READ_GPA(++f->moves % 2), f->small, READ_PAGES, 0);
 		set_slot(f, SMALL_SLOT, SMALL_GPA, f->small, SMALL_CPUS * SMALL_PAGES,
@@ -379,19 +392,58 @@ static void *change_slots(void *data)
 	return NULL;
 }
 
-/* Another permission for one page splits the huge one; when it is gone there can be one again. */
+/*
+ * Memory has to be given back, as the host finds it.  Where all is in use it looks for long, and
+ * asks of each page whether it is; in between it rests for as long.
+ */
+static void *reclaim(void *data)
+{
+	const struct fixture *f = data;
+
+	while (!f->stop) {
+		time_t begun = time(NULL), until;
+
+		sys_write("/sys/fs/cgroup/" CGROUP "/memory.reclaim", "256K");
+		for (until = 2 * time(NULL) - begun; !f->stop && time(NULL) <= until;)
+			usleep(20000);
+	}
+	return NULL;
+}
+
+/* And as it is told: that is soon done, whether the pages are in use or not. */
+static void *page_out(void *data)
+{
+	const struct fixture *f = data;
+	unsigned long page = 0;
+
+	for (; !f->stop; usleep(10000)) {
+		if (!f->swap)
+			continue;
+		REQUIRE(madvise(f->small + page * PAGE, PART * PAGE, MADV_PAGEOUT) == 0);
+		page = (page + PART) % (SMALL_CPUS * SMALL_PAGES);
+	}
+	return NULL;
+}
+
+/*
+ * Another permission for one page splits the huge one; when it is gone there can be one again, if
+ * nobody has just taken hold of a page.
+ */
 static void split_and_collapse(struct fixture *f, unsigned long nr)
 {
 	char *huge = f->huge + nr * HUGE, *page = huge + 7 * PAGE;
-	uint64_t splits = sys_count(VMSTAT, "thp_split_pmd");
-	bool split;
+	int tries;
 
 	REQUIRE(mprotect(page, PAGE, PROT_READ | PROT_WRITE | PROT_EXEC) == 0);
-	split = sys_count(VMSTAT, "thp_split_pmd") != splits;
 	usleep(1000);
 	REQUIRE(mprotect(page, PAGE, PROT_READ | PROT_WRITE) == 0);
-	if (madvise(huge, HUGE, MADV_COLLAPSE) == 0 && split)
-		f->collapses++;
+	for (tries = 0; tries < 10; tries++) {
+		if (madvise(huge, HUGE, MADV_COLLAPSE) == 0) {
+			f->collapses++;
+			break;
+		}
+		usleep(1000);
+	}
 }
 
 struct count {
@@ -400,17 +452,31 @@ struct count {
 };
 
 #define NR_COUNTS 8
+#define SWAPPED	  0
+
+/* A count of the host's; reading them all takes a debug kernel long. */
+static uint64_t host_count(const char *all, const char *name)
+{
+	const char *at = strstr(all, name);
+
+	REQUIRE(at, "no %s", name);
+	return strtoull(at + strlen(name), NULL, 10);
+}
 
 static void take_counts(const struct fixture *f, struct count *counts)
 {
-	uint64_t breaks = sys_count(VMSTAT, "cow_ksm") - f->breaks;
+	static char all[16384] = "\n";
+	uint64_t breaks;
+
+	REQUIRE(sys_read(VMSTAT, all + 1, sizeof(all) - 1));
+	breaks = host_count(all, "\ncow_ksm ") - f->breaks;
 	const struct count taken[NR_COUNTS] = {
-		{ "pages swapped in", sys_count(VMSTAT, "pswpin") - f->swapped_in,
+		{ "pages swapped in", host_count(all, "\npswpin ") - f->swapped_in,
 		  share(f, WANTED_SWAPPED_IN) },
 		/* What was parted had been merged before. */
 		{ "KSM merges", breaks + merging(), share(f, WANTED_MERGES) },
 		{ "KSM breaks", breaks, share(f, WANTED_BREAKS) },
-		{ "huge pages split", sys_count(VMSTAT, "thp_split_pmd") - f->splits,
+		{ "huge pages split", host_count(all, "\nthp_split_pmd ") - f->splits,
 		  share(f, WANTED_SPLITS) },
 		{ "huge pages collapsed", f->collapses, share(f, WANTED_COLLAPSES) },
 		{ "slot moves", f->moves, share(f, WANTED_MOVES) },
@@ -423,12 +489,28 @@ static void take_counts(const struct fixture *f, struct count *counts)
 	memcpy(counts, taken, sizeof(taken));
 }
 
-static bool is_enough(const struct fixture *f)
+/* How much of it has been, in thousandths. */
+static uint64_t part_done(const struct count *count)
 {
-	struct count counts[NR_COUNTS];
+	return count->is > count->wanted ? 1000 : count->is * 1000 / count->wanted;
+}
+
+/* Pages are swapped at the pace of all else. */
+static void pace(struct fixture *f, const struct count *counts)
+{
+	uint64_t least = 1000;
 	unsigned int i;
 
-	take_counts(f, counts);
+	for (i = 0; i < NR_COUNTS; i++)
+		if (i != SWAPPED && part_done(&counts[i]) < least)
+			least = part_done(&counts[i]);
+	f->swap = part_done(&counts[SWAPPED]) <= least + 50 && part_done(&counts[SWAPPED]) < 1000;
+}
+
+static bool is_enough(const struct fixture *f, const struct count *counts)
+{
+	unsigned int i;
+
 	for (i = 0; i < NR_COUNTS; i++)
 		if (counts[i].is < counts[i].wanted)
 			return false;
@@ -436,6 +518,24 @@ static bool is_enough(const struct fixture *f)
 		if (f->shared[PASSES(i)] < 2)
 			return false;
 	return true;
+}
+
+/* A long run tells now and then how far it is. */
+static void tell_progress(struct fixture *f, const struct count *counts)
+{
+	time_t now = time(NULL);
+	char text[256] = "";
+	unsigned int i;
+	size_t n = 0;
+
+	if (now < f->tell_at)
+		return;
+	f->tell_at = now + TELL;
+	for (i = 0; i < NR_COUNTS; i++)
+		n += snprintf(text + n, sizeof(text) - n, ", %llu of %llu",
+			      (unsigned long long)counts[i].is,
+			      (unsigned long long)counts[i].wanted);
+	ktap_note("after %lu s%s", (unsigned long)(now - f->begun), text);
 }
 
 static void tell_counts(const struct fixture *f)
@@ -459,9 +559,11 @@ static void stop(struct fixture *f)
 
 	f->shared[STOP] = 1;
 	f->stop = true;
-	REQUIRE(!pthread_join(f->slots, NULL));
 	for (cpu = 0; cpu < NR_CPUS; cpu++)
 		REQUIRE(!pthread_join(f->threads[cpu], NULL));
+	REQUIRE(!pthread_join(f->slots, NULL));
+	REQUIRE(!pthread_join(f->pageout, NULL));
+	REQUIRE(!pthread_join(f->reclaim, NULL));
 }
 
 static void compare_all(const struct fixture *f)
@@ -478,6 +580,7 @@ static void compare_all(const struct fixture *f)
 static void memory_stays_right(void)
 {
 	struct cpu_of_stress cpus[NR_CPUS];
+	struct count counts[NR_COUNTS];
 	struct fixture f;
 	unsigned int cpu, round;
 
@@ -487,11 +590,14 @@ static void memory_stays_right(void)
 		REQUIRE(!pthread_create(&f.threads[cpu], NULL, run, &cpus[cpu]));
 	}
 	REQUIRE(!pthread_create(&f.slots, NULL, change_slots, &f));
-	/* The vCPUs, which never sleep, shall not have all the processors' time. */
-	setpriority(PRIO_PROCESS, gettid(), -15);
-	for (round = 0; !is_enough(&f); round++) {
-		if (round % 4 == 0)
-			sys_write("/sys/fs/cgroup/" CGROUP "/memory.reclaim", "1M");
+	REQUIRE(!pthread_create(&f.pageout, NULL, page_out, &f));
+	REQUIRE(!pthread_create(&f.reclaim, NULL, reclaim, &f));
+	for (round = 0;; round++) {
+		take_counts(&f, counts);
+		tell_progress(&f, counts);
+		if (is_enough(&f, counts))
+			break;
+		pace(&f, counts);
 		split_and_collapse(&f, round % 2);
 	}
 	stop(&f);
