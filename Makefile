@@ -33,6 +33,10 @@ selftests: launcher ## the test programs, in build/selftests
 run: ## a guest on emulated Intel and AMD hosts, then Linux; HOST=native: a guest right here
 	@scripts/run
 
+.PHONY: image
+image: ## a Debian root file system as a disk image, for run: IMAGE=FILE SIZE=1G
+	@scripts/image
+
 .PHONY: test
 test: ## the selftests on emulated hosts of both vendors, under both kernels
 	@scripts/test
@@ -111,6 +115,7 @@ help: ## this list
 	@echo '  W=1, C=2     more warnings; sparse'
 	@echo '  MACHINE=amd|intel, KERNEL=6.1|6.12    only these emulated hosts, for run and test'
 	@echo '  HOST=native                           run on the real processor'
+	@echo '  DISK=IMAGE                            run the Debian on that disk, on the AMD host'
 	@echo '  RUN=NAME                              only this run of scripts/test-runs'
 	@echo '  TEST="NAME..."                        only these test programs'
 	@echo '  ALL=1                                 each program in each run, see scripts/test-runs'

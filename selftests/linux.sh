@@ -11,14 +11,15 @@ set -u
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/ktap.sh"
 linux=${MKVM_LINUX:-/mkvm/linux}
-limit=300 # seconds a boot
+limit=900 # seconds a boot
+memory=256M
 
 # linux TASK ARGS...: runs the guest with that task; its input is ours.
 linux()
 {
 	task=$1
 	shift
-	timeout "$limit" "$launcher" run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem 256M \
+	timeout "$limit" "$launcher" run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem "$memory" \
 		${MKVM_MMU:+--mmu "$MKVM_MMU"} \
 		--append "console=ttyS0 quiet panic=-1 mkvm.task=$task" "$@" >"$dir/out" 2>"$dir/err"
 }
@@ -63,12 +64,12 @@ boots()
 
 keeps_the_disk()
 {
-	truncate -s 16M "$dir/disk"
+	truncate -s 68M "$dir/disk"
 	linux disk --disk "$dir/disk" </dev/null
 	ended 0 $? || return 1
 	wrote=$(told wrote)
 	read=$(told read)
-	image=$(dd if="$dir/disk" bs=64k skip=1 count=128 2>/dev/null | md5sum)
+	image=$(dd if="$dir/disk" bs=64k skip=1 count=1024 2>/dev/null | md5sum)
 	echo "wrote $wrote, read $read, in the image ${image%% *}" >>"$dir/err"
 	[ -n "$wrote" ] && [ "$wrote" = "$read" ] && [ "$wrote" = "${image%% *}" ] &&
 		[ "$(grep -c 'mkvm guest: Linux' "$dir/out")" -eq 2 ]
@@ -81,6 +82,62 @@ gives_random_numbers()
 	one=$(told 'sample 1')
 	two=$(told 'sample 2')
 	[ -n "$one" ] && [ -n "$two" ] && [ "$one" != "$two" ]
+}
+
+# 10 MiB each way by a tap.
+carries_the_network()
+{
+	{ tunctl -t mkvm0 && ip addr add 10.0.0.1/24 dev mkvm0 && ip link set mkvm0 up; } >"$dir/err" 2>&1 ||
+		return 1
+	mkdir -p "$dir/www"
+	dd if=/dev/urandom of="$dir/www/sent" bs=64k count=160 2>/dev/null
+	httpd -f -p 10.0.0.1:80 -h "$dir/www" &
+	server=$!
+	: >"$dir/out"
+	linux net --net tap=mkvm0 </dev/null &
+	guest=$!
+	wait_for serving
+	served=$(wget -q -O - http://10.0.0.2/served | md5sum)
+	wget -q -O /dev/null http://10.0.0.2/cgi-bin/off
+	wait "$guest"
+	status=$?
+	kill "$server"
+	tunctl -d mkvm0 >>"$dir/err"
+	sent=$(md5sum <"$dir/www/sent")
+	echo "sent ${sent%% *}, got $(told got); served $(told served), got ${served%% *}" >>"$dir/err"
+	ended 0 "$status" && says "ping: 3 of 3" && says "got: ${sent%% *}" &&
+		says "served: ${served%% *}"
+}
+
+# maps SIZE OPTION: with --hugepages OPTION the guest's memory is mapped by pages of SIZE.
+maps()
+{
+	linux off --hugepages "$2" --stats </dev/null
+	ended 0 $? && grep -q "^  pages_$1 " "$dir/err"
+}
+
+# pool SIZE COUNT: the host's pool of such pages has so many; false if it cannot.
+pool()
+{
+	echo "$2" >"/sys/kernel/mm/hugepages/hugepages-$1/nr_hugepages"
+	[ "$(cat "/sys/kernel/mm/hugepages/hugepages-$1/nr_hugepages")" -eq "$2" ]
+}
+
+# Transparent pages come as the host pleases; of a pool's each is one, and without any are none.
+maps_by_the_size_called_for()
+{
+	maps 4k off && ! grep -q '^  pages_[21]' "$dir/err" || return 1
+	# The guest's memory is a file's: huge pages of that are the host's to allow.
+	shmem=/sys/kernel/mm/transparent_hugepage/shmem_enabled
+	echo advise >$shmem
+	maps 2m thp || return 1
+	echo never >$shmem
+	pool 2048kB 130 && maps 2m 2M || return 1
+	pool 2048kB 0
+	memory=1G
+	pool 1048576kB 1 && maps 1g 1G || return 1
+	pool 1048576kB 0
+	memory=256M
 }
 
 # Input is sent when the guest asks for it; a base64 text has no byte that a line would change.
@@ -110,7 +167,7 @@ killed()
 	ended "$2" $?
 }
 
-plan 8
+plan 10
 boots 1
 result $? boots_with_1_cpu
 boots 2
@@ -119,6 +176,10 @@ keeps_the_disk
 result $? keeps_the_disk_over_a_reboot
 gives_random_numbers
 result $? gives_random_numbers
+carries_the_network
+result $? carries_the_network
+maps_by_the_size_called_for
+result $? maps_by_the_size_called_for
 carries_the_console
 result $? carries_the_console
 linux reboot --no-reboot </dev/null

@@ -11,6 +11,7 @@
 
 #include "lib/counts.h"
 #include "lib/names.h"
+#include "lib/vm_stats.h"
 #include "message.h"
 
 static void stats_row(const char *name, uint32_t value, uint64_t count)
@@ -64,6 +65,24 @@ static void stats_print_user(const struct machine *machine)
 	stats_total(total);
 }
 
+/* The sizes that the guest's memory is mapped by when it ends; stock kvm tells them, too. */
+static void stats_print_pages(const struct machine *machine)
+{
+	static const char *const names[] = { "pages_4k", "pages_2m", "pages_1g" };
+	unsigned int i;
+
+	message("pages that the MMU maps, by size");
+	for (i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		uint64_t pages;
+		int err = vm_stats_get(&machine->vm, names[i], &pages);
+
+		if (err)
+			message("--stats: %s: %s", names[i], strerror(-err));
+		else
+			stats_row(names[i], 0, pages);
+	}
+}
+
 void stats_print(const struct machine *machine)
 {
 	static struct counts total, counts;
@@ -88,4 +107,5 @@ void stats_print(const struct machine *machine)
 			stats_print_counts(&total);
 	}
 	stats_print_user(machine);
+	stats_print_pages(machine);
 }

@@ -52,6 +52,7 @@ amd_start() {
 	# It has 64 bits, and not SVM; nor VMX, which the translator does not have.
 	[[ -z $virt ]] && cpu=Nehalem
 	[[ $la57 == off ]] && cpu+=,la57=off
+	[[ -n $disk ]] && args+=(-drive "file=${disk//,/,,},format=raw,if=virtio")
 	[[ -n $icount ]] && args+=(-icount shift=0)
 	[[ -n $shell ]] && output=(-chardev "stdio,id=out,signal=off")
 	kernel=$(amd_kernel)
