@@ -319,19 +319,19 @@ static void check_table(const struct cpu *cpu, hpa_t table)
 				fail("a table is freed before the flush");
 }
 
-static void check_data(const struct cpu *cpu, hfn_t hfn)
+static void check_data(const struct cpu *cpu, hfn_t hfn, unsigned long n)
 {
 	const struct tlb_entry *entry = cpu->tlb[0];
 	unsigned int i;
 
 	for (i = 0; i < TLB_SETS * TLB_WAYS; i++, entry++)
-		if (entry->epoch == cpu->epoch && hfn >= entry->hfn &&
+		if (entry->epoch == cpu->epoch && hfn + n > entry->hfn &&
 		    hfn < entry->hfn + span(entry->level))
 			fail("frame %#llx is freed before the flush: guest frame %#llx",
 			     (unsigned long long)hfn, (unsigned long long)entry->gfn);
 }
 
-void cpus_check_unused(const struct page *page)
+void cpus_check_unused(const struct page *page, unsigned long n)
 {
 	hfn_t hfn = page_to_pfn(page);
 	int i;
@@ -340,7 +340,7 @@ void cpus_check_unused(const struct page *page)
 		if (page->use == PAGE_TABLE)
 			check_table(&world.cpu[i], hfn << PAGE_SHIFT);
 		else
-			check_data(&world.cpu[i], hfn);
+			check_data(&world.cpu[i], hfn, n);
 	}
 	if (page->use == PAGE_TABLE)
 		count(TABLE_FREED);

@@ -147,7 +147,7 @@ void cpu_invlpg(struct cpu *cpu, gva_t gva);
  * Has the small entry of @gfn in the second table its dirty bit? The tables are left as they are.
  */
 bool cpu_is_dirty(gfn_t gfn);
-/* @page is free from now on: no processor may know it. */
-void cpus_check_unused(const struct page *page);
+/* @n pages are free from now on: no processor may know them. */
+void cpus_check_unused(const struct page *page, unsigned long n);
 
 #endif

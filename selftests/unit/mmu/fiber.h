@@ -19,6 +19,16 @@ struct sim_lock {
 	struct fiber *writer;
 };
 
+typedef struct sim_lock rwlock_t;
+
+struct mutex {
+	struct sim_lock l;
+};
+
+struct srcu_struct {
+	bool alive;
+};
+
 /**
  * struct fiber - one thread; all fields are its own but @busy
  * @job: what it does when it is asked to

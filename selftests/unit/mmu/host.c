@@ -21,6 +21,31 @@ static struct vpage *vpages;
 static bool touched[HVA_PAGES / CHUNK]; /* chunks that were looked at: only there are pages */
 static struct page *zero_page;
 
+/*
+ * The GiB of giant pages: what is true of all of it.  Few of its pages are ever looked at; those
+ * are kept up to date.
+ * @page: the first one; NULL: nothing is mapped
+ * @level: of the entries that map it
+ * @readonly: the process may not write
+ * @writable: the host's entries allow writing
+ * @blocked: invalidations of all of it
+ * @aging: times that the host is asking about it
+ * @forgotten: see struct vpage
+ * @seen: somebody has looked at the page
+ */
+static struct {
+	struct page *page;
+	int level;
+	bool readonly;
+	bool writable;
+	int blocked;
+	int aging;
+	unsigned long forgotten;
+	bool seen[GIANT_VPAGES];
+} giant;
+
+static void vpage_see(struct vpage *v);
+
 void host_start(void)
 {
 	if (!vpages)
@@ -47,12 +72,15 @@ void host_stop(void)
 {
 	unsigned int i;
 
+	if (world.giant)
+		host_unmap_giant();
 	for (i = 0; i < HVA_PAGES; i++)
 		if (touched[i / CHUNK] && vpages[i].page) {
 			vpages[i].page->head = NULL;
 			host_leave(vpages[i].page);
 		}
 	memset(touched, 0, sizeof(touched));
+	memset(&giant, 0, sizeof(giant));
 	check(!madvise(vpages, HVA_PAGES * sizeof(*vpages), MADV_DONTNEED));
 	check(pages_used(PAGE_DATA) == 1 && zero_page->refs == 1);
 }
@@ -61,6 +89,8 @@ struct vpage *host_vpage_at(unsigned int nr)
 {
 	check(nr < HVA_PAGES);
 	touched[nr / CHUNK] = true;
+	if (host_is_giant(nr) && !giant.seen[nr - GIANT_FIRST])
+		vpage_see(&vpages[nr]);
 	return &vpages[nr];
 }
 
@@ -146,7 +176,111 @@ static bool vpage_map_huge(struct vpage *v)
 
 int host_map_level(unsigned long hva)
 {
-	return host_vpage(hva)->huge ? 2 : 1;
+	const struct vpage *v = host_vpage(hva);
+
+	if (host_is_giant(host_vpage_nr(v)))
+		return giant.page ? giant.level : 1;
+	return v->huge ? 2 : 1;
+}
+
+bool host_is_giant(unsigned int nr)
+{
+	return world.giant && nr >= GIANT_FIRST;
+}
+
+/* As all of the GiB is. */
+static void vpage_be_giant(struct vpage *v)
+{
+	v->page = giant.page ? giant.page + (host_vpage_nr(v) - GIANT_FIRST) : NULL;
+	v->state = giant.page ? VPAGE_PRESENT : VPAGE_EMPTY;
+	v->readonly = giant.readonly;
+	v->writable = giant.page && giant.writable;
+	if (!giant.page)
+		memset(v->value, 0, sizeof(v->value));
+}
+
+/* Somebody looks at the page for the first time. */
+static void vpage_see(struct vpage *v)
+{
+	giant.seen[host_vpage_nr(v) - GIANT_FIRST] = true;
+	v->blocked = giant.blocked;
+	v->aging = giant.aging;
+	v->forgotten = giant.forgotten;
+	vpage_be_giant(v);
+}
+
+unsigned int host_next_seen(unsigned int nr)
+{
+	const bool *at;
+
+	if (!host_is_giant(nr) || nr >= HVA_PAGES)
+		return nr;
+	at = memchr(&giant.seen[nr - GIANT_FIRST], true, HVA_PAGES - nr);
+	return at ? GIANT_FIRST + (at - giant.seen) : HVA_PAGES;
+}
+
+static void giant_changed(void)
+{
+	unsigned int i;
+
+	for (i = host_next_seen(GIANT_FIRST); i < HVA_PAGES; i = host_next_seen(i + 1))
+		vpage_be_giant(&vpages[i]);
+}
+
+/* All of the GiB is mapped, or may be written again.  An errno: the page is not free yet. */
+static int giant_fault(bool write)
+{
+	if (!giant.page) {
+		giant.page = pages_get_giant();
+		if (!giant.page)
+			return -EFAULT;
+		giant.level = draw(4) ? 3 : 2;
+		giant.writable = false;
+		count(HOST_GIANT);
+	}
+	giant.writable |= !giant.readonly && (write || draw(2));
+	giant_changed();
+	return 0;
+}
+
+void host_unmap_giant(void)
+{
+	struct page *page = giant.page;
+
+	giant.page = NULL;
+	giant_changed();
+	if (page)
+		put_page(page);
+}
+
+void host_protect_giant(bool readonly)
+{
+	giant.readonly = readonly;
+	giant.writable &= !readonly;
+	giant_changed();
+}
+
+void host_resize_giant(void)
+{
+	if (!giant.page)
+		return;
+	giant.level ^= 1;
+	count(giant.level == 3 ? HOST_GIANT_JOIN : HOST_GIANT_SPLIT);
+}
+
+void host_block_giant(int by)
+{
+	unsigned int i;
+
+	giant.blocked += by;
+	for (i = host_next_seen(GIANT_FIRST); i < HVA_PAGES; i = host_next_seen(i + 1))
+		vpages[i].blocked += by;
+}
+
+void host_age_giant(int by, unsigned long forgotten)
+{
+	giant.aging += by;
+	giant.forgotten = forgotten;
 }
 
 /* A write to what is shared: a page of its own, with the same contents. */
@@ -182,6 +316,8 @@ static int vpage_fault(struct vpage *v, bool write)
 		return -EFAULT;
 	if (v->state == VPAGE_BAD)
 		return -EHWPOISON;
+	if (host_is_giant(host_vpage_nr(v)))
+		return giant_fault(write);
 	if (v->state != VPAGE_PRESENT && pages_used(PAGE_DATA) > MAX_DATA_PAGES)
 		return -ENOMEM;
 	switch (v->state) {
@@ -235,7 +371,7 @@ static long vpage_get(struct vpage *v, bool write, bool sleep, struct page **pag
 		point();
 	}
 	*page = v->page;
-	v->page->refs++;
+	page_hold(v->page);
 	point();
 	return 1;
 }

@@ -23,6 +23,13 @@ enum vpage_state {
 
 #define HUGE_VPAGES 512u
 
+/*
+ * In some worlds the process's second GiB is of giant pages, of which the host has one.  It is
+ * mapped, taken away and protected as a whole, by one entry or by one for each 2 MiB.
+ */
+#define GIANT_FIRST  (1u << 18)
+#define GIANT_VPAGES (1u << 18)
+
 /**
  * struct vpage - one page of the process's address space
  * @state: see enum vpage_state
@@ -67,6 +74,17 @@ void host_touch(struct vpage *v);
 /* All pages of the 2 MiB that begin with @first map those of one huge page. */
 void host_map_huge(unsigned int first, struct page *page);
 void host_unmap_huge(unsigned int first);
+/* Is the page of the GiB of giant pages? */
+bool host_is_giant(unsigned int nr);
+/* @nr, or the first one after it that is not of those of that GiB which nobody has looked at. */
+unsigned int host_next_seen(unsigned int nr);
+/* All of it is invalid while these change it. */
+void host_unmap_giant(void);
+void host_protect_giant(bool readonly);
+void host_resize_giant(void); /* entries of the other size */
+/* One more invalidation or ageing of all of it, or one fewer. */
+void host_block_giant(int by);
+void host_age_giant(int by, unsigned long forgotten);
 
 /* host_ops.c: one thing that a host does. */
 void host_op(void);

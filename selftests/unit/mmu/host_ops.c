@@ -9,31 +9,39 @@
 #include "watch.h"
 #include "world.h"
 
+/* No guest may reach these pages, or they may again. */
+static void block(unsigned int first, unsigned int n, int by)
+{
+	unsigned int i;
+
+	if (n == GIANT_VPAGES)
+		return host_block_giant(by);
+	for (i = first; i < first + n; i++)
+		host_vpage_at(i)->blocked += by;
+}
+
 void host_begin(unsigned int first, unsigned int n)
 {
 	unsigned long breaks = self->breaks;
-	unsigned int i;
+	/* With 512 breaks it takes so long that hardly ever all of a GiB is valid. */
+	bool may_sleep = n == GIANT_VPAGES ? draw_one_in(6) : draw(4);
 
 	point();
 	world_event();
 	world.invalidating++;
 	mmu_invalidate_begin(&world.mmu, HVA_BASE + (hva_t)first * PAGE_SIZE,
-			     HVA_BASE + (hva_t)(first + n) * PAGE_SIZE, draw(4));
+			     HVA_BASE + (hva_t)(first + n) * PAGE_SIZE, may_sleep);
 	if (self->breaks != breaks)
 		count(HOST_BREAK);
 	model_check_due_at(HVA_BASE + (hva_t)first * PAGE_SIZE, n);
-	for (i = first; i < first + n; i++)
-		host_vpage_at(i)->blocked++;
+	block(first, n, 1);
 	point();
 }
 
 void host_end(unsigned int first, unsigned int n)
 {
-	unsigned int i;
-
 	point();
-	for (i = first; i < first + n; i++)
-		host_vpage_at(i)->blocked--;
+	block(first, n, -1);
 	mmu_invalidate_end(&world.mmu);
 	world.invalidating--;
 	world_event();
@@ -94,14 +102,17 @@ static bool is_touched(const struct vpage *v)
 static void age(unsigned int first, unsigned int n, bool flush)
 {
 	/* A large leaf has one accessed bit: to forget one of its pages is to forget all. */
-	unsigned int from = first / HUGE_VPAGES * HUGE_VPAGES;
-	unsigned int to = min(DIV_ROUND_UP(first + n, HUGE_VPAGES) * HUGE_VPAGES, HVA_PAGES);
+	unsigned int span = host_is_giant(first) ? GIANT_VPAGES : HUGE_VPAGES;
+	unsigned int from = first / span * span;
+	unsigned int to = min(DIV_ROUND_UP(first + n, span) * span, HVA_PAGES);
 	hva_t start = HVA_BASE + (hva_t)first * PAGE_SIZE;
-	unsigned long zaps = all_zaps(), ages = ++world.ages;
+	unsigned long zaps = all_zaps(), ages = ++world.ages, forgotten;
 	bool touched = false, young, alone;
 	unsigned int i;
 
-	for (i = from; i < to; i++) {
+	if (span == GIANT_VPAGES)
+		host_age_giant(1, 0);
+	for (i = host_next_seen(from); i < to; i = host_next_seen(i + 1)) {
 		struct vpage *v = host_vpage_at(i);
 
 		touched |= i >= first && i < first + n && is_touched(v);
@@ -112,11 +123,12 @@ static void age(unsigned int first, unsigned int n, bool flush)
 	/* Another one may take the bits from under it, or clear more after its flush. */
 	alone = world.ages == ages;
 	world.ages++;
-	for (i = from; i < to; i++) {
-		struct vpage *v = host_vpage_at(i);
-
-		v->aging--;
-		v->forgotten = alone && flush && young ? 0 : world.flushes_begun;
+	forgotten = alone && flush && young ? 0 : world.flushes_begun;
+	if (span == GIANT_VPAGES)
+		host_age_giant(-1, forgotten);
+	for (i = host_next_seen(from); i < to; i = host_next_seen(i + 1)) {
+		host_vpage_at(i)->aging--;
+		host_vpage_at(i)->forgotten = forgotten;
 	}
 	if (touched && !young && alone && zaps == all_zaps())
 		fail("page %u of %u is in use, and said to be idle", first, n);
@@ -386,16 +398,26 @@ static void collapse(unsigned int group)
 	host_end(first, HUGE_VPAGES);
 }
 
-/* 2 MiB where guests are at work are taken away and come back: the host wants to see who comes. */
+static bool is_across(unsigned int first, unsigned int n)
+{
+	return !host_is_giant(first) && host_is_giant(first + n);
+}
+
+/* Some 2 MiB where guests are at work are taken away and come back: the host sees who comes. */
 static void hide(void)
 {
-	unsigned int first;
+	unsigned int first, n = HUGE_VPAGES * (1 + draw(3));
 
 	world_crowd();
 	let_others(draw(100));
 	first = world_pick_vpage() / HUGE_VPAGES * HUGE_VPAGES;
-	host_begin(first, HUGE_VPAGES);
-	host_end(first, HUGE_VPAGES);
+	if (first + n > HVA_PAGES || is_across(first, n))
+		n = HUGE_VPAGES;
+	/* Or they are gone, so that there can be a huge page at once. */
+	if (!host_is_giant(first) && draw_one_in(4))
+		return over_range(first, n, discard);
+	host_begin(first, n);
+	host_end(first, n);
 	count(HOST_HIDE);
 }
 
@@ -403,7 +425,34 @@ static unsigned int pick_length(unsigned int first)
 {
 	unsigned int n = draw_one_in(60) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
 
+	if (is_across(first, n))
+		return GIANT_FIRST - first;
 	return min(n, HVA_PAGES - first);
+}
+
+/* Giant pages are taken away, protected and mapped otherwise as a whole, and never swapped. */
+static void giant_op(unsigned int first, unsigned int n)
+{
+	unsigned int what = draw(40);
+
+	if (what < 10) {
+		host_begin(GIANT_FIRST, GIANT_VPAGES);
+		if (what < 2)
+			host_unmap_giant();
+		else if (what < 4)
+			host_protect_giant(draw_one_in(4));
+		else
+			host_resize_giant();
+		host_end(GIANT_FIRST, GIANT_VPAGES);
+		/* A leaf of a GiB comes while all of it is valid. */
+		let_others(draw(40));
+	} else if (what < 14) {
+		age(first, n, draw(2));
+	} else if (what < 18) {
+		hide();
+	} else {
+		test_young(host_vpage_at(first));
+	}
 }
 
 /* One operation, drawn. */
@@ -412,9 +461,11 @@ void host_op(void)
 	static const vpage_fn ranged[] = { discard, protect, clean, unmap, lazy_free, share };
 	unsigned int first = world_pick_vpage(), n = pick_length(first), i;
 
+	if (host_is_giant(first))
+		return giant_op(first, n);
 	if (is_huge(first / HUGE_VPAGES) && world.large && draw(16))
 		return draw(3) ? age(first, n, draw(2)) : hide();
-	switch (draw(22)) {
+	switch (draw(23)) {
 	case 16:
 	case 17:
 	case 18:
@@ -425,6 +476,8 @@ void host_op(void)
 		return age(first, n, false);
 	case 21:
 		return test_young(host_vpage_at(first));
+	case 22:
+		return hide();
 	case 0:
 	case 1:
 	case 2:

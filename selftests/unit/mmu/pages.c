@@ -13,9 +13,12 @@
 
 #define NR_SMALL  16384u
 #define NR_HUGE	  12u
-#define HUGE	  512u /* pages in a huge one */
-#define NR_PAGES  (NR_SMALL + NR_HUGE * HUGE)
-#define FIRST_PFN 0x12200ull /* huge pages are aligned */
+#define HUGE	  512u			      /* pages in a huge one */
+#define NR_OWN	  (NR_SMALL + NR_HUGE * HUGE) /* pages with references of their own */
+#define NR_GIANT  (1u << 18)
+#define FIRST_PFN 0x12200ull /* huge pages are aligned, and the giant one that lies behind a gap */
+#define GIANT	  (0x40000u - FIRST_PFN)
+#define NR_PAGES  (GIANT + NR_GIANT)
 
 unsigned int alloc_failing;
 
@@ -92,9 +95,11 @@ void pages_init(void)
 	memory = mmap(NULL, NR_PAGES * PAGE_SIZE, PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	check(memory != MAP_FAILED);
-	__asan_poison_memory_region(memory, NR_PAGES * PAGE_SIZE);
+	__asan_poison_memory_region(memory, NR_OWN * PAGE_SIZE);
 	for (i = 0; i < NR_SMALL; i++)
 		list_add(&pages[i].lru, free_pages.prev);
+	for (i = GIANT; i < NR_PAGES; i++)
+		pages[i] = (struct page){ .use = PAGE_DATA, .head = &pages[GIANT] };
 }
 
 unsigned int pages_used(enum page_use use)
@@ -139,13 +144,46 @@ struct page *pages_get_huge(void)
 	return first;
 }
 
+static bool is_giant(const struct page *page)
+{
+	return page >= &pages[GIANT];
+}
+
+struct page *pages_get_giant(void)
+{
+	struct page *first = &pages[GIANT];
+
+	if (first->refs)
+		return NULL;
+	first->refs = 1;
+	used[PAGE_DATA]++;
+	return first;
+}
+
+/* Next time it is full of zeroes. */
+static void giant_free(struct page *first)
+{
+	cpus_check_unused(first, NR_GIANT);
+	used[PAGE_DATA]--;
+	check(!madvise(page_address(first), NR_GIANT * PAGE_SIZE, MADV_DONTNEED));
+}
+
+void page_hold(struct page *page)
+{
+	page = is_giant(page) ? &pages[GIANT] : page;
+	page->refs++;
+}
+
 void put_page(struct page *page)
 {
+	page = is_giant(page) ? &pages[GIANT] : page;
 	check(page->use != PAGE_FREE && page->refs > 0);
 	if (--page->refs)
 		return;
+	if (is_giant(page))
+		return giant_free(page);
 	check(!page->zero && !page->sharers);
-	cpus_check_unused(page);
+	cpus_check_unused(page, 1);
 	used[page->use]--;
 	page->use = PAGE_FREE;
 	__asan_poison_memory_region(page_address(page), PAGE_SIZE);

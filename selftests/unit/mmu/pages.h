@@ -51,7 +51,7 @@ enum page_use {
  * @sharers: other processes that map it
  * @zero: the page of zeroes, which nobody may write
  * @device: not memory, but a device's registers
- * @head: the first one of a huge page that is mapped as such, or NULL
+ * @head: the first one of a huge page that is mapped as such, or of the giant one, or NULL
  * @dirty: the host knows that its contents have to be kept
  * @young: it was used
  * @private: for who owns it
@@ -75,7 +75,9 @@ struct page {
 void pages_init(void);
 unsigned int pages_used(enum page_use use);
 struct page *page_get(enum page_use use);
-struct page *pages_get_huge(void); /* 512 in a row, or NULL */
+struct page *pages_get_huge(void);  /* 512 in a row, or NULL */
+struct page *pages_get_giant(void); /* a GiB of them with references in common, or NULL */
+void page_hold(struct page *page);
 void put_page(struct page *page);
 struct page *alloc_page(int flags);
 void free_page(unsigned long address);

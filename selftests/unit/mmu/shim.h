@@ -86,16 +86,6 @@ typedef struct {
 #define atomic_long_fetch_andnot(n, a) __atomic_fetch_and(&(a)->counter, ~(n), __ATOMIC_SEQ_CST)
 
 /* Locks. */
-typedef struct sim_lock rwlock_t;
-
-struct mutex {
-	struct sim_lock l;
-};
-
-struct srcu_struct {
-	bool alive;
-};
-
 #define rwlock_init(lock)		(*(lock) = (rwlock_t){ 0 })
 #define mutex_init(m)			rwlock_init(&(m)->l)
 #define mutex_lock(m)			sim_mutex_lock(&(m)->l)
@@ -103,7 +93,6 @@ struct srcu_struct {
 #define mutex_unlock(m)			sim_mutex_unlock(&(m)->l)
 #define lockdep_is_held(m)		((m)->l.writer == self)
 #define lockdep_assert_held_write(lock) check((lock)->writer == self)
-#define lockdep_assert_held_read(lock)	check((lock)->readers && self->reading == (lock))
 #define lockdep_assert_held(lock) \
 	check(((const struct sim_lock *)(lock))->writer == self || self->reading == (void *)(lock))
 #define might_sleep() check(!self->spinning)

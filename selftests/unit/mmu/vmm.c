@@ -109,6 +109,33 @@ static void slot_at_root(struct model_slot *slot)
 		slot->hva = other->hva + draw(min(other->npages, 600)) * PAGE_SIZE;
 }
 
+/* Where leaves of a GiB can be, and meet the tables of other slots. */
+static gfn_t pick_giant_base(void)
+{
+	return (gfn_t)GIANT * (draw_one_in(4) ? draw(2048) : 1 + draw(3));
+}
+
+static bool is_of_giants(const struct model_slot *slot)
+{
+	return world.giant && !slot->id;
+}
+
+/* The slot of giant pages, which large leaves of each size can map. */
+static void slot_add_giant(struct model_slot *old)
+{
+	struct model_slot slot = {
+		.live = true,
+		.id = old->id,
+		.base = pick_giant_base(),
+		.npages = GIANT,
+		.hva = HVA_BASE + GIANT_FIRST * PAGE_SIZE,
+		.flags = draw(3) ? 0 : draw(4),
+	};
+
+	if (!change(&slot, overlaps(&slot) ? -EEXIST : 0))
+		count(SLOT_ADD);
+}
+
 static void slot_add(struct model_slot *old)
 {
 	struct model_slot slot = { .live = true, .id = old->id, .base = pick_base() };
@@ -156,6 +183,8 @@ static void slot_move(struct model_slot *old)
 	struct model_slot slot = *old;
 
 	slot.base = draw_one_in(3) ? old->base + draw(64) : pick_base();
+	if (is_of_giants(old) && draw(20))
+		slot.base = pick_giant_base();
 	if (slot.base == old->base)
 		return;
 	if (draw_one_in(40))
@@ -388,10 +417,12 @@ void vmm_op(void)
 
 	note("user space: slot %lu", slot->id, 0, 0);
 	if (!slot->live)
-		return draw_one_in(20) ? slot_delete(slot) : slot_add(slot);
+		return draw_one_in(20)	    ? slot_delete(slot)
+		       : is_of_giants(slot) ? slot_add_giant(slot)
+					    : slot_add(slot);
 	if (draw_one_in(any_logged() ? 40 : 4))
 		return log_mode();
-	if (draw_one_in(world.quiet ? 5 : 30))
+	if (draw_one_in(world.quiet && !world.giant ? 5 : 30))
 		return logs_anew();
 	/* Where there are tables memory shall stay for a while. */
 	switch (world.shadow && draw(6) ? 2 + draw(14) : draw(16)) {
@@ -402,6 +433,9 @@ void vmm_op(void)
 	case 2:
 	case 3:
 	case 4:
+		/* Where a log is on no leaf of a GiB comes. */
+		if (is_of_giants(slot) && !slot->due && draw(2))
+			return;
 		return slot_log(slot);
 	case 5:
 		return log_manual();

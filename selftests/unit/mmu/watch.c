@@ -84,6 +84,17 @@ static void forget_touched(gfn_t gfn, int level)
 	}
 }
 
+/* What became of an entry that may span a GiB. */
+static void watch_giant(const struct cpu_entry *was, const struct cpu_entry *is)
+{
+	if (is->present && is->leaf && !was->present)
+		count(world.mmu.lock.writer == self ? ENTRY_GIANT_ROOM : ENTRY_GIANT);
+	if (was->present && was->leaf && !is->present)
+		count(ENTRY_GIANT_NONE);
+	if (was->present && was->leaf && is->present && !is->leaf)
+		count(ENTRY_GIANT_TABLE);
+}
+
 /* What became of an entry; changes that no table of the MMU has are found here. */
 void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 {
@@ -96,6 +107,8 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 	self->changes++;
 	if (is.present && is.leaf && (!was.present || is.access & ~was.access))
 		self->installs++;
+	if (level == 3)
+		watch_giant(&was, &is);
 	if (is.present && is.leaf && level > 1)
 		count(world.mmu.lock.writer == self ? ENTRY_ROOM : ENTRY_LARGE);
 	if (was.present && was.leaf && is.present && !is.leaf)

@@ -42,6 +42,10 @@
 	x(ENTRY_LEAF_CLEAN, "entry: leaf loses its dirty bit")		\
 	x(ENTRY_LEAF_TABLE, "entry: leaf to table, a split")		\
 	x(ENTRY_LARGE, "entry: a large leaf comes")			\
+	x(ENTRY_GIANT, "entry: a leaf of a GiB comes")			\
+	x(ENTRY_GIANT_ROOM, "entry: a leaf of a GiB comes for a table")	\
+	x(ENTRY_GIANT_TABLE, "entry: leaf of a GiB to table, a split")	\
+	x(ENTRY_GIANT_NONE, "entry: leaf of a GiB to none")		\
 	x(ENTRY_ROOM, "entry: a large leaf comes for a table")		\
 	x(ENTRY_LEAF_NONE, "entry: leaf to none")			\
 	x(ENTRY_TABLE_NONE, "entry: table to none")			\
@@ -96,6 +100,9 @@
 	x(HOST_MIGRATE, "host: migrated")				\
 	x(HOST_RESTORE, "host: restored")				\
 	x(HOST_HUGE, "host: a huge page from the start")		\
+	x(HOST_GIANT, "host: a GiB by one entry or by huge ones")	\
+	x(HOST_GIANT_SPLIT, "host: a GiB by huge entries from now on")	\
+	x(HOST_GIANT_JOIN, "host: a GiB by one entry from now on")	\
 	x(HOST_COLLAPSE, "host: small pages became a huge one")		\
 	x(HOST_SPLIT, "host: a huge page became small ones")		\
 	x(HOST_HIDE, "host: 2 MiB are hidden for a while")		\

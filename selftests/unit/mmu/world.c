@@ -57,7 +57,8 @@ static const struct mmu_up up = {
 
 struct model_slot *world_pick_slot(void)
 {
-	return &world.slot[draw(world.nr_slots)];
+	/* That of the giant pages is the first one. */
+	return &world.slot[world.giant && draw(4) ? 0 : draw(world.nr_slots)];
 }
 
 /* A frame, most often one of a few of a slot. */
@@ -214,7 +215,9 @@ static void world_start(void)
 	const struct mmu_caps caps = {
 		.fmt = world.shadow && !world.second ? NULL : world.format->fmt(),
 		.levels = world.format->levels,
-		.max_level = draw_one_in(5) ? 1 : 2 + draw(2),
+		.max_level = world.giant      ? 3
+			     : draw_one_in(5) ? 1
+					      : 2 + draw(2),
 		.no_large_exec = draw_one_in(4),
 		.pml = world.format->pml && draw(4),
 		.phys_bits = CPU_PHYS_BITS,
@@ -278,9 +281,12 @@ void world_run(unsigned long ops)
 	world.format = &cpu_formats[draw(cpu_nr_formats)];
 	world.large = draw(2);
 	world.quiet = draw_one_in(4);
+	world.giant = !world.shadow && draw(2);
 	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);
 	if (world.shadow)
 		world.nr_slots = 2 + draw(6);
+	if (world.giant)
+		world.nr_slots = 2 + draw(3);
 	world_start();
 	while (world.ops < ops && !draw_is_over()) {
 		struct fiber *fiber = pick_fiber();
