@@ -135,6 +135,8 @@ enum vcpu_request {
  * @exits: by dense reason
  * @causes: exits of the MMU by cause
  * @flushes: of the translations on the processor, on request
+ * @flushes_covered: of those of the second tables, on request or on a new processor, which one
+ *	before had covered
  * @mmio_exits: exits to user space with KVM_EXIT_MMIO
  * @interrupts: external interrupts that the guest has got
  * @yields: how often it spun
@@ -145,6 +147,7 @@ struct mkvm_vcpu_counts {
 	u64 exits[MKVM_NR_REASONS];
 	u64 causes[MKVM_NR_CAUSES];
 	u64 flushes;
+	u64 flushes_covered;
 	u64 mmio_exits;
 	u64 interrupts;
 	u64 yields;

@@ -200,6 +200,11 @@ static u64 vcpu_flushes(const struct stats_file *file, u32 arg)
 	return READ_ONCE(file->vcpu->counts.flushes);
 }
 
+static u64 vcpu_flushes_covered(const struct stats_file *file, u32 arg)
+{
+	return READ_ONCE(file->vcpu->counts.flushes_covered);
+}
+
 static u64 vcpu_mmio_exits(const struct stats_file *file, u32 arg)
 {
 	return READ_ONCE(file->vcpu->counts.mmio_exits);
@@ -231,6 +236,7 @@ static const struct stats_row vcpu_rows[] = {
 	COUNT("pf_emulate", vcpu_cause, MKVM_CAUSE_MMIO),
 	COUNT("pf_spurious", vcpu_cause, MKVM_CAUSE_SPURIOUS),
 	COUNT("tlb_flush", vcpu_flushes, 0),
+	COUNT("mkvm_tlb_flush_covered", vcpu_flushes_covered, 0),
 	COUNT("exits", vcpu_exits, 0),
 	REASON("io_exits", EXIT_REASON_IO_INSTRUCTION, SVM_EXIT_IOIO),
 	COUNT("mmio_exits", vcpu_mmio_exits, 0),

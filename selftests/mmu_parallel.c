@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <linux/mkvm.h>
 #include <linux/userfaultfd.h>
 #include <pthread.h>
 #include <signal.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "lib/guest.h"
+#include "lib/host.h"
 #include "lib/stats.h"
 
 #define PAGE	 0x1000UL
@@ -320,6 +322,49 @@ static void one_flush_a_call(void)
 	clean_up(&f);
 }
 
+static uint64_t covered(const struct fixture *f, unsigned int cpu)
+{
+	return stats_value(&f->vcpu[cpu], "mkvm_tlb_flush_covered");
+}
+
+/* On VMX vCPUs have in common what a processor has cached of their EPT: one flush there does. */
+static void one_flush_a_processor(void)
+{
+	static struct counts counts;
+	uint64_t one, first, second;
+	struct fixture f;
+	unsigned int i;
+
+	set_up(&f);
+	guest_counts(&f.guest, 0, &counts);
+	one = counts.sum.vendor == MKVM_VENDOR_VMX && device_vm_type() != MKVM_VM_SHADOW;
+	host_pin(0);
+	RUN(&f, 0, code_write, MANY_GPA, MANY);
+	EXPECT_EQ(0, covered(&f, 0));
+	/* Nothing was taken away since. */
+	first = covered(&f, 1);
+	RUN(&f, 1, code_write, MANY_GPA, MANY);
+	EXPECT_EQ(first + one, covered(&f, 1));
+	for (i = 0; i < 10; i++) {
+		first = covered(&f, i % 2);
+		second = covered(&f, 1 - i % 2);
+		discard(&f, MANY);
+		RUN(&f, i % 2, code_write, MANY_GPA, MANY);
+		EXPECT_EQ(first, covered(&f, i % 2));
+		RUN(&f, 1 - i % 2, code_write, MANY_GPA, MANY);
+		EXPECT_EQ(second + one, covered(&f, 1 - i % 2));
+	}
+	/* Another processor has seen nothing yet; this one still has when the vCPU is back. */
+	first = covered(&f, 0);
+	host_pin(1);
+	RUN(&f, 0, code_write, MANY_GPA, MANY);
+	EXPECT_EQ(first, covered(&f, 0));
+	host_pin(0);
+	RUN(&f, 0, code_write, MANY_GPA, MANY);
+	EXPECT_EQ(first + one, covered(&f, 0));
+	clean_up(&f);
+}
+
 /* A vCPU that loops in guest mode until the word at rdi is set. */
 guest_code(code_loop, 64,
 	   "1: incq " S_SHARED "\n"
@@ -369,6 +414,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(signal_ends_retries),
 	KTAP_TEST(no_flush_for_what_never_ran),
 	KTAP_TEST(one_flush_a_call),
+	KTAP_TEST(one_flush_a_processor),
 	KTAP_TEST(only_who_runs_is_interrupted),
 };
 

@@ -162,6 +162,22 @@ void mmu_settle(struct mmu_vm *mmu, struct mmu_debt debt)
 	pt_page_free_list(mmu, &pages);
 }
 
+/*
+ * For a vendor whose vCPUs share what a processor has cached: does this processor have to drop that
+ * before it enters the guest?  Not if it has since the last change: a change has its number when it
+ * has been made.  @seen is the processor's for this VM: one more than the number when it last
+ * dropped all, 0 if it never has; if true, the caller does so now.  Preemption off.
+ */
+bool mmu_flush_is_due(struct mmu_vm *mmu, s64 *seen)
+{
+	s64 owed = atomic64_read(&mmu->flush_owed);
+
+	if (*seen > owed)
+		return false;
+	*seen = owed + 1;
+	return true;
+}
+
 /* A range operation sets *@found if it has found something. */
 typedef struct mmu_debt (*range_fn)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 				    gfn_t end, bool *found);

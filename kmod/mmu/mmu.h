@@ -291,6 +291,7 @@ void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct m
 		 const struct mmu_caps *caps);
 int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
 void mmu_vm_destroy(struct mmu_vm *mmu);
+bool mmu_flush_is_due(struct mmu_vm *mmu, s64 *seen) __must_check;
 gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
 size_t mmu_table_bytes(const struct mmu_vm *mmu);
 size_t mmu_metadata_bytes(const struct mmu_vm *mmu);

@@ -23,6 +23,18 @@
 #include <asm/tlbflush.h>
 #include "vmx/vmx.h"
 
+#define VMX_CPU_FLUSHES 16 /* VMs; of more the earlier ones are forgotten, and flush once more */
+
+/**
+ * struct vmx_flush - which changes of a VM's tables a processor has seen
+ * @vm: the VM's number
+ * @seen: see mmu_flush_is_due()
+ */
+struct vmx_flush {
+	u64 vm;
+	s64 seen;
+};
+
 /**
  * struct vmx_cpu - a processor; its own processor only, interrupts off
  * @vmxon: the region that VMXON wants
@@ -31,6 +43,7 @@
  * @loaded: the loaded ones, by vmcs.on_cpu
  * @user_msrs_host: as the host has them
  * @user_msrs_now: as they are in the processor
+ * @flush: VMs that have run here
  */
 struct vmx_cpu {
 	void *vmxon;
@@ -39,6 +52,7 @@ struct vmx_cpu {
 	struct list_head loaded;
 	struct vmx_user_msrs user_msrs_host;
 	struct vmx_user_msrs user_msrs_now;
+	struct vmx_flush flush[VMX_CPU_FLUSHES];
 };
 
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpu);
@@ -186,17 +200,23 @@ void vmx_cpu_flush_vpid(u16 vpid)
 		cpu_invvpid(VMX_VPID_EXTENT_ALL_CONTEXT, 0);
 }
 
-/*
- * Drop all that this processor has cached of the guest whose tables @eptp names, for every VPID,
- * and of @vpid, for every table.
- */
-void vmx_cpu_flush(u64 eptp, u16 vpid)
+/* What this processor has seen of the flushes of the VM of that number.  Preemption off. */
+s64 *vmx_cpu_seen(u64 vm)
+{
+	struct vmx_flush *flush = this_cpu_ptr(&vmx_cpu.flush[vm % VMX_CPU_FLUSHES]);
+
+	if (flush->vm != vm)
+		*flush = (struct vmx_flush){ .vm = vm };
+	return &flush->seen;
+}
+
+/* Drop all that this processor has cached of the guest whose tables @eptp names, for every VPID. */
+void vmx_cpu_flush(u64 eptp)
 {
 	if (vmx_caps_invept_context())
 		cpu_invept(VMX_EPT_EXTENT_CONTEXT, eptp);
 	else
 		cpu_invept(VMX_EPT_EXTENT_GLOBAL, 0);
-	vmx_cpu_flush_vpid(vpid);
 }
 
 /* Did the firmware leave VMX to the system? */

@@ -56,6 +56,7 @@ static void ops_vcpu_load(struct mkvm_vcpu *vcpu, int cpu, bool cpu_changed)
 	if (away || cpu_changed) {
 		vmx_vmcs_set_host_cpu(vmx);
 		vmx->flush = true;
+		vmx->flush_vpid = true;
 	}
 }
 

@@ -166,6 +166,7 @@ static void run_change_tables(struct vmx_vcpu *vmx)
 	vmx_vmcs_set_tables(vmx);
 	vmx->root = 0;
 	vmx->flush = true;
+	vmx->flush_vpid = true;
 }
 
 /* The shadow tables that the processor walks.  Each entry reads the four at which PAE begins. */
@@ -199,14 +200,14 @@ static void run_set_tdp(struct vmx_vcpu *vmx)
 		vmx->eptp = eptp;
 		vmx->flush = true;
 	}
-	if (vmx->flush) {
-		vmx_cpu_flush(eptp, vmx->vpid);
-		vmx->flush = false;
-		vmx->flush_vpid = false;
-	} else if (vmx->flush_vpid) {
+	if (vmx->flush && mmu_flush_is_due(mmu->vm, vmx_cpu_seen(vmx->vcpu.vm->number)))
+		vmx_cpu_flush(eptp);
+	else if (vmx->flush)
+		vmx->vcpu.counts.flushes_covered++;
+	if (vmx->flush_vpid)
 		vmx_cpu_flush_vpid(vmx->vpid);
-		vmx->flush_vpid = false;
-	}
+	vmx->flush = false;
+	vmx->flush_vpid = false;
 }
 
 /*
@@ -475,4 +476,6 @@ void vmx_exit_irqoff(struct mkvm_vcpu *vcpu)
 void vmx_flush_tlb(struct mkvm_vcpu *vcpu)
 {
 	to_vmx(vcpu)->flush = true;
+	/* It may be what the vCPU has cached of shadow tables. */
+	to_vmx(vcpu)->flush_vpid |= x86_has_shadow(vcpu);
 }

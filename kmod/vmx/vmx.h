@@ -99,7 +99,8 @@ struct vmx_host {
  * @configured: the VMCS has got its controls
  * @shadowed: and those for shadow tables; else those for the second table
  * @reset: bring fields that no group of state holds to their start
- * @flush: drop translations by EPT before the next entry by it, and those of @vpid
+ * @flush: drop translations by EPT before the next entry by it, unless the processor has since they
+ *	changed last; before one by shadow tables those of @vpid
  * @flush_vpid: drop the translations of @vpid before the next entry
  * @eptp: the VMCS's EPT pointer
  * @root: @shadowed: the VMCS's guest CR3
@@ -207,7 +208,8 @@ void vmx_cpu_unload_vmcs(struct vmcs *vmcs);
 bool vmx_cpu_vmcs_current(const struct vmcs *vmcs);
 void vmx_cpu_set_user_msrs(const struct vmx_user_msrs *wanted);
 void vmx_cpu_restore_user_msrs(void);
-void vmx_cpu_flush(u64 eptp, u16 vpid);
+s64 *vmx_cpu_seen(u64 vm);
+void vmx_cpu_flush(u64 eptp);
 void vmx_cpu_flush_vpid(u16 vpid);
 void vmx_insn_failed(const char *insn, unsigned long field, int error);
 

@@ -92,6 +92,7 @@ struct psc_entry {
  * struct cpu - a processor that runs one vCPU
  * @mv: the module's part of the vCPU
  * @epoch: raised by each flush
+ * @seen: see mmu_flush_is_due()
  * @at: the table that a walk is in; 0: none.  It counts while @walk_epoch is @epoch
  * @walk_epoch: see @at
  * @tlb: translations
@@ -110,6 +111,7 @@ struct psc_entry {
 struct cpu {
 	struct mmu_vcpu mv;
 	unsigned long epoch;
+	s64 seen;
 	hpa_t at;
 	unsigned long walk_epoch;
 	struct tlb_entry tlb[TLB_SETS][TLB_WAYS];

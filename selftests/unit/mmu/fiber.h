@@ -85,6 +85,15 @@ void point(void);
 void wait_turn(void);
 void let_others(unsigned int turns);
 
+/* One more, and others see it before the caller goes on. */
+static inline long long sim_increase(long long *value)
+{
+	long long now = ++*value;
+
+	point();
+	return now;
+}
+
 void read_lock(struct sim_lock *lock);
 void read_unlock(struct sim_lock *lock);
 void write_lock(struct sim_lock *lock);

@@ -77,7 +77,7 @@ typedef struct {
 #define atomic_long_dec(a)		  ((a)->counter--)
 #define atomic_long_or(n, a)		  ((a)->counter |= (n))
 #define atomic64_read(a)		  (point(), READ_ONCE((a)->counter))
-#define atomic64_inc_return(a)		  (++(a)->counter)
+#define atomic64_inc_return(a)		  sim_increase(&(a)->counter)
 #define atomic64_try_cmpxchg(a, old, new) try_cmpxchg64(&(a)->counter, old, new)
 #define xchg(p, new)			  __atomic_exchange_n(p, new, __ATOMIC_SEQ_CST)
 #define try_cmpxchg64(p, old, new) \

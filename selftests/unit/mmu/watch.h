@@ -58,6 +58,7 @@
 	x(GUEST_RESTART, "guest: flush in the middle of a walk")	\
 	x(GUEST_AHEAD, "guest: mapped ahead")				\
 	x(FLUSH, "flush")						\
+	x(FLUSH_COVERED, "flush: the processor had seen the change")	\
 	x(KERNEL_READ, "kernel: read of guest memory")			\
 	x(KERNEL_WRITE, "kernel: write to guest memory")		\
 	x(KERNEL_PUT, "kernel: store of a word in guest memory")	\

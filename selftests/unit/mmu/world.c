@@ -13,11 +13,23 @@ struct world world;
 
 static struct fiber fibers[NR_CPUS + NR_HOSTS + 1]; /* in this order */
 
+/* It may have dropped all since the last change: vCPUs share it, come and go. */
+static bool flush_if_due(struct cpu *cpu)
+{
+	if (world.seen && !mmu_flush_is_due(&world.mmu, &cpu->seen)) {
+		count(FLUSH_COVERED);
+		return false;
+	}
+	cpu_flush(cpu);
+	return true;
+}
+
 /* Now and then the processors are slow to take the interrupt, and go on with what they have. */
 static void up_flush(struct mmu_vm *mmu)
 {
 	unsigned int slow = draw_one_in(4) ? 16 : 1;
 	unsigned long number = ++world.flushes_begun;
+	bool all = true;
 	int i;
 
 	check(!self->spinning);
@@ -25,9 +37,10 @@ static void up_flush(struct mmu_vm *mmu)
 	for (i = 0; i < NR_CPUS; i++) {
 		let_others(draw(slow));
 		point();
-		cpu_flush(&world.cpu[i]);
+		all &= flush_if_due(&world.cpu[i]);
 	}
-	world.flushed = max(world.flushed, number);
+	if (all)
+		world.flushed = max(world.flushed, number);
 	point();
 }
 
@@ -143,6 +156,9 @@ static void host_job(void *unused)
 
 static void guest_job(void *cpu)
 {
+	/* The vCPU comes to the processor, or another one that is to flush. */
+	if (world.seen && draw_one_in(8))
+		flush_if_due(cpu);
 	if (world.shadow)
 		guest_shadow_op(cpu);
 	else
@@ -281,6 +297,7 @@ void world_run(unsigned long ops)
 	world.format = &cpu_formats[draw(cpu_nr_formats)];
 	world.large = draw(2);
 	world.quiet = draw_one_in(4);
+	world.seen = !world.shadow && draw(2);
 	world.giant = !world.shadow && draw(2);
 	world.nr_slots = draw_one_in(10) ? NR_SLOTS : 2 + draw(12);
 	if (world.shadow)

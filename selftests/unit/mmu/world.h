@@ -56,6 +56,7 @@ struct model_slot {
  * @zaps: how many entries above level 1 were taken away
  * @small_zaps: and how many of level 1
  * @large: large pages are many, and the host seldom splits them
+ * @seen: processors know which changes they have seen
  * @giant: a GiB of the process's is of giant pages
  * @quiet: the host does little, so that vCPUs go on for long without an exit
  * @ages: how often an ageing has begun or ended
@@ -87,6 +88,7 @@ struct world {
 	unsigned long zaps;
 	unsigned long small_zaps;
 	bool large;
+	bool seen;
 	bool giant;
 	bool quiet;
 	unsigned long ages;
