@@ -417,6 +417,9 @@ static void hide(void)
 	if (!host_is_giant(first) && draw_one_in(4))
 		return over_range(first, n, discard);
 	host_begin(first, n);
+	/* What lies beside may come meanwhile, by small leaves. */
+	if (draw_one_in(3))
+		let_others(draw(60));
 	host_end(first, n);
 	count(HOST_HIDE);
 }
@@ -446,9 +449,9 @@ static void giant_op(unsigned int first, unsigned int n)
 		host_end(GIANT_FIRST, GIANT_VPAGES);
 		/* A leaf of a GiB comes while all of it is valid. */
 		let_others(draw(40));
-	} else if (what < 14) {
+	} else if (what < 20) {
 		age(first, n, draw(2));
-	} else if (what < 18) {
+	} else if (what < 24) {
 		hide();
 	} else {
 		test_young(host_vpage_at(first));
