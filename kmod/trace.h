@@ -63,7 +63,8 @@ TRACE_EVENT(mkvm_exit,
 	TP_printk("vcpu %u reason %s rip 0x%llx cause %s info 0x%llx 0x%llx", __entry->vcpu,
 		  __entry->vendor == MKVM_VENDOR_VMX ?
 			__print_symbolic(__entry->reason & 0xffff, VMX_EXIT_REASONS) :
-			__print_symbolic(__entry->reason, SVM_EXIT_REASONS),
+			__print_symbolic(__entry->reason, SVM_EXIT_REASONS,
+					 { SVM_EXIT_RDPRU, "rdpru" }),
 		  __entry->rip, __print_symbolic(__entry->cause, MKVM_CAUSE_NAMES),
 		  __entry->info1, __entry->info2)
 );

@@ -116,6 +116,10 @@ program()
 	esac
 }
 
+[ -r "$here/kselftest-list.txt" ] || {
+	echo "$me: there is no $here/kselftest-list.txt; make selftests makes programs and list" >&2
+	exit 2
+}
 all=" $(programs | tr '\n' ' ')"
 chosen=
 omitted=

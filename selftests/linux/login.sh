@@ -9,10 +9,11 @@ set -u
 limit=1200 # seconds to the login
 linux=/mkvm/linux
 
+# run WORD...: with these for the guest's kernel.
 run()
 {
 	exec mkvm run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem 512M \
-		--disk /dev/vda --append "console=ttyS0 quiet panic=-1 mkvm.root=/dev/vda"
+		--disk /dev/vda --append "console=ttyS0 panic=-1 mkvm.root=/dev/vda $*"
 }
 
 if [ "${1:-}" = --shell ]; then
@@ -20,7 +21,7 @@ if [ "${1:-}" = --shell ]; then
 	run
 fi
 out=$(mktemp)
-run </dev/null >"$out" 2>&1 &
+run quiet </dev/null >"$out" 2>&1 &
 pid=$!
 tries=0
 until grep -q 'login:' "$out"; do

@@ -29,18 +29,37 @@ now()
 	now=$((${now%.*}${now#*.}))
 }
 
+# say TEXT: with the seconds since the host's start.
+say()
+{
+	now
+	printf '[%4ds] %s\n' $((now / 100)) "$*"
+}
+
+# watch PID: a sign of life twice a minute, and an end to it at the limit.
+watch()
+{
+	tries=0
+	while [ $((tries * 30)) -lt "$limit" ]; do
+		sleep 30
+		tries=$((tries + 1))
+		say "    ... still booting"
+	done
+	kill "$1" 2>/dev/null
+}
+
 # boot MMU: its output and its counts in $dir; false if the guest has not said its line.
 boot()
 {
-	echo "Linux with --mmu $1: booting ..."
 	now && began=$now
+	say "Linux with --mmu $1: booting ..."
 	run "$1" off --stats </dev/null >"$dir/$1.out" 2>"$dir/$1.err" &
 	pid=$!
-	(sleep "$limit" && kill "$pid") 2>/dev/null &
-	alarm=$!
+	watch "$pid" &
+	watcher=$!
 	wait "$pid"
 	status=$?
-	kill "$alarm" 2>/dev/null
+	kill "$watcher" 2>/dev/null
 	now && echo "mkvm: took $(((now - began + 50) / 100))" >>"$dir/$1.err"
 	if [ "$status" -ne 0 ] || ! grep '^mkvm guest: Linux' "$dir/$1.out"; then
 		echo "It did not come up (status $status). The end of what guest and launcher said:"

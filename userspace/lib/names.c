@@ -36,7 +36,7 @@ static const struct name exit_names[] = {
 };
 
 static const struct name vmx_names[] = { VMX_EXIT_REASONS };
-static const struct name svm_names[] = { SVM_EXIT_REASONS };
+static const struct name svm_names[] = { SVM_EXIT_REASONS, { SVM_EXIT_RDPRU, "rdpru" } };
 static const struct name cause_names[] = { MKVM_CAUSE_NAMES };
 
 static const char *name_find(const struct name *names, size_t nr, uint32_t value)
