@@ -24,6 +24,7 @@
 #define MAX_ROWS     256
 #define MAX_KNOWN    16
 #define NR_SIZES     4
+#define SELECTORS    4 /* so many instances where there is one, for each that would be */
 
 struct trial {
 	struct stage ram, mmio;
@@ -59,6 +60,16 @@ static uint64_t flags_mask(const struct instance *in, const struct outcome *nati
 	return in->row->attr & INSN_REPCC ? mask & ~(uint64_t)STATUS_FLAGS : mask;
 }
 
+/* Of one that cannot be used only selector and base are anything. */
+static bool same_segment(const struct kvm_segment *a, const struct kvm_segment *b)
+{
+	if (a->selector != b->selector || a->base != b->base || a->unusable != b->unusable)
+		return false;
+	return a->unusable || (a->limit == b->limit && a->type == b->type &&
+			       a->present == b->present && a->dpl == b->dpl && a->db == b->db &&
+			       a->s == b->s && a->l == b->l && a->g == b->g && a->avl == b->avl);
+}
+
 static const char *difference(const struct instance *in, const struct outcome *a,
 			      const struct outcome *b)
 {
@@ -84,6 +95,13 @@ static const char *difference(const struct instance *in, const struct outcome *a
 		return "flags";
 	if (a->nr_out != b->nr_out || memcmp(a->out, b->out, a->nr_out))
 		return "output";
+	if (a->has_segments && b->has_segments) {
+		for (i = 0; i < NR_SEGS; i++)
+			if (!same_segment(&a->segment[i], &b->segment[i]))
+				return "a segment register";
+		if (memcmp(a->descriptors, b->descriptors, sizeof(a->descriptors)))
+			return "a descriptor";
+	}
 	return memcmp(a->memory, b->memory, COMPARED) ? "memory" : NULL;
 }
 
@@ -98,6 +116,22 @@ static void tell_registers(const char *who, const struct outcome *o)
 		  (unsigned long long)o->gpr[RDX], (unsigned long long)o->gpr[RBX],
 		  (unsigned long long)o->gpr[RSP], (unsigned long long)o->gpr[RBP],
 		  (unsigned long long)o->gpr[RSI], (unsigned long long)o->gpr[RDI]);
+}
+
+static void tell_segments(const char *who, const struct outcome *o)
+{
+	static const char *const names[NR_SEGS] = { "es", "cs", "ss", "ds", "fs", "gs" };
+	int i;
+
+	for (i = 0; i < NR_SEGS && o->has_segments; i++) {
+		const struct kvm_segment *s = &o->segment[i];
+
+		ktap_note(
+			"  %s: %s %x base %llx limit %x type %x s%u dpl%u p%u db%u l%u g%u avl%u%s",
+			who, names[i], s->selector, (unsigned long long)s->base, s->limit, s->type,
+			s->s, s->dpl, s->present, s->db, s->l, s->g, s->avl,
+			s->unusable ? " unusable" : "");
+	}
 }
 
 static void tell_memory(const struct outcome *a, const struct outcome *b)
@@ -128,6 +162,8 @@ static void tell(struct trial *trial, const struct instance *in, const char *wha
 	ktap_fail(__FILE__, __LINE__, "", " %s: %s differs", text, what);
 	tell_registers("native", native);
 	tell_registers("emulated", emulated);
+	tell_segments("native", native);
+	tell_segments("emulated", emulated);
 	tell_memory(native, emulated);
 }
 
@@ -176,8 +212,12 @@ static const char *known_of_kvm(const struct instance *in, const struct outcome 
 		return "readonly_page";
 	if (in->row->op == INSN_OP_INS && emulated->vector == native->vector)
 		return native->vector == NO_VECTOR ? "ins_read_ahead" : "ins_half_written";
-	if (in->row->op == INSN_OP_CALL && ran)
+	if ((in->row->op == INSN_OP_CALL || in->row->op == INSN_OP_CALL_FAR) && ran)
 		return "push_after_read";
+	if (insn_is_far(in->row) && unknown)
+		return "far_to_no_code";
+	if (insn_loads_segment(in->row) && ran && emulated->segment[SS].selector == 0)
+		return "null_stack";
 	return NULL;
 }
 
@@ -244,6 +284,9 @@ static bool choose_fault(struct instance *in)
 {
 	unsigned int first = random_below(NR_FAULTS - 1), i;
 
+	if (row_has_selector(in->row) && random_below(2))
+		first = FAULT_SELECTOR - 1;
+
 	for (i = 0; i < NR_FAULTS - 1; i++) {
 		in->fault = 1 + (first + i) % (NR_FAULTS - 1);
 		if (instance_make(in))
@@ -255,15 +298,16 @@ static bool choose_fault(struct instance *in)
 static void try_combination(struct trial *trial, struct instance *in, unsigned int size_index)
 {
 	unsigned int row = in->row - insn_rows, i;
+	unsigned int rounds = trial->rounds * (row_has_selector(in->row) ? SELECTORS : 1);
 
-	for (i = 0; i < trial->rounds; i++) {
+	for (i = 0; i < rounds; i++) {
 		in->fault = FAULT_NONE;
 		if (!instance_make(in))
 			continue;
 		try_instance(trial, in);
 		trial->reached[row][size_index][in->prefix][0] = true;
 	}
-	for (i = 0; i < trial->rounds && trial->mode != IN_REAL; i++) {
+	for (i = 0; i < rounds && trial->mode != IN_REAL; i++) {
 		if (!choose_fault(in))
 			continue;
 		try_instance(trial, in);

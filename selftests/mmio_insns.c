@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "lib/cpuid.h"
+#include "lib/host.h"
 #include "lib/mmio.h"
 
 guest_code(code_absent, 64,
@@ -276,6 +277,75 @@ static void width_of_addresses(void)
 	EXPECT_EQ(to, trap.cr2);
 }
 
+guest_code(code_stack_segment, 64,
+	   "mov (%rdi), %ds\n"
+	   "mov (%rdi), %ss\n"
+	   "mov (%rdi), %ss\n"
+	   "hlt\n");
+
+/* Executes one load by the device, and no instruction more. */
+static uint8_t shadow_after_load(void)
+{
+	struct kvm_vcpu_events events;
+	struct kvm_run *run = guest.vcpu[0].run;
+	uint64_t rip = guest_regs(&guest, 0).rip;
+
+	guest_run(&guest, 0);
+	serve();
+	run->immediate_exit = 1;
+	EXPECT_ERRNO(EINTR, vcpu_run(&guest.vcpu[0]));
+	run->immediate_exit = 0;
+	EXPECT_EQ(rip + 2, guest_regs(&guest, 0).rip);
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_GET_VCPU_EVENTS, &events));
+	return events.interrupt.shadow;
+}
+
+/*
+ * After a load of SS interrupts wait for one instruction.  Of two in a row only the first has this
+ * effect; QEMU's processor has forgotten by then.
+ */
+static void shadow_of_the_stack_segment(void)
+{
+	uint16_t selector = SEL_DATA;
+
+	start(code_stack_segment, MODE_LONG);
+	memcpy(device, &selector, sizeof(selector));
+	set_rdi(DEVICE);
+	EXPECT_EQ(0, shadow_after_load());
+	EXPECT(shadow_after_load() & KVM_X86_SHADOW_INT_MOV_SS, "SS was loaded");
+	EXPECT(host_is_qemu() || shadow_after_load() == 0, "SS was loaded before");
+	run_to_hlt();
+	EXPECT_EQ(SEL_DATA, guest_sregs(&guest, 0).ss.selector);
+}
+
+guest_code(code_stack_segment_stepped, 64,
+	   "lea 1f(%rip), %r15\n"
+	   "pushfq\n"
+	   "orq $0x100, (%rsp)\n"
+	   "popfq\n"
+	   "mov (%rdi), %ss\n"
+	   "nop\n"
+	   "1: hlt\n");
+
+/* So does a single step: the first is over behind the next instruction. */
+static void step_over_the_stack_segment(void)
+{
+	uint16_t selector = SEL_DATA;
+	struct trap trap;
+
+	start(code_stack_segment_stepped, MODE_LONG);
+	guest_enable_traps(&guest, 0);
+	memcpy(device, &selector, sizeof(selector));
+	set_rdi(DEVICE);
+	run_to_hlt();
+	trap = guest_trap(&guest, 0);
+	EXPECT_EQ(1, trap.vector);
+	EXPECT_OR_DIFFERS(&guest.dev, "step_in_the_shadow",
+			  guest_nr_traps(&guest) == 1 && trap.rip == guest_regs(&guest, 0).r15,
+			  "%llu traps, the first at %llx",
+			  (unsigned long long)guest_nr_traps(&guest), (unsigned long long)trap.rip);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(fault_before_the_device),
 	KTAP_TEST(push_and_its_stack),
@@ -287,6 +357,8 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(paging_pae),
 	KTAP_TEST(compatibility),
 	KTAP_TEST(width_of_addresses),
+	KTAP_TEST(shadow_of_the_stack_segment),
+	KTAP_TEST(step_over_the_stack_segment),
 	KTAP_TEST(unknown_instruction),
 	KTAP_TEST(exit_on_failure_can_be_asked_for),
 };

@@ -34,6 +34,7 @@ enum insn_kind {
 	INSN_ACC,   /* rAX */
 	INSN_OPREG, /* general register, low three bits of the opcode */
 	INSN_SREG,  /* segment register, ModRM.reg */
+	INSN_OPSEG, /* segment register, bits 5:3 of the opcode */
 	INSN_XMM,   /* ModRM.reg */
 	INSN_IMM,   /* an immediate: see insn_row.imm */
 	INSN_MOFFS, /* memory: the offset follows the opcode, as long as an address */
@@ -54,6 +55,8 @@ enum insn_size {
 	INSN_SIZE_V, /* the operand size: 2, 4 or 8 */
 	INSN_SIZE_Z, /* the operand size, but at most 4 */
 	INSN_SIZE_P, /* twice the operand size, at least 8: CMPXCHG8B, CMPXCHG16B */
+	INSN_SIZE_S, /* what a push of a selector stores: the operand size, but 2 of 4 */
+	INSN_SIZE_F, /* far pointer: an offset of the operand size, and a selector behind it */
 };
 
 /* An operand of a row: kind and width in one byte. */
@@ -110,7 +113,9 @@ enum insn_op {
 	INSN_OP_CALL, /* RIP is pushed; the other operand is where to go */
 	INSN_OP_CALL_REL,
 	INSN_OP_JMP,
-	INSN_OP_RET, /* RIP is popped; an immediate is added to rSP */
+	INSN_OP_RET,	  /* RIP is popped; an immediate is added to rSP */
+	INSN_OP_CALL_FAR, /* CS and RIP are pushed; the other operand is where to go */
+	INSN_OP_JMP_FAR,
 	INSN_OP_SMSW,
 	INSN_OP_LMSW,
 };
@@ -187,6 +192,17 @@ extern const unsigned int insn_nr_rows;
 /* What the row of group 7 stands for, where the operand is a word in memory. */
 extern const struct insn_row insn_row_smsw, insn_row_lmsw;
 
+/* Does a row's instruction load a segment register, but for CS? */
+static inline bool insn_loads_segment(const struct insn_row *row)
+{
+	return INSN_KIND(row->dst) == INSN_SREG || INSN_KIND(row->dst) == INSN_OPSEG;
+}
+
+static inline bool insn_is_far(const struct insn_row *row)
+{
+	return row->op == INSN_OP_CALL_FAR || row->op == INSN_OP_JMP_FAR;
+}
+
 /* No general register: no base, no index. */
 #define INSN_NO_REG 0xff
 /* No segment override. */
@@ -256,5 +272,6 @@ enum insn_verdict {
 /* insn_decode.c: insn->bytes and nr_bytes are set; @bits of the code segment. */
 enum insn_verdict __must_check insn_decode(struct x86_insn *insn, unsigned int bits);
 unsigned int insn_operand_size(const struct x86_insn *insn, u8 operand);
+u8 insn_segment(const struct x86_insn *insn, u8 operand); /* INSN_SREG, INSN_OPSEG: which one */
 
 #endif /* MKVM_X86_INSN_H */

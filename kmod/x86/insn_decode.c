@@ -333,6 +333,12 @@ static enum insn_verdict check_form(const struct x86_insn *insn)
 		return INSN_UNKNOWN;
 	if (INSN_KIND(row->src) == INSN_SREG && REG(insn->modrm) > X86_GS)
 		return INSN_UNDEFINED;
+	if (INSN_KIND(row->dst) == INSN_SREG &&
+	    (REG(insn->modrm) > X86_GS || REG(insn->modrm) == X86_CS))
+		return INSN_UNDEFINED;
+	/* Vendors differ, too. */
+	if (insn_is_far(row) && insn->op_size == 8)
+		return INSN_UNKNOWN;
 	/* A locked comparison of a register with memory, say, does not exist. */
 	if (insn->lock && !(row->attr & INSN_LOCK && mem_dst))
 		return INSN_UNDEFINED;
@@ -402,8 +408,18 @@ unsigned int insn_operand_size(const struct x86_insn *insn, u8 operand)
 		return insn->op_size == 8 ? 4 : insn->op_size;
 	case INSN_SIZE_P:
 		return insn->op_size == 8 ? 16 : 8;
+	case INSN_SIZE_S:
+		return insn->op_size == 4 ? 2 : insn->op_size;
+	case INSN_SIZE_F:
+		return insn->op_size + 2;
 	case INSN_SIZE_NONE:
 		break;
 	}
 	return 0;
+}
+
+/* The segment register that an operand of the instruction's row is. */
+u8 insn_segment(const struct x86_insn *insn, u8 operand)
+{
+	return INSN_KIND(operand) == INSN_OPSEG ? insn->row->opcode >> 3 & 7 : insn->reg & 7;
 }

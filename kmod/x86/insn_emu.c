@@ -159,6 +159,8 @@ enum emu_status emu_start(struct emu *emu)
 	emu->stage = EMU_STAGE_READ;
 	emu->written = 0;
 	emu->nr_mem = 0;
+	emu->loaded_seg = EMU_NO_SEG;
+	emu->shadow = false;
 	if (status)
 		return status;
 	if (nothing_to_do(emu)) {

@@ -36,18 +36,25 @@ enum emu_status {
 /* Kinds of access. */
 #define EMU_R BIT(0)
 #define EMU_W BIT(1)
+/* With these: by the processor itself, a supervisor's access whatever runs. */
+#define EMU_SYSTEM BIT(2)
+
+/* No segment register. */
+#define EMU_NO_SEG 0xff
 
 /**
  * struct emu_ops - what the emulator asks of its user
  * @translate: linear to guest-physical address for an access of EMU_R | EMU_W by privilege
- *	emu->cpl.  EMU_OK, EMU_FAULT with emu->fault, EMU_ERROR
+ *	emu->cpl, or by the processor: EMU_SYSTEM.  EMU_OK, EMU_FAULT with emu->fault, EMU_ERROR
  * @read: @len bytes within one page.  EMU_OK, EMU_READ: no memory there; EMU_ERROR
  * @write: so, with EMU_WRITE for no memory
  * @exchange: atomically: if memory still holds @old, store @new.  EMU_OK, EMU_WRITE: no memory
  *	there that can be written; EMU_AGAIN: it holds something else; EMU_ERROR
  * @read_xmm: an XMM register's 16 bytes
  * @write_xmm: so
- * @retire: the instruction is executed: emu->gpr, rip, rflags, cr0 are the guest's from now on
+ * @gdt: the global descriptor table
+ * @retire: the instruction is executed: emu->gpr, rip, rflags, cr0, @loaded and @shadow are the
+ *	guest's from now on
  */
 struct emu_ops {
 	enum emu_status (*translate)(struct emu *emu, u64 linear, u32 access, u64 *gpa);
@@ -57,6 +64,7 @@ struct emu_ops {
 				    unsigned int len);
 	void (*read_xmm)(struct emu *emu, unsigned int reg, void *data);
 	void (*write_xmm)(struct emu *emu, unsigned int reg, const void *data);
+	const struct kvm_dtable *(*gdt)(struct emu *emu);
 	void (*retire)(struct emu *emu);
 };
 
@@ -110,18 +118,23 @@ enum emu_stage {
  * @seg: in: segment registers by enum x86_seg
  * @bits: in: of the code segment: 16, 32, 64
  * @cpl: in: privilege level
+ * @long_mode: in: EFER.LMA: 64-bit or compatibility mode
  * @va_bits: in: width of a linear address in 64-bit mode
  * @insn: in: bytes and nr_bytes; the rest is the decoder's
  * @io: out, with EMU_READ to EMU_OUT: the piece; in, after EMU_READ and EMU_IN: its data
  * @fault: out, with EMU_FAULT
  * @error: out, with EMU_ERROR: a negative errno
+ * @loaded_seg: out, at @ops->retire: the segment register that was loaded, or EMU_NO_SEG
+ * @loaded: out: what is in it
+ * @shadow: out: interrupts are held off for one more instruction: SS was loaded
  * @repeat: a string instruction with a repeat prefix has elements left, and RIP stays
  * @mem: operands in memory, in the order in which they are checked
  * @nr_mem: how many
  * @src_mem: the source operand's, or NULL
  * @dst_mem: the destination operand's, or NULL
+ * @link_mem: where a far call stores RIP, or NULL; @dst_mem is where it stores CS
  * @stage: where it is
- * @written: bytes of the destination that are done with, by memory or by @io
+ * @written: bytes of what is stored that are done with, by memory or by @io
  */
 struct emu {
 	const struct emu_ops *ops;
@@ -134,6 +147,7 @@ struct emu {
 	u8 bits;
 	u8 cpl;
 	u8 va_bits;
+	bool long_mode;
 	struct x86_insn insn;
 	struct {
 		u64 gpa;
@@ -142,11 +156,15 @@ struct emu {
 	} io;
 	struct emu_fault fault;
 	int error;
+	u8 loaded_seg;
+	struct kvm_segment loaded;
+	bool shadow;
 	bool repeat;
-	struct emu_mem mem[2];
+	struct emu_mem mem[3];
 	u8 nr_mem;
 	struct emu_mem *src_mem;
 	struct emu_mem *dst_mem;
+	struct emu_mem *link_mem;
 	enum emu_stage stage;
 	u8 written;
 };
@@ -159,6 +177,7 @@ void emu_step_over(struct emu *emu);
 
 /* insn_mem.c */
 enum emu_status __must_check emu_find_operands(struct emu *emu);
+enum emu_status __must_check emu_find_frame(struct emu *emu);
 enum emu_status __must_check emu_read_operands(struct emu *emu);
 enum emu_status __must_check emu_write_memory(struct emu *emu);
 enum emu_status __must_check emu_write_rest(struct emu *emu);
@@ -167,6 +186,20 @@ enum emu_status __must_check emu_check_segment(struct emu *emu, u8 seg, u64 offs
 					       u32 access, u64 *linear);
 unsigned int emu_stack_size(const struct emu *emu);
 u8 emu_string_segment(const struct x86_insn *insn);
+bool emu_protected_mode(const struct emu *emu);
+bool emu_canonical(const struct emu *emu, u64 linear);
+
+/* insn_segment.c */
+enum emu_status __must_check emu_load_data(struct emu *emu, u8 seg, u16 selector);
+enum emu_status __must_check emu_load_code(struct emu *emu, u16 selector, u64 rip);
+
+/* Types of a segment: bits of kvm_segment.type */
+#define EMU_SEG_CODE	    BIT(3)
+#define EMU_SEG_EXPAND_DOWN BIT(2) /* data */
+#define EMU_SEG_CONFORMING  BIT(2) /* code */
+#define EMU_SEG_WRITABLE    BIT(1) /* data */
+#define EMU_SEG_READABLE    BIT(1) /* code */
+#define EMU_SEG_ACCESSED    BIT(0)
 
 /* The bits of a number of @size bytes. */
 static inline u64 emu_size_mask(unsigned int size)

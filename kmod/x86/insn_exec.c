@@ -4,8 +4,8 @@
  * memory.
  *
  * Works on the emulator's copies only: registers in emu->gpr, rip, rflags, memory in the operands'
- * data.  A jump out of the code segment is the one fault that is found here.  Compiled in user
- * space, too.
+ * data.  What is found only here is a jump out of the code segment, and what a selector names.
+ * Compiled in user space, too.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
@@ -75,7 +75,8 @@ static u64 operand_read(const struct emu *emu, u8 operand, const struct emu_mem 
 	case INSN_ACC:
 		return gpr_read(emu, X86_RAX, size);
 	case INSN_SREG:
-		return emu->seg[insn->reg & 7].selector;
+	case INSN_OPSEG:
+		return emu->seg[insn_segment(insn, operand)].selector;
 	case INSN_IMM:
 		return insn->imm & emu_size_mask(size);
 	default:
@@ -185,6 +186,8 @@ static enum emu_status exec_mov(struct emu *emu)
 	if (src_size == 16)
 		return exec_mov_wide(emu);
 	value = src_read(emu);
+	if (insn_loads_segment(row))
+		return emu_load_data(emu, insn_segment(&emu->insn, row->dst), value);
 	if (row->op == INSN_OP_MOVSX)
 		value = sign_extend(value, src_size);
 	else if (row->op == INSN_OP_MOVBE)
@@ -310,16 +313,24 @@ static void stack_move(struct emu *emu, s64 amount)
 static enum emu_status exec_push(struct emu *emu)
 {
 	dst_write(emu, src_read(emu));
-	stack_move(emu, -(s64)emu->dst_mem->size);
+	stack_move(emu, -(s64)emu->insn.op_size);
 	return EMU_OK;
 }
 
 /* The stack pointer moves first: POP of the stack pointer loads it. */
 static enum emu_status exec_pop(struct emu *emu)
 {
+	const struct insn_row *row = emu->insn.row;
 	u64 value = src_read(emu);
 
-	stack_move(emu, emu->src_mem->size);
+	if (insn_loads_segment(row)) {
+		enum emu_status status =
+			emu_load_data(emu, insn_segment(&emu->insn, row->dst), value);
+
+		if (status)
+			return status;
+	}
+	stack_move(emu, emu->insn.op_size);
 	dst_write(emu, value);
 	return EMU_OK;
 }
@@ -355,6 +366,28 @@ static enum emu_status exec_ret(struct emu *emu)
 	if (!status)
 		stack_move(emu, emu->src_mem->size + emu->insn.imm);
 	return status;
+}
+
+static enum emu_status exec_far(struct emu *emu)
+{
+	unsigned int size = emu->insn.op_size;
+	const u8 *pointer = emu->src_mem->data;
+	u64 next = emu->rip, rip = 0;
+	enum emu_status status;
+	u16 selector;
+
+	memcpy(&rip, pointer, size);
+	memcpy(&selector, pointer + size, sizeof(selector));
+	status = emu_load_code(emu, selector, rip);
+	if (status)
+		return status;
+	emu->rip = rip;
+	if (emu->link_mem) {
+		dst_write(emu, emu->seg[X86_CS].selector);
+		memcpy(emu->link_mem->data, &next, size);
+		stack_move(emu, -2 * (s64)size);
+	}
+	return EMU_OK;
 }
 
 /* LMSW changes PE, MP, EM and TS, and cannot clear PE. */
@@ -404,6 +437,9 @@ enum emu_status emu_execute(struct emu *emu)
 		return jump(emu, src_read(emu));
 	case INSN_OP_RET:
 		return exec_ret(emu);
+	case INSN_OP_CALL_FAR:
+	case INSN_OP_JMP_FAR:
+		return exec_far(emu);
 	case INSN_OP_SMSW:
 		dst_write(emu, emu->cr0);
 		return EMU_OK;

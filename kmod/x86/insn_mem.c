@@ -5,7 +5,8 @@
  * An offset in a segment becomes a linear address (limit, rights, canonical form), is checked for
  * alignment, and then becomes one guest-physical address, or two if it goes on in another page.
  * All of an instruction's operands are checked and translated before the first one is read, sources
- * first: what user space reads for the guest is not read twice because of a fault.
+ * first: what user space reads for the guest is not read twice because of a fault.  Only a far
+ * call's stack waits until the code segment is known, whose faults come first.
  * Compiled in user space, too.
  */
 #include <linux/errno.h>
@@ -16,18 +17,12 @@
 
 #define EMU_PAGE_SIZE 4096
 
-/* Types of a segment: bits of kvm_segment.type */
-#define SEG_CODE	BIT(3)
-#define SEG_EXPAND_DOWN BIT(2) /* data */
-#define SEG_WRITABLE	BIT(1) /* data */
-#define SEG_READABLE	BIT(1) /* code */
-
-static bool protected_mode(const struct emu *emu)
+bool emu_protected_mode(const struct emu *emu)
 {
 	return (emu->cr0 & X86_CR0_PE) && !(emu->rflags & X86_EFLAGS_VM);
 }
 
-static bool canonical(const struct emu *emu, u64 linear)
+bool emu_canonical(const struct emu *emu, u64 linear)
 {
 	unsigned int shift = 64 - emu->va_bits;
 
@@ -50,9 +45,9 @@ static bool segment_allows(const struct kvm_segment *seg, u32 access)
 {
 	if (seg->unusable || !seg->present)
 		return false;
-	if (seg->type & SEG_CODE)
-		return !(access & EMU_W) && seg->type & SEG_READABLE;
-	return !(access & EMU_W) || seg->type & SEG_WRITABLE;
+	if (seg->type & EMU_SEG_CODE)
+		return !(access & EMU_W) && seg->type & EMU_SEG_READABLE;
+	return !(access & EMU_W) || seg->type & EMU_SEG_WRITABLE;
 }
 
 /* Is the whole of [@offset, @offset + @size) inside?  A limit of 4 GiB lets an access wrap. */
@@ -60,7 +55,7 @@ static bool segment_spans(const struct kvm_segment *seg, u64 offset, u32 size)
 {
 	u64 last = offset + size - 1;
 
-	if (!(seg->type & SEG_CODE) && seg->type & SEG_EXPAND_DOWN)
+	if (!(seg->type & EMU_SEG_CODE) && seg->type & EMU_SEG_EXPAND_DOWN)
 		return offset > seg->limit && last <= (seg->db ? 0xffffffffull : 0xffffull);
 	return last <= seg->limit || seg->limit == 0xffffffff;
 }
@@ -73,11 +68,11 @@ enum emu_status emu_check_segment(struct emu *emu, u8 seg, u64 offset, u32 size,
 
 	if (emu->bits == 64) {
 		*linear = offset + (seg >= X86_FS ? desc->base : 0);
-		if (!canonical(emu, *linear) || !canonical(emu, *linear + size - 1))
+		if (!emu_canonical(emu, *linear) || !emu_canonical(emu, *linear + size - 1))
 			return segment_fault(emu, seg);
 		return EMU_OK;
 	}
-	if (protected_mode(emu) && !segment_allows(desc, access))
+	if (emu_protected_mode(emu) && !segment_allows(desc, access))
 		return segment_fault(emu, seg);
 	if (!segment_spans(desc, offset, size))
 		return segment_fault(emu, seg);
@@ -88,8 +83,10 @@ enum emu_status emu_check_segment(struct emu *emu, u8 seg, u64 offset, u32 size,
 static enum emu_status check_alignment(struct emu *emu, const struct emu_mem *mem)
 {
 	bool wide = mem->size == 16;
+	/* A far pointer is aligned as its offset is, and what a far call pushes as wide. */
+	u8 align = insn_is_far(emu->insn.row) ? emu->insn.op_size : mem->size;
 
-	if (!(mem->linear & (mem->size - 1)))
+	if (!(mem->linear & (align - 1)))
 		return EMU_OK;
 	if (wide &&
 	    (emu->insn.row->attr & INSN_ALIGNED || emu->insn.row->op == INSN_OP_CMPXCHG_PAIR))
@@ -197,7 +194,7 @@ static enum emu_status find_operand(struct emu *emu, u8 operand, u32 access, str
 		return add_mem(emu, X86_ES, emu->gpr[X86_RDI] & addr_mask, size, access, where);
 	case INSN_STACK:
 		if (access & EMU_W)
-			top -= size;
+			top -= insn->op_size;
 		return add_mem(emu, X86_SS, top & emu_size_mask(emu_stack_size(emu)), size, access,
 			       where);
 	default:
@@ -216,12 +213,28 @@ enum emu_status emu_find_operands(struct emu *emu)
 	emu->nr_mem = 0;
 	emu->src_mem = NULL;
 	emu->dst_mem = NULL;
+	emu->link_mem = NULL;
 	if (row->op == INSN_OP_CMPS) {
 		status = find_operand(emu, row->dst, EMU_R, &emu->dst_mem);
 		return status ? status : find_operand(emu, row->src, EMU_R, &emu->src_mem);
 	}
 	status = find_operand(emu, row->src, EMU_R, &emu->src_mem);
-	return status ? status : find_operand(emu, row->dst, dst_access, &emu->dst_mem);
+	if (status || row->op == INSN_OP_CALL_FAR)
+		return status;
+	return find_operand(emu, row->dst, dst_access, &emu->dst_mem);
+}
+
+/* Of a far call, which has read where to: finds where CS goes, and RIP below it. */
+enum emu_status emu_find_frame(struct emu *emu)
+{
+	enum emu_status status = find_operand(emu, emu->insn.row->dst, EMU_W, &emu->dst_mem);
+	u8 size = emu->insn.op_size;
+	u64 below = emu->gpr[X86_RSP] - 2 * size;
+
+	if (status)
+		return status;
+	return add_mem(emu, X86_SS, below & emu_size_mask(emu_stack_size(emu)), size, EMU_W,
+		       &emu->link_mem);
 }
 
 /* The longest piece at @done that lies in one page: where, and how long. */
@@ -282,11 +295,12 @@ static bool is_locked(const struct emu *emu)
 	return emu->insn.lock || emu->insn.row->attr & INSN_ATOMIC;
 }
 
-/* Both pages of the destination, as far as there is memory; what is not goes to io_pages. */
+/* Both pages of an operand, as far as there is memory; what is not goes to io_pages. */
 static enum emu_status write_pages(struct emu *emu, struct emu_mem *mem)
 {
 	unsigned int page, done = 0;
 
+	mem->io_pages = 0;
 	for (page = 0; done < mem->size; page++) {
 		enum emu_status status;
 		unsigned int len;
@@ -304,20 +318,16 @@ static enum emu_status write_pages(struct emu *emu, struct emu_mem *mem)
 }
 
 /*
- * Writes the destination as far as it is memory.  A locked instruction's goes in one piece, by
- * compare and exchange; the bus lock of one that straddles pages is not imitated.
+ * A locked instruction's operand goes in one piece, by compare and exchange; the bus lock of one
+ * that straddles pages is not imitated.
  */
-enum emu_status emu_write_memory(struct emu *emu)
+static enum emu_status write_operand(struct emu *emu, struct emu_mem *mem)
 {
-	struct emu_mem *mem = emu->dst_mem;
 	enum emu_status status;
 
-	if (!mem || !(mem->access & EMU_W))
-		return EMU_OK;
-	mem->io_pages = 0;
-	emu->written = 0;
 	if (!is_locked(emu) || mem->first < mem->size)
 		return write_pages(emu, mem);
+	mem->io_pages = 0;
 	status = emu->ops->exchange(emu, mem->gpa[0], mem->old, mem->data, mem->size);
 	if (status != EMU_WRITE)
 		return status;
@@ -325,20 +335,35 @@ enum emu_status emu_write_memory(struct emu *emu)
 	return EMU_OK;
 }
 
-/* The rest of the destination, piece by piece: EMU_WRITE until there is none. */
-enum emu_status emu_write_rest(struct emu *emu)
+/* Writes what is stored as far as it is memory. */
+enum emu_status emu_write_memory(struct emu *emu)
 {
-	struct emu_mem *mem = emu->dst_mem;
+	unsigned int i;
 
-	if (!mem || !(mem->access & EMU_W))
-		return EMU_OK;
-	while (emu->written < mem->size) {
+	emu->written = 0;
+	for (i = 0; i < emu->nr_mem; i++) {
+		enum emu_status status;
+
+		if (!(emu->mem[i].access & EMU_W))
+			continue;
+		status = write_operand(emu, &emu->mem[i]);
+		if (status)
+			return status;
+	}
+	return EMU_OK;
+}
+
+/* The rest of one operand; those before it had @before bytes. */
+static enum emu_status write_operand_rest(struct emu *emu, struct emu_mem *mem, unsigned int before)
+{
+	while (emu->written < before + mem->size) {
+		unsigned int done = emu->written - before;
 		u64 gpa;
-		unsigned int len = mem_piece(mem, emu->written, &gpa);
+		unsigned int len = mem_piece(mem, done, &gpa);
 
-		if (mem->io_pages & BIT(emu->written >= mem->first)) {
+		if (mem->io_pages & BIT(done >= mem->first)) {
 			set_io(emu, gpa, len);
-			memcpy(emu->io.data, mem->data + emu->written, emu->io.len);
+			memcpy(emu->io.data, mem->data + done, emu->io.len);
 			emu->written += emu->io.len;
 			return EMU_WRITE;
 		}
@@ -347,10 +372,28 @@ enum emu_status emu_write_rest(struct emu *emu)
 	return EMU_OK;
 }
 
+/* The rest of what is stored, piece by piece: EMU_WRITE until there is none. */
+enum emu_status emu_write_rest(struct emu *emu)
+{
+	unsigned int i, before = 0;
+
+	for (i = 0; i < emu->nr_mem; i++) {
+		enum emu_status status;
+
+		if (!(emu->mem[i].access & EMU_W))
+			continue;
+		status = write_operand_rest(emu, &emu->mem[i], before);
+		if (status)
+			return status;
+		before += emu->mem[i].size;
+	}
+	return EMU_OK;
+}
+
 /* May execution go on at @rip? */
 enum emu_status emu_check_jump(struct emu *emu, u64 rip)
 {
-	bool good = emu->bits == 64 ? canonical(emu, rip) : rip <= emu->seg[X86_CS].limit;
+	bool good = emu->bits == 64 ? emu_canonical(emu, rip) : rip <= emu->seg[X86_CS].limit;
 
 	return good ? EMU_OK : emu_raise(emu, X86_TRAP_GP, true, 0);
 }

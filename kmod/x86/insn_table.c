@@ -4,8 +4,9 @@
  *
  * A row is written like a line of the manual: opcode, /digit or NOEXT, prefix, mnemonic, what it
  * does, operands, immediate, attributes, flags.  E: register or memory by ModRM; M: memory by
- * ModRM; G, S, X: general, segment or XMM register by ModRM; A: rAX; R: register in the opcode;
- * O: offset behind the opcode; SI, DI: string operands; TOP: the stack; DX: a port; I: immediate.
+ * ModRM; G, S, X: general, segment or XMM register by ModRM; A: rAX; R, SO: general or segment
+ * register in the opcode; O: offset behind the opcode; SI, DI: string operands; TOP, TOPW, TOPS:
+ * the stack, by the operand size, a word, a selector that is pushed; DX: a port; I: immediate.
  *
  * Plain data: compiled in user space, too.
  */
@@ -22,7 +23,10 @@
 #define R(size)	 INSN_OPERAND(INSN_OPREG, INSN_SIZE_##size)
 #define O(size)	 INSN_OPERAND(INSN_MOFFS, INSN_SIZE_##size)
 #define I(size)	 INSN_OPERAND(INSN_IMM, INSN_SIZE_##size)
+#define SO(size) INSN_OPERAND(INSN_OPSEG, INSN_SIZE_##size)
 #define TOP	 INSN_OPERAND(INSN_STACK, INSN_SIZE_V)
+#define TOPW	 INSN_OPERAND(INSN_STACK, INSN_SIZE_W)
+#define TOPS	 INSN_OPERAND(INSN_STACK, INSN_SIZE_S)
 #define SI(size) INSN_OPERAND(INSN_SI, INSN_SIZE_##size)
 #define DI(size) INSN_OPERAND(INSN_DI, INSN_SIZE_##size)
 #define DX(size) INSN_OPERAND(INSN_PORT, INSN_SIZE_##size)
@@ -78,15 +82,28 @@
 	ROW(1, code, 6, ANY, "xor", XOR, dst, src, imm, MODRM | RW | LOCK | (more), FL_LOGIC), \
 	ROW(1, code, 7, ANY, "cmp", CMP, dst, src, imm, MODRM | RD | (more), FL_ARITH)
 
+/* PUSH of a segment register, and POP; a selector is popped by a read of two bytes in any case. */
+#define PUSH_SEG(map, code, attr) \
+	ROW(map, code, NOEXT, ANY, "push", PUSH, TOPS, SO(W), NONE, WR | (attr), FL_NONE)
+#define POP_SEG(map, code, attr) \
+	ROW(map, code, NOEXT, ANY, "pop", POP, SO(V), TOPW, NONE, WR | (attr), FL_NONE)
+
 /* An instruction of which only length and operands are wanted. */
 #define PLAIN(map, code, prefix, name, imm, attr) \
 	ROW(map, code, NOEXT, prefix, name, NONE, NIL, NIL, imm, INSN_NO_EXEC | (attr), FL_NONE)
 
 const struct insn_row insn_rows[] = {
 	ARITH_ROWS(0x00, "add", ADD, RW, LOCK, FL_ARITH),
+	PUSH_SEG(1, 0x06, INSN_NO64), /* es */
+	POP_SEG(1, 0x07, INSN_NO64),
 	ARITH_ROWS(0x08, "or", OR, RW, LOCK, FL_LOGIC),
+	PUSH_SEG(1, 0x0e, INSN_NO64), /* cs */
 	ARITH_ROWS(0x10, "adc", ADC, RW, LOCK, FL_ARITH),
+	PUSH_SEG(1, 0x16, INSN_NO64), /* ss */
+	POP_SEG(1, 0x17, INSN_NO64),
 	ARITH_ROWS(0x18, "sbb", SBB, RW, LOCK, FL_ARITH),
+	PUSH_SEG(1, 0x1e, INSN_NO64), /* ds */
+	POP_SEG(1, 0x1f, INSN_NO64),
 	ARITH_ROWS(0x20, "and", AND, RW, LOCK, FL_LOGIC),
 	ARITH_ROWS(0x28, "sub", SUB, RW, LOCK, FL_ARITH),
 	ARITH_ROWS(0x30, "xor", XOR, RW, LOCK, FL_LOGIC),
@@ -119,6 +136,7 @@ const struct insn_row insn_rows[] = {
 	ROW(1, 0x8a, NOEXT, ANY, "mov", MOV, G(B), E(B), NONE, MODRM | WR, FL_NONE),
 	ROW(1, 0x8b, NOEXT, ANY, "mov", MOV, G(V), E(V), NONE, MODRM | WR, FL_NONE),
 	ROW(1, 0x8c, NOEXT, ANY, "mov", MOV, M(W), S, NONE, MODRM | WR, FL_NONE),
+	ROW(1, 0x8e, NOEXT, ANY, "mov", MOV, S, E(W), NONE, MODRM | WR, FL_NONE),
 	ROW(1, 0x8f, 0, ANY, "pop", POP, E(V), TOP, NONE, MODRM | WR | D64, FL_NONE),
 	PLAIN(1, 0x90, ANY, "nop", NONE, 0),
 
@@ -169,7 +187,9 @@ const struct insn_row insn_rows[] = {
 	ROW(1, 0xff, 0, ANY, "inc", INC, E(V), NIL, NONE, MODRM | RW | LOCK, FL_COUNT),
 	ROW(1, 0xff, 1, ANY, "dec", DEC, E(V), NIL, NONE, MODRM | RW | LOCK, FL_COUNT),
 	ROW(1, 0xff, 2, ANY, "call", CALL, TOP, E(V), NONE, MODRM | WR | F64, FL_NONE),
+	ROW(1, 0xff, 3, ANY, "lcall", CALL_FAR, TOP, M(F), NONE, MODRM | WR, FL_NONE),
 	ROW(1, 0xff, 4, ANY, "jmp", JMP, NIL, E(V), NONE, MODRM | F64, FL_NONE),
+	ROW(1, 0xff, 5, ANY, "ljmp", JMP_FAR, NIL, M(F), NONE, MODRM, FL_NONE),
 	ROW(1, 0xff, 6, ANY, "push", PUSH, TOP, E(V), NONE, MODRM | WR | D64, FL_NONE),
 
 	PLAIN(0F, 0x01, ANY, "group 7", NONE, MODRM), /* LMSW, SMSW, INVLPG, VMCALL, XSETBV, ... */
@@ -199,8 +219,12 @@ const struct insn_row insn_rows[] = {
 	ROW(0F, 0x6f, NOEXT, F3, "movdqu", MOV, X, E(X), NONE, SSE, FL_NONE),
 	ROW(0F, 0x7f, NOEXT, 66, "movdqa", MOV, E(X), X, NONE, SSE_A, FL_NONE),
 	ROW(0F, 0x7f, NOEXT, F3, "movdqu", MOV, E(X), X, NONE, SSE, FL_NONE),
+	PUSH_SEG(0F, 0xa0, D64), /* fs */
+	POP_SEG(0F, 0xa1, D64),
 	PLAIN(0F, 0xa2, ANY, "cpuid", NONE, 0),
 	ROW(0F, 0xa3, NOEXT, ANY, "bt", BT, E(V), G(V), NONE, MODRM | RD, FL_BIT),
+	PUSH_SEG(0F, 0xa8, D64), /* gs */
+	POP_SEG(0F, 0xa9, D64),
 	ROW(0F, 0xab, NOEXT, ANY, "bts", BTS, E(V), G(V), NONE, MODRM | RW | LOCK, FL_BIT),
 	ROW(0F, 0xb0, NOEXT, ANY, "cmpxchg", CMPXCHG, E(B), G(B), NONE,
 	    MODRM | RW | LOCK, FL_ARITH),

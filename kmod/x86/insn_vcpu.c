@@ -113,14 +113,13 @@ static enum emu_status emu_no_memory(struct emu *emu, u64 gpa)
 	return emu_failed(emu, -EFAULT);
 }
 
-static enum emu_status translate(struct emu *emu, u64 linear, u32 acc, u64 *gpa)
+static enum emu_status translate(struct emu *emu, const struct gpt_root *root, u64 linear, u32 acc,
+				 u64 *gpa)
 {
-	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
-	struct gpt_root root = x86_gpt_root(vcpu);
 	u32 error;
 	int r;
 
-	r = gpt_access(&vcpu->vm->slots, &root, linear, acc, gpa, &error);
+	r = gpt_access(&emu_vcpu(emu)->vm->slots, root, linear, acc, gpa, &error);
 	if (r == -EAGAIN)
 		return EMU_AGAIN;
 	if (r < 0)
@@ -139,7 +138,16 @@ static u32 privilege(const struct emu *emu)
 
 static enum emu_status vcpu_translate(struct emu *emu, u64 linear, u32 access, u64 *gpa)
 {
-	return translate(emu, linear, (access & EMU_W ? ACC_W : ACC_R) | privilege(emu), gpa);
+	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
+	struct gpt_root root = x86_gpt_root(vcpu);
+	u32 acc = access & EMU_W ? ACC_W : ACC_R;
+
+	/* The processor's own accesses are not exempt from SMAP by RFLAGS.AC. */
+	if (access & EMU_SYSTEM)
+		root.smap = vcpu->x86.cr4 & X86_CR4_SMAP;
+	else
+		acc |= privilege(emu);
+	return translate(emu, &root, linear, acc, gpa);
 }
 
 static enum emu_status vcpu_read(struct emu *emu, u64 gpa, void *data, unsigned int len)
@@ -206,6 +214,32 @@ static void vcpu_write_xmm(struct emu *emu, unsigned int reg, const void *data)
 	fpregs_unlock();
 }
 
+static const struct kvm_dtable *vcpu_gdt(struct emu *emu)
+{
+	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
+
+	x86_fetch(vcpu, X86_ST_TABLES);
+	return &vcpu->x86.gdt;
+}
+
+/*
+ * RIP moves on.  After a load of SS interrupts wait for one instruction more, and so does a single
+ * step; of several loads in a row only the first has this effect.
+ */
+static void retire_jump(struct mkvm_vcpu *vcpu)
+{
+	struct emu *emu = &vcpu->x86.emu;
+
+	x86_fetch(vcpu, X86_ST_SHADOW);
+	if (!emu->shadow || vcpu->x86.shadow & KVM_X86_SHADOW_INT_MOV_SS) {
+		x86_jump(vcpu, emu->rip);
+		return;
+	}
+	x86_dirty(vcpu, X86_ST_RIP | X86_ST_SHADOW);
+	vcpu->x86.rip = emu->rip;
+	vcpu->x86.shadow = KVM_X86_SHADOW_INT_MOV_SS;
+}
+
 static void vcpu_retire(struct emu *emu)
 {
 	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
@@ -213,7 +247,11 @@ static void vcpu_retire(struct emu *emu)
 	x86_dirty(vcpu, X86_ST_RSP | X86_ST_RFLAGS);
 	memcpy(vcpu->x86.gpr, emu->gpr, sizeof(emu->gpr));
 	vcpu->x86.rflags = emu->rflags & ~(u64)X86_EFLAGS_RF;
-	x86_jump(vcpu, emu->rip);
+	if (emu->loaded_seg != EMU_NO_SEG) {
+		x86_dirty(vcpu, X86_ST_SEGS);
+		vcpu->x86.seg[emu->loaded_seg] = emu->loaded;
+	}
+	retire_jump(vcpu);
 	if (emu->cr0 != vcpu->x86.cr0 && x86_set_cr0(vcpu, emu->cr0))
 		x86_raise_error(vcpu, X86_TRAP_GP, 0);
 	/* A debugger's step goes over all elements of a string instruction. */
@@ -228,6 +266,7 @@ static const struct emu_ops vcpu_emu_ops = {
 	.exchange = vcpu_exchange,
 	.read_xmm = vcpu_read_xmm,
 	.write_xmm = vcpu_write_xmm,
+	.gdt = vcpu_gdt,
 	.retire = vcpu_retire,
 };
 
@@ -256,6 +295,10 @@ void x86_emu_load(struct mkvm_vcpu *vcpu)
 	emu->bits = code_bits(vcpu);
 	emu->cpl = x86_cpl(x86);
 	emu->va_bits = 48;
+	emu->long_mode = x86->efer & EFER_LMA;
+	/* An instruction may be retired without emu_start(): a batch of port data. */
+	emu->loaded_seg = EMU_NO_SEG;
+	emu->shadow = false;
 }
 
 /* The fetch of the byte that was not there: is that a page fault of the guest's? */
@@ -264,11 +307,13 @@ static enum emu_status missing_byte(struct mkvm_vcpu *vcpu)
 	struct emu *emu = &vcpu->x86.emu;
 	gva_t gva = fetch_address(vcpu) + emu->insn.nr_bytes;
 	enum emu_status status;
+	struct gpt_root root;
 	u64 gpa;
 
 	if (emu->bits != 64)
 		gva = (u32)gva;
-	status = translate(emu, gva, ACC_X | privilege(emu), &gpa);
+	root = x86_gpt_root(vcpu);
+	status = translate(emu, &root, gva, ACC_X | privilege(emu), &gpa);
 	return status ? status : EMU_UNKNOWN;
 }
 

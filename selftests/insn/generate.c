@@ -104,6 +104,8 @@ static uint64_t fault_target(struct instance *in, unsigned int bytes, bool writt
 	unsigned int good = random_below(bytes);
 
 	switch (in->fault) {
+	case FAULT_SELECTOR:
+		return row_has_selector(in->row) && !written ? window_target(in, bytes) : 0;
 	case FAULT_ABSENT:
 		return BEFORE_ABSENT + 0x1000 - good;
 	case FAULT_READONLY:
@@ -133,17 +135,36 @@ static void choose_limit(struct code *c, unsigned int bytes)
 	c->in->limit = c->ea + random_below(bytes) - 1;
 }
 
-static uint64_t pad_offset(const struct instance *in)
-{
-	return CODE_PAD - segment_base(in->mode, CS);
-}
-
 static void fill(uint8_t *bytes, uint64_t value, unsigned int width)
 {
 	unsigned int i;
 
 	for (i = 0; i < 16; i += width)
 		memcpy(bytes + i, &value, width);
+}
+
+/* The selector of a segment that can be loaded, or of any; before it a far pointer's offset. */
+static bool choose_selector(struct code *c, uint64_t at)
+{
+	struct instance *in = c->in;
+	struct overlay *overlay = &in->overlays[in->nr_overlays];
+	bool far = insn_is_far(in->row);
+	unsigned int offset = far ? in->size : 0;
+	int seg = far					 ? CS
+		  : INSN_KIND(in->row->dst) == INSN_SREG ? c->reg
+							 : in->row->opcode >> 3 & 7;
+	uint16_t selector;
+
+	if (!descriptor_choose(in, seg, &selector))
+		return false;
+	if (at < RAM_BELOW || at + 16 > RAM_ABOVE + 0x1000)
+		return in->fault != FAULT_SELECTOR;
+	overlay->at = at;
+	fill(overlay->bytes, random_u64(), 8);
+	memcpy(overlay->bytes, &in->pad, offset);
+	memcpy(overlay->bytes + offset, &selector, sizeof(selector));
+	in->nr_overlays++;
+	return true;
 }
 
 /* What memory holds at an operand, where that matters or is worth a try. */
@@ -156,8 +177,11 @@ static void choose_contents(struct instance *in, uint64_t at, unsigned int bytes
 	if (at < RAM_BELOW || at + 16 > RAM_ABOVE + 0x1000)
 		return;
 	overlay->at = at;
-	if (is_jump(in->row)) {
-		fill(overlay->bytes, pad_offset(in), width);
+	if (INSN_SIZE(in->row->dst) == INSN_SIZE_S) {
+		/* The upper half of four bytes may be written, with zeroes, or not. */
+		memset(overlay->bytes, 0, sizeof(overlay->bytes));
+	} else if (is_jump(in->row)) {
+		fill(overlay->bytes, in->pad, width);
 	} else if (in->row->op == INSN_OP_CMPXCHG_PAIR && random_below(2)) {
 		memcpy(overlay->bytes, &pair[0], bytes / 2);
 		memcpy(overlay->bytes + bytes / 2, &pair[1], bytes / 2);
@@ -191,11 +215,12 @@ static bool place_string(struct code *c, uint8_t operand, uint64_t target, unsig
 	return true;
 }
 
-static bool place_stack(struct code *c, bool push, uint64_t target, unsigned int bytes)
+static bool place_stack(struct code *c, bool push, uint64_t target)
 {
 	if (!encode_ea(c, SS, target))
 		return false;
-	c->in->gpr[RSP] = c->ea + (push ? bytes : 0);
+	/* What is pushed may be narrower than what the stack pointer moves by. */
+	c->in->gpr[RSP] = c->ea + (push ? c->in->size : 0);
 	c->fixed |= 1 << RSP;
 	return true;
 }
@@ -250,7 +275,7 @@ static bool place_operand(struct code *c, uint8_t operand, bool written, bool fa
 		ok = place_string(c, operand, target, bytes);
 		break;
 	case INSN_STACK:
-		ok = place_stack(c, written, target, bytes);
+		ok = place_stack(c, written, target);
 		break;
 	case INSN_MOFFS:
 		ok = place_offset(c, target);
@@ -261,6 +286,8 @@ static bool place_operand(struct code *c, uint8_t operand, bool written, bool fa
 	}
 	if (ok && faults && in->fault == FAULT_LIMIT)
 		choose_limit(c, bytes);
+	if (ok && row_has_selector(in->row) && !written)
+		return choose_selector(c, target);
 	if (ok)
 		choose_contents(in, target, bytes);
 	return ok;
@@ -298,8 +325,10 @@ static void choose_opcode(struct code *c)
 
 	if (row->ext != INSN_NO_EXT)
 		c->reg = row->ext;
-	else if (INSN_KIND(row->dst) == INSN_SREG || INSN_KIND(row->src) == INSN_SREG)
+	else if (INSN_KIND(row->src) == INSN_SREG)
 		c->reg = random_below(6);
+	else if (INSN_KIND(row->dst) == INSN_SREG)
+		c->reg = (CS + 1 + random_below(5)) % 6;
 	else if (row->attr & INSN_MODRM)
 		c->reg = random_below(nr);
 	if (row->attr & INSN_OPREG8)
@@ -388,6 +417,7 @@ bool instance_make(struct instance *in)
 		in->xmm = -1;
 		in->limit_seg = -1;
 		in->nr_overlays = 0;
+		in->pad = CODE_PAD - segment_base(in->mode, CS);
 		in->user = in->fault != FAULT_NONE;
 		choose_registers(in);
 		choose_prefixes(&c);

@@ -69,6 +69,7 @@ enum try_fault {
 	FAULT_LIMIT,	  /* goes on beyond the segment's limit */
 	FAULT_CANONICAL,  /* goes on beyond the canonical addresses */
 	FAULT_ALIGN,	  /* is not aligned where it has to be */
+	FAULT_SELECTOR,	  /* holds a selector drawn from all that there are */
 	NR_FAULTS
 };
 
@@ -110,6 +111,7 @@ struct instance {
 	int limit_seg;	/* -1: none */
 	uint32_t limit; /* of that segment */
 	bool user;	/* at CPL 3 */
+	uint64_t pad;	/* CODE_PAD, in the code segment that it goes to */
 	unsigned int nr_overlays;
 	struct overlay {
 		uint64_t at; /* physical */
@@ -137,10 +139,17 @@ const char *fault_title(enum try_fault fault);
 bool row_is_tried(const struct insn_row *row);
 bool row_is_rmw(const struct insn_row *row);
 bool row_is_string(const struct insn_row *row);
+bool row_has_selector(const struct insn_row *row);
 bool legal_size(const struct insn_row *row, enum try_mode mode, unsigned int size);
 bool legal_prefix(const struct insn_row *row, enum try_mode mode, enum try_prefix prefix);
 unsigned int operand_bytes(const struct instance *in, uint8_t operand);
 bool operand_is_memory(uint8_t operand);
+
+/* descriptors.c */
+#define FIRST_DESCRIPTOR 0x40 /* behind those of mode_build_gdt() */
+unsigned int descriptors_size(void);
+void descriptors_build(uint64_t *table, enum try_mode mode);
+bool descriptor_choose(struct instance *in, int seg, uint16_t *selector);
 
 /* generate.c */
 bool instance_make(struct instance *in);

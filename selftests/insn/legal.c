@@ -37,6 +37,12 @@ bool row_is_string(const struct insn_row *row)
 	return row->attr & (INSN_REP | INSN_REPCC);
 }
 
+/* A segment register is loaded with what stands in memory. */
+bool row_has_selector(const struct insn_row *row)
+{
+	return insn_loads_segment(row) || insn_is_far(row);
+}
+
 unsigned int operand_bytes(const struct instance *in, uint8_t operand)
 {
 	switch (INSN_SIZE(operand)) {
@@ -56,6 +62,10 @@ unsigned int operand_bytes(const struct instance *in, uint8_t operand)
 		return in->size > 4 ? 4 : in->size;
 	case INSN_SIZE_P:
 		return in->size == 8 ? 16 : 8;
+	case INSN_SIZE_S:
+		return in->size == 4 ? 2 : in->size;
+	case INSN_SIZE_F:
+		return in->size + 2;
 	default:
 		return 0;
 	}
@@ -77,7 +87,7 @@ bool legal_size(const struct insn_row *row, enum try_mode mode, unsigned int siz
 	if (!varies || size == 0)
 		return !varies && size == 0;
 	if (size == 8)
-		return in64;
+		return in64 && !insn_is_far(row);
 	if (in64 && size == 4 && row->attr & (INSN_D64 | INSN_F64))
 		return false;
 	if (in64 && size == 2 && row->attr & INSN_F64)

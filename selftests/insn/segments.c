@@ -40,8 +40,8 @@ const char *prefix_title(enum try_prefix prefix)
 const char *fault_title(enum try_fault fault)
 {
 	static const char *const titles[] = {
-		"no fault", "absent", "read-only", "supervisor",
-		"page",	    "limit",  "canonical", "align",
+		"no fault", "absent",	 "read-only", "supervisor", "page",
+		"limit",    "canonical", "align",     "selector",
 	};
 
 	return titles[fault];

@@ -4,8 +4,9 @@
  *
  * The instruction stands at INSN_AT, a HLT behind it; SSE instructions have a load before and a
  * store behind them.  Exceptions end at a HLT as well, of which there is one for each vector; at
- * CPL 3 a HLT is an exception itself, so that both come to one.  The window is answered from the
- * same memory that it is in the other VM.
+ * CPL 3 a HLT is an exception itself, so that both come to one; where the segments are of interest
+ * an OUT stands there instead.  The window is answered from the same memory that it is in the other
+ * VM.
  */
 #include "stage.h"
 
@@ -17,6 +18,7 @@
 #define TRAP_STACK  0xf800
 #define WITH_ERROR  0x227d00u
 #define MAX_EXITS   400
+#define END_PORT    0xee
 #define PAGE_RIGHTS (X86_PTE_P | X86_PTE_W | X86_PTE_U)
 
 /* Page tables of our own: beside those of the guest's mode. */
@@ -140,6 +142,8 @@ static void build_sregs(struct stage *stage, bool user)
 		}
 	}
 	sregs->cr4 |= X86_CR4_OSFXSR;
+	sregs->gdt.base = GUEST_GDT;
+	sregs->gdt.limit = FIRST_DESCRIPTOR + descriptors_size() - 1;
 	if (stage->mode != IN_REAL) {
 		sregs->cr0 |= X86_CR0_PG | X86_CR0_WP;
 		sregs->cr3 = GUEST_TABLES;
@@ -202,6 +206,18 @@ struct placed {
 	uint64_t start, end; /* end: the HLT */
 };
 
+static bool ends_by_out(const struct instance *in)
+{
+	return in->user && row_has_selector(in->row);
+}
+
+/* Of one byte, or of two. */
+static void put_end(const struct instance *in, uint8_t *at)
+{
+	at[0] = ends_by_out(in) ? 0xe6 : 0xf4;
+	at[1] = END_PORT;
+}
+
 static struct placed put_code(struct stage *stage, const struct instance *in)
 {
 	uint8_t *page = guest_at(&stage->guest, CODE, 0x1000), load[16];
@@ -215,8 +231,8 @@ static struct placed put_code(struct stage *stage, const struct instance *in)
 	at += in->len;
 	if (in->xmm >= 0)
 		at += put_movdqu(in, page + at, true, XMM_OUT);
-	page[at] = 0xf4;
-	page[CODE_PAD - CODE] = 0xf4;
+	put_end(in, page + at);
+	put_end(in, page + CODE_PAD - CODE);
 	return (struct placed){ INSN_AT - before - segment_base(in->mode, CS),
 				CODE + at - segment_base(in->mode, CS) };
 }
@@ -329,6 +345,9 @@ static void run_to_end(struct stage *stage, struct outcome *outcome)
 		if (outcome->exit == KVM_EXIT_MMIO) {
 			if (!answer_mmio(stage, outcome))
 				break;
+		} else if (outcome->exit == KVM_EXIT_IO && run->io.port == END_PORT) {
+			outcome->exit = KVM_EXIT_HLT;
+			break;
 		} else if (outcome->exit == KVM_EXIT_IO) {
 			if (!answer_port(stage, outcome, &taken))
 				break;
@@ -374,16 +393,34 @@ static void read_trap(struct stage *stage, const struct instance *in, struct out
 static void judge_end(struct stage *stage, const struct instance *in, struct outcome *outcome,
 		      uint64_t end)
 {
-	uint64_t pad = CODE_PAD - segment_base(in->mode, CS);
-
 	if (outcome->rip >= GUEST_TRAPS && outcome->rip < TRAPS_END)
 		read_trap(stage, in, outcome);
-	else
+	else if (!ends_by_out(in))
 		outcome->rip--;
 	/* The HLT at CPL 3. */
 	if (outcome->vector == 13 && outcome->error == 0 &&
-	    (outcome->rip == end || outcome->rip == pad))
+	    (outcome->rip == end || outcome->rip == in->pad))
 		outcome->vector = NO_VECTOR;
+}
+
+static void *descriptors(struct stage *stage)
+{
+	return guest_at(&stage->guest, GUEST_GDT + FIRST_DESCRIPTOR, descriptors_size());
+}
+
+/* What is left in registers and table.  After an exception CS and SS are the handler's. */
+static void get_segments(struct stage *stage, struct outcome *outcome)
+{
+	struct kvm_sregs sregs = guest_sregs(&stage->guest, 0);
+	bool kept = outcome->vector == NO_VECTOR;
+	int seg;
+
+	outcome->has_segments = true;
+	for (seg = 0; seg < NR_SEGS; seg++)
+		if (kept || (seg != CS && seg != SS))
+			outcome->segment[seg] = *segment_of(&sregs, seg);
+	memcpy(outcome->descriptors, descriptors(stage), descriptors_size());
+	stage->settled = false;
 }
 
 /* @memory is what stands at RAM_BELOW and behind, but for the instance's own contents. */
@@ -394,6 +431,8 @@ void stage_run(struct stage *stage, const struct instance *in, const uint8_t *me
 
 	*outcome = (struct outcome){ .vector = NO_VECTOR };
 	put_memory(stage, in, memory);
+	if (row_has_selector(in->row))
+		descriptors_build(descriptors(stage), in->mode);
 	settle(stage, in);
 	set_registers(stage, in, placed.start);
 	run_to_end(stage, outcome);
@@ -402,6 +441,8 @@ void stage_run(struct stage *stage, const struct instance *in, const uint8_t *me
 		judge_end(stage, in, outcome, placed.end);
 	if (outcome->exit != KVM_EXIT_HLT || outcome->vector != NO_VECTOR)
 		stage->settled = false;
+	if (row_has_selector(in->row))
+		get_segments(stage, outcome);
 	outcome->memory = guest_at(&stage->guest, RAM_BELOW, COMPARED);
 }
 

@@ -26,6 +26,9 @@ struct outcome {
 	unsigned int nr_mmio, nr_out;
 	uint8_t out[64];
 	const uint8_t *memory; /* COMPARED bytes */
+	bool has_segments;     /* of an instruction that loads one: */
+	struct kvm_segment segment[NR_SEGS];
+	uint64_t descriptors[64];
 };
 
 void stage_create(struct stage *stage, enum try_mode mode, bool window_is_ram);

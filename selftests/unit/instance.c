@@ -60,7 +60,7 @@ static void choose_prefixes(struct maker *k)
 	unsigned int bits = k->m->emu.bits;
 	bool opsize =
 		has_v(row) && row->prefix <= INSN_PFX_NOREP && !(row->attr & INSN_F64) && chance(3);
-	bool wide = bits == 64 && has_v(row) && chance(3);
+	bool wide = bits == 64 && has_v(row) && !insn_is_far(row) && chance(3);
 	bool addr = chance(5);
 
 	if (row->prefix == INSN_PFX_66 || opsize)
@@ -194,6 +194,9 @@ static void choose_registers(struct maker *k)
 	if (k->row->ext == INSN_NO_EXT) {
 		unsigned int reg = random_below(INSN_KIND(k->row->src) == INSN_SREG ? 6 : 8);
 
+		if (INSN_KIND(k->row->dst) == INSN_SREG)
+			reg = reg < 2 ? reg * 2 : 3 + reg % 3;
+
 		if (k->row->op >= INSN_OP_BT && k->row->op <= INSN_OP_BTC) {
 			/* A bit not far from the operand, in a register of its own. */
 			while (reg == (k->base & 7) || reg == (k->index & 7))
@@ -263,6 +266,19 @@ static void put_together(struct maker *k)
 	out->len += k->nr_tail;
 }
 
+/* A segment that can be loaded, where the instruction finds its selector. */
+static void choose_selector(struct maker *k)
+{
+	u16 selector = insn_is_far(k->row) ? TABLE_CODE : TABLE_DATA;
+	u64 at = k->out->target;
+
+	if (INSN_KIND(k->row->src) == INSN_STACK)
+		at = k->m->emu.gpr[X86_RSP] + (k->m->emu.bits == 64 ? 0 : ARENA);
+	if (insn_is_far(k->row))
+		at += k->op_size;
+	memcpy(arena_at(at), &selector, sizeof(selector));
+}
+
 /*
  * Makes an instance for the machine's mode, sets the machine's registers for it, and gives it the
  * machine as code.  False: the row is not for this mode.
@@ -314,6 +330,8 @@ bool instance_make(struct instance *instance, struct machine *m, const struct in
 		if (row->op == INSN_OP_CMPXCHG_PAIR)
 			memcpy(arena_at(instance->target + half), &m->emu.gpr[X86_RDX], half);
 	}
+	if (insn_loads_segment(row) || insn_is_far(row))
+		choose_selector(&k);
 	machine_set_code(m, instance->bytes, instance->len);
 	return true;
 }

@@ -50,6 +50,16 @@ static struct machine *machine_of(struct emu *emu)
 	return (struct machine *)emu;
 }
 
+static bool in_table(u64 address)
+{
+	return address >= TABLE && address < TABLE + TABLE_SIZE;
+}
+
+static u8 *bytes_at(struct emu *emu, u64 address)
+{
+	return in_table(address) ? machine_of(emu)->table + (address - TABLE) : arena_at(address);
+}
+
 static bool in_arena(u64 address)
 {
 	return address >= ARENA && address < ARENA + ARENA_SIZE;
@@ -57,6 +67,8 @@ static bool in_arena(u64 address)
 
 static enum page_kind kind_of(const struct machine *m, u64 address)
 {
+	if (in_table(address))
+		return m->table_kind;
 	return in_arena(address) ? m->page[(address - ARENA) / 4096] : PAGE_ABSENT;
 }
 
@@ -65,7 +77,8 @@ static enum emu_status op_translate(struct emu *emu, u64 linear, u32 access, u64
 	enum page_kind kind = kind_of(machine_of(emu), linear);
 
 	*gpa = linear;
-	if (kind != PAGE_ABSENT && !(kind == PAGE_PROTECTED && access & EMU_W))
+	if (kind != PAGE_ABSENT && !(kind == PAGE_PROTECTED && access & EMU_W) &&
+	    in_table(linear) == !!(access & EMU_SYSTEM))
 		return EMU_OK;
 	emu_raise(emu, X86_TRAP_PF, true, access & EMU_W ? 2 : 0);
 	emu->fault.address = linear;
@@ -76,7 +89,7 @@ static enum emu_status op_read(struct emu *emu, u64 gpa, void *data, unsigned in
 {
 	if (kind_of(machine_of(emu), gpa) == PAGE_DEVICE)
 		return EMU_READ;
-	memcpy(data, arena_at(gpa), len);
+	memcpy(data, bytes_at(emu, gpa), len);
 	return EMU_OK;
 }
 
@@ -102,11 +115,11 @@ static enum emu_status op_exchange(struct emu *emu, u64 gpa, const void *old, co
 
 	if (takes_no_store(emu, gpa))
 		return EMU_WRITE;
-	if (m->contended || memcmp(arena_at(gpa), old, len)) {
+	if (m->contended || memcmp(bytes_at(emu, gpa), old, len)) {
 		m->contended = false;
 		return EMU_AGAIN;
 	}
-	memcpy(arena_at(gpa), new, len);
+	memcpy(bytes_at(emu, gpa), new, len);
 	return EMU_OK;
 }
 
@@ -120,9 +133,18 @@ static void op_write_xmm(struct emu *emu, unsigned int reg, const void *data)
 	memcpy(machine_of(emu)->xmm[reg], data, 16);
 }
 
+static const struct kvm_dtable *op_gdt(struct emu *emu)
+{
+	return &machine_of(emu)->gdt;
+}
+
 static void op_retire(struct emu *emu)
 {
-	machine_of(emu)->retired++;
+	struct machine *m = machine_of(emu);
+
+	m->retired++;
+	if (emu->loaded_seg != EMU_NO_SEG)
+		m->seg[emu->loaded_seg] = emu->loaded;
 }
 
 static const struct emu_ops ops = {
@@ -132,8 +154,31 @@ static const struct emu_ops ops = {
 	.exchange = op_exchange,
 	.read_xmm = op_read_xmm,
 	.write_xmm = op_write_xmm,
+	.gdt = op_gdt,
 	.retire = op_retire,
 };
+
+void machine_set_descriptor(struct machine *m, unsigned int selector, u64 descriptor)
+{
+	memcpy(m->table + (m->gdt.base - TABLE) + (selector & ~7u), &descriptor, 8);
+}
+
+u64 machine_descriptor(const struct machine *m, unsigned int selector)
+{
+	u64 descriptor;
+
+	memcpy(&descriptor, m->table + (m->gdt.base - TABLE) + (selector & ~7u), 8);
+	return descriptor;
+}
+
+static void make_table(struct machine *m, unsigned int bits)
+{
+	unsigned int flags = bits == 64 ? 10 : bits == 32 ? 12 : 8;
+
+	m->gdt = (struct kvm_dtable){ .base = TABLE, .limit = TABLE_LENGTH - 1 };
+	machine_set_descriptor(m, TABLE_DATA, DESCRIPTOR(ARENA, 0xfffff, 0x92, 12));
+	machine_set_descriptor(m, TABLE_CODE, DESCRIPTOR(0, 0xfffff, 0x9a, flags));
+}
 
 /* A flat machine in @bits-bit code at CPL 0, all registers 0. */
 void machine_init(struct machine *m, unsigned int bits)
@@ -154,6 +199,8 @@ void machine_init(struct machine *m, unsigned int bits)
 	m->emu.seg = m->seg;
 	m->emu.bits = bits;
 	m->emu.va_bits = 48;
+	m->emu.long_mode = bits == 64;
+	make_table(m, bits);
 	m->emu.cr0 = X86_CR0_PE;
 	m->emu.cr4 = X86_CR4_OSFXSR;
 	m->emu.rflags = X86_EFLAGS_FIXED;

@@ -41,6 +41,26 @@ static u64 random_value(void)
 	}
 }
 
+/* Descriptors of which many are right. */
+static void random_table(struct machine *m)
+{
+	unsigned int i;
+
+	m->emu.long_mode = m->emu.bits == 64 || !random_below(4);
+	m->table_kind = random_below(4) ? PAGE_MEMORY : random_below(5);
+	if (!random_below(4))
+		m->gdt = (struct kvm_dtable){ .base = TABLE + random_below(0x2000),
+					      .limit = random_below(TABLE_LENGTH) };
+	for (i = 0; i < TABLE_SIZE && !random_below(2); i++)
+		m->table[i] = random_u64();
+	for (i = 0; i < TABLE_LENGTH; i += 8)
+		if (m->gdt.base == TABLE && random_below(2))
+			machine_set_descriptor(m, i,
+					       DESCRIPTOR(ARENA, random_u64(),
+							  0x90 | (random_u64() & 0xff),
+							  random_below(16)));
+}
+
 static void random_machine(struct machine *m)
 {
 	static const unsigned int bits[] = { 16, 32, 64 };
@@ -57,6 +77,7 @@ static void random_machine(struct machine *m)
 	m->contended = !random_below(8);
 	for (i = 0; i < ARENA_PAGES; i++)
 		m->page[i] = random_below(5);
+	random_table(m);
 	for (i = 0; i < 6; i++) {
 		struct kvm_segment *seg = &m->seg[i];
 

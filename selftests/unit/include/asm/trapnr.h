@@ -5,6 +5,7 @@
 
 #define X86_TRAP_UD 6
 #define X86_TRAP_NM 7
+#define X86_TRAP_NP 11
 #define X86_TRAP_SS 12
 #define X86_TRAP_GP 13
 #define X86_TRAP_PF 14
