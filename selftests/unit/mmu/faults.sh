@@ -53,7 +53,7 @@ for patch in "${patches[@]}"; do
 		echo "$name: more than five lines"
 		exit 1
 	fi
-	patch -s -d "$source" -p1 <"$patch"
+	patch -s -F0 -d "$source" -p1 <"$patch" # at its own place, or not at all
 	touch "$source/$file"
 	build "$output/faulty" "$source/kmod"
 	status=0
