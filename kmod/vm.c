@@ -132,14 +132,17 @@ void mkvm_vm_kill(struct mkvm *vm, const char *why)
 /* The VM's MMU, as the module's parameters have it.  May sleep.  0 or a negative errno. */
 static int vm_enable_mmu(struct mkvm *vm)
 {
+	struct mmu_caps caps = mkvm_mmu_caps;
 	int r;
 
-	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &mkvm_mmu_caps);
+	if (vm->mmu_kind == MMU_SHADOW && caps.fmt_beside)
+		caps.fmt = caps.fmt_beside;
+	mmu_vm_init(&vm->mmu, &vm->slots, &vm_mmu_up, &caps);
 	r = mmu_set_around(&vm->mmu, READ_ONCE(fault_around));
 	if (!r)
 		r = mmu_set_populate(&vm->mmu, READ_ONCE(populate));
 	if (!r)
-		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode());
+		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode(&caps));
 	if (!r)
 		r = mmu_vm_enable(&vm->mmu, vm->mmu_kind);
 	/* A second table for its unpaged vCPUs. */

@@ -85,12 +85,12 @@ MODULE_PARM_DESC(
 module_param(eager_split, bool, 0644);
 MODULE_PARM_DESC(eager_split, "new VMs split large pages when a dirty log goes on");
 
-/* MKVM_DIRTY_LOG_* of a new VM; a mode that the processor lacks is as auto. */
-u32 vm_type_log_mode(void)
+/* MKVM_DIRTY_LOG_* of a new VM; a mode that its second table lacks is as auto. */
+u32 vm_type_log_mode(const struct mmu_caps *caps)
 {
-	u32 mode = log_modes[READ_ONCE(log_choice)] & mmu_log_modes(&mkvm_mmu_caps);
+	u32 mode = log_modes[READ_ONCE(log_choice)] & mmu_log_modes(caps);
 
-	return (mode ?: mmu_log_best(&mkvm_mmu_caps)) |
+	return (mode ?: mmu_log_best(caps)) |
 	       (READ_ONCE(eager_split) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
 }
 

@@ -7,6 +7,6 @@
 
 int vm_type_kind(unsigned long type, enum mmu_kind *kind) __must_check;
 u32 vm_type_kinds(void);
-u32 vm_type_log_mode(void);
+u32 vm_type_log_mode(const struct mmu_caps *caps);
 
 #endif /* MKVM_VM_TYPE_H */

@@ -40,6 +40,12 @@ int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind)
 	return 0;
 }
 
+/* Does the processor keep accessed and dirty bits in the VM's second table? */
+bool mmu_has_accessed_bits(const struct mmu_vm *mmu)
+{
+	return mmu->caps.fmt && mmu->caps.fmt->accessed;
+}
+
 /* The first guest frame that cannot be: a slot ends there at the latest. */
 gfn_t mmu_end_gfn(const struct mmu_vm *mmu)
 {

@@ -31,6 +31,9 @@ enum mmu_kind {
 /**
  * struct mmu_caps - what the processor's second table is like
  * @fmt: its format; NULL: the processor has none
+ * @fmt_beside: its format in a VM with shadow tables; NULL: there is none beside those.  Without
+ *	accessed and dirty bits of its own: where a processor keeps these, it takes each step of its
+ *	walk of the guest's tables for a write, and could not walk one that is shadowed
  * @levels: depth that the processor walks
  * @max_level: level of the largest leaf: 1 (4 KiB), 2 (2 MiB) or 3 (1 GiB)
  * @no_large_exec: code in large leaves can bring the processor down (iTLB multihit)
@@ -39,6 +42,7 @@ enum mmu_kind {
  */
 struct mmu_caps {
 	const struct pte_fmt *fmt;
+	const struct pte_fmt *fmt_beside;
 	int levels;
 	int max_level;
 	bool no_large_exec;
@@ -292,6 +296,7 @@ void mmu_vm_init(struct mmu_vm *mmu, struct memslot_table *slots, const struct m
 int mmu_vm_enable(struct mmu_vm *mmu, enum mmu_kind kind) __must_check;
 void mmu_vm_destroy(struct mmu_vm *mmu);
 bool mmu_flush_is_due(struct mmu_vm *mmu, s64 *seen) __must_check;
+bool mmu_has_accessed_bits(const struct mmu_vm *mmu);
 gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
 size_t mmu_table_bytes(const struct mmu_vm *mmu);
 size_t mmu_metadata_bytes(const struct mmu_vm *mmu);

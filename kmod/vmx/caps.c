@@ -239,6 +239,7 @@ int vmx_caps_setup(struct mmu_caps *mmu)
 	if (vmx_caps_tsc_scaling())
 		x86_tsc_scales(48, ~0ull);
 	mmu->fmt = pte_fmt_ept(vmx_caps_ept_ad());
+	mmu->fmt_beside = pte_fmt_ept(false);
 	mmu->levels = caps_ept_levels(caps.ept_vpid);
 	mmu->max_level = caps_ept_max_level(caps.ept_vpid);
 	mmu->pml = vmx_caps_pml();

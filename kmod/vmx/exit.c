@@ -204,6 +204,13 @@ static int exit_xsetbv(struct mkvm_vcpu *vcpu)
 	return x86_exit_xsetbv(vcpu, exit_len());
 }
 
+/* Was it the walk of the guest's own tables? */
+static bool exit_is_walk(u64 q)
+{
+	return (q & (EPT_VIOLATION_GVA_IS_VALID | EPT_VIOLATION_GVA_TRANSLATED)) ==
+	       EPT_VIOLATION_GVA_IS_VALID;
+}
+
 static int exit_ept_violation(struct mkvm_vcpu *vcpu)
 {
 	u64 q = vcpu->x86.exit.info1;
@@ -217,6 +224,10 @@ static int exit_ept_violation(struct mkvm_vcpu *vcpu)
 		access |= ACC_W;
 	if (q & EPT_VIOLATION_ACC_INSTR)
 		access |= ACC_X;
+	if (exit_is_walk(q)) {
+		vcpu->x86.exit.walk = true;
+		vcpu->x86.exit.gva = vmcs_read(GUEST_LINEAR_ADDRESS);
+	}
 	return x86_exit_tdp_fault(vcpu, vcpu->x86.exit.info2, access);
 }
 

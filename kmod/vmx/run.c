@@ -192,7 +192,7 @@ static void run_set_tdp(struct vmx_vcpu *vmx)
 	u64 eptp = mmu_root(mmu) | VMX_EPTP_MT_WB;
 
 	eptp |= mmu_root_level(mmu) == 5 ? VMX_EPTP_PWL_5 : VMX_EPTP_PWL_4;
-	if (vmx_caps_ept_ad())
+	if (mmu_has_accessed_bits(mmu->vm))
 		eptp |= VMX_EPTP_AD_ENABLE_BIT;
 
 	if (eptp != vmx->eptp) {

@@ -185,11 +185,42 @@ static bool paging_open(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 	return true;
 }
 
+/*
+ * On the second table the processor itself walks the guest's tables, and cannot set accessed and
+ * dirty bits in one that is shadowed.  They are set here; opening the table would not do: another
+ * vCPU may have it shadowed again before this one gets there.  The processor does not tell what the
+ * access is: if the same walk comes again, all accessed bits were there and it is a write.
+ */
+static int paging_walk(struct mkvm_vcpu *vcpu)
+{
+	const struct x86_exit *exit = &vcpu->x86.exit;
+	struct x86_paging *paging = &vcpu->x86.paging;
+	bool again = paging->walked_rip == exit->rip && paging->walked_gva == exit->gva;
+	struct gpt_root root;
+	gpa_t gpa;
+	u32 error;
+	int r;
+
+	paging->walked_write = again && !paging->walked_write;
+	paging->walked_rip = exit->rip;
+	paging->walked_gva = exit->gva;
+	vcpu->cause = paging->walked_write ? MKVM_CAUSE_DIRTY_BIT : MKVM_CAUSE_ACCESSED_BIT;
+	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS);
+	root = x86_gpt_root(vcpu);
+	root.smap = false;
+	r = gpt_access(&vcpu->vm->slots, &root, exit->gva, paging->walked_write ? ACC_W : ACC_R,
+		       &gpa, &error);
+	/* Tables that have changed meanwhile are the guest's own business: it walks again. */
+	return r < 0 && r != -EAGAIN ? r : 1;
+}
+
 /* A write to a table that is shadowed: by its linear address, or by the second table. */
 int x86_exit_tracked(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	enum emu_status status;
 
+	if (vcpu->x86.exit.walk)
+		return paging_walk(vcpu);
 	if (vcpu->x86.exit.vectored.pending)
 		return paging_open(vcpu, fault) ? 1 : x86_exit_delivery(vcpu);
 	status = x86_emu_start(vcpu);

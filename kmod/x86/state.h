@@ -117,6 +117,8 @@ struct x86_interrupt {
  * @entry_failed: guest mode was not entered; @reason says why
  * @info1: VMX: exit qualification; SVM: EXITINFO1
  * @info2: VMX: guest-physical address; SVM: EXITINFO2
+ * @walk: VMX: an EPT violation by the walk of the guest's tables to @gva
+ * @gva: see there
  * @vectored: the event during whose delivery the exit came
  */
 struct x86_exit {
@@ -125,6 +127,8 @@ struct x86_exit {
 	u64 rip;
 	u64 info1;
 	u64 info2;
+	bool walk;
+	gva_t gva;
 	struct x86_event vectored;
 };
 
@@ -174,6 +178,9 @@ struct x86_debug {
  * @opened_gva: what it writes to
  * @spurious_rip: where the last fault was that found nothing to do
  * @spurious_gva: of what
+ * @walked_write: the last walk of a vCPU on the second table wanted a dirty bit, as far as is known
+ * @walked_rip: where that was
+ * @walked_gva: to what
  */
 struct x86_paging {
 	bool stale;
@@ -181,6 +188,8 @@ struct x86_paging {
 	unsigned int opened;
 	u64 opened_rip, opened_gva;
 	u64 spurious_rip, spurious_gva;
+	bool walked_write;
+	u64 walked_rip, walked_gva;
 };
 
 /**
