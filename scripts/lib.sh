@@ -33,3 +33,8 @@ usage_error() {
 	printf '%s: %s\n' "$ME" "$*" >&2
 	exit 2
 }
+
+# The newest kernel of a series for guests.
+guest_kernel() { # SERIES
+	find /boot -maxdepth 1 -name "vmlinuz-$1.*-cloud-amd64" | sort -V | tail -n 1
+}
