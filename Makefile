@@ -57,6 +57,10 @@ fuzz-ioctl: ## random ioctls on that kernel: CALLS=N SEED=S
 stress-mmu: ## swap, KSM, huge pages, logs and moves under 8 vCPUs on that kernel: PERCENT=N
 	@scripts/stress-mmu
 
+.PHONY: stress-irq
+stress-irq: ## 64 vCPUs that interrupt each other, hostile guests, on that kernel: HOPS=, WRITES=
+	@scripts/stress-irq
+
 .PHONY: check
 check: ## both builds without a warning, sparse, checkpatch, formatting, layers, scripts
 	@scripts/check
@@ -123,5 +127,6 @@ help: ## this list
 	@echo '  SEED=n, CALLS=n                       other random numbers, and more of them, for unit'
 	@echo '  OPS=, SEED=, FUZZ=                    for prove; arguments of libFuzzer, for fuzz-mmu'
 	@echo '  PERCENT=N                             for stress-mmu: so much of each kind of event (100)'
+	@echo '  HOPS=N, STORMS=N, WRITES=N, SEED=S    for stress-irq: how many of each; which writes'
 	@echo '  CALLS=, SEED=, ROUND=, THREADS=       for fuzz-ioctl; KERNEL=6.12: not on the debug kernel'
 	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

@@ -5,11 +5,7 @@
  * A cycle counts only if the guest counted on that processor before it went, elsewhere while it was
  * away, and on it again at the next cycle.
  */
-#include <errno.h>
-#include <fcntl.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <unistd.h>
 
 #include "lib/host.h"
 #include "lib/runner.h"
@@ -17,36 +13,14 @@
 
 #define CYCLES	      200
 #define CYCLES_OF_ALL 10
-#define ONLINE	      "/sys/devices/system/cpu/cpu1/online"
 
 #define LIMIT 1200 /* seconds: only so that a hang is told as one */
-
-/* Processor 1, the only one that comes and goes here. */
-static void set_online(bool online)
-{
-	int fd = open(ONLINE, O_WRONLY | O_CLOEXEC);
-
-	REQUIRE(fd >= 0, "%s: %s", ONLINE, strerror(errno));
-	REQUIRE(write(fd, online ? "1" : "0", 1) == 1, "%s: %s", ONLINE, strerror(errno));
-	close(fd);
-}
-
-static bool is_online(void)
-{
-	char text = '?';
-	int fd = open(ONLINE, O_RDONLY | O_CLOEXEC);
-
-	REQUIRE(fd >= 0, "%s: %s", ONLINE, strerror(errno));
-	REQUIRE(read(fd, &text, 1) == 1, "%s: %s", ONLINE, strerror(errno));
-	close(fd);
-	return text == '1';
-}
 
 static void set_up(void)
 {
 	prctl(PR_SET_TIMERSLACK, 1);
 	host_pin(0);
-	set_online(true);
+	host_set_online(true);
 }
 
 static void cycles_under_a_guest(void)
@@ -62,11 +36,11 @@ static void cycles_under_a_guest(void)
 	for (i = 0; i < cycles; i++) {
 		runner_pin(&runner, 1);
 		steady_await_turns(&guest, 0, 1);
-		there += is_online() && runner_processor(&runner) == 1;
-		set_online(false);
+		there += host_is_online() && runner_processor(&runner) == 1;
+		host_set_online(false);
 		steady_await_turns(&guest, 0, 1);
-		away += !is_online() && runner_processor(&runner) == 0;
-		set_online(true);
+		away += !host_is_online() && runner_processor(&runner) == 0;
+		host_set_online(true);
 	}
 	runner_pin(&runner, 1);
 	steady_await_turns(&guest, 0, 1);
@@ -88,20 +62,20 @@ static void first_and_last_vm_with_one_away(void)
 
 	set_up();
 	for (i = 0; i < 3; i++) {
-		set_online(false);
+		host_set_online(false);
 		steady_create(&guest, 1);
 		runner_start(&runner, &guest, 0);
 		steady_await_turns(&guest, 0, 1);
-		set_online(true);
+		host_set_online(true);
 		runner_pin(&runner, 1);
 		steady_await_turns(&guest, 0, 1);
 		EXPECT_EQ(1, runner_processor(&runner));
-		set_online(false);
+		host_set_online(false);
 		steady_await_turns(&guest, 0, 1);
 		runner_finish(&runner);
 		guest_destroy(&guest);
 		/* Comes without a VM; the next VM is the first one again. */
-		set_online(true);
+		host_set_online(true);
 		steady_create(&guest, 1);
 		runner_start(&runner, &guest, 0);
 		runner_pin(&runner, 1);
@@ -142,7 +116,7 @@ static void several_vms_and_signals(void)
 		runner_pin(held, 1);
 		steady_await_turns(held->guest, held->cpu, 1);
 		runner_hold(held);
-		set_online(false);
+		host_set_online(false);
 		for (vm = 0; vm < NR_VMS; vm++) {
 			for (cpu = 0; cpu < NR_CPUS; cpu++) {
 				if (&runners[vm][cpu] == held)
@@ -152,7 +126,7 @@ static void several_vms_and_signals(void)
 				runner_signal(&runners[vm][cpu]);
 			}
 		}
-		set_online(true);
+		host_set_online(true);
 		runner_release(held);
 		steady_await_turns(held->guest, held->cpu, 1);
 	}

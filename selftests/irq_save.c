@@ -2,7 +2,8 @@
 /*
  * A VM with interrupt controllers is saved by the GET ioctls and restored into a new one, which
  * goes on: with an interrupt in service and others that wait, a level-triggered line, a timer that
- * runs, the 8259 pair initialised, and a vCPU that is halted.
+ * runs (periodic, one-shot, or with a deadline), the 8259 pair initialised, a vCPU that is halted,
+ * in xAPIC and x2APIC mode, and with an I/O APIC of user space's.
  */
 #include <errno.h>
 #include <linux/kvm.h>
@@ -10,7 +11,10 @@
 
 #include "lib/vectors.h"
 
+#define MSR_TSC 0x10
+
 struct saved {
+	uint64_t tsc, deadline;
 	struct kvm_regs regs;
 	struct kvm_sregs sregs;
 	struct kvm_vcpu_events events;
@@ -20,15 +24,41 @@ struct saved {
 	struct kvm_pit_state2 pit;
 };
 
-static void create(struct guest *guest)
+static void create_kind(struct guest *guest, enum vec_kind kind)
 {
 	struct kvm_pit_config config = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
-	vec_create(guest, 1, VEC_KERNEL);
-	REQUIRE_OK(vm_call(guest, KVM_CREATE_PIT2, &config));
+	vec_create(guest, 1, kind);
+	if (kind == VEC_KERNEL)
+		REQUIRE_OK(vm_call(guest, KVM_CREATE_PIT2, &config));
 }
 
-static void save(const struct guest *guest, struct saved *saved)
+static void create(struct guest *guest)
+{
+	create_kind(guest, VEC_KERNEL);
+}
+
+struct one_msr {
+	struct kvm_msrs head;
+	struct kvm_msr_entry entry;
+};
+
+static uint64_t get_msr(const struct vcpu *vcpu, uint32_t index)
+{
+	struct one_msr msr = { .head.nmsrs = 1, .entry.index = index };
+
+	REQUIRE(vcpu_call(vcpu, KVM_GET_MSRS, &msr) == 1, "MSR 0x%x", index);
+	return msr.entry.data;
+}
+
+static void set_msr(const struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	struct one_msr msr = { .head.nmsrs = 1, .entry = { .index = index, .data = value } };
+
+	REQUIRE(vcpu_call(vcpu, KVM_SET_MSRS, &msr) == 1, "MSR 0x%x", index);
+}
+
+static void save(const struct guest *guest, struct saved *saved, enum vec_kind kind)
 {
 	const struct vcpu *vcpu = &guest->vcpu[0];
 	unsigned int i;
@@ -39,6 +69,10 @@ static void save(const struct guest *guest, struct saved *saved)
 	REQUIRE_OK(vcpu_call(vcpu, KVM_GET_VCPU_EVENTS, &saved->events));
 	REQUIRE_OK(vcpu_get_regs(vcpu, &saved->regs));
 	REQUIRE_OK(vcpu_get_sregs(vcpu, &saved->sregs));
+	saved->tsc = get_msr(vcpu, MSR_TSC);
+	saved->deadline = get_msr(vcpu, MSR_DEADLINE);
+	if (kind == VEC_SPLIT)
+		return;
 	for (i = 0; i < 3; i++) {
 		saved->chips[i].chip_id = i;
 		REQUIRE_OK(vm_call(guest, KVM_GET_IRQCHIP, &saved->chips[i]));
@@ -46,7 +80,7 @@ static void save(const struct guest *guest, struct saved *saved)
 	REQUIRE_OK(vm_call(guest, KVM_GET_PIT2, &saved->pit));
 }
 
-static void restore(const struct guest *guest, struct saved *saved)
+static void restore(const struct guest *guest, struct saved *saved, enum vec_kind kind)
 {
 	const struct vcpu *vcpu = &guest->vcpu[0];
 	unsigned int i;
@@ -54,15 +88,19 @@ static void restore(const struct guest *guest, struct saved *saved)
 	REQUIRE_OK(vcpu_set_sregs(vcpu, &saved->sregs));
 	REQUIRE_OK(vcpu_set_regs(vcpu, &saved->regs));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_LAPIC, &saved->lapic));
+	set_msr(vcpu, MSR_TSC, saved->tsc);
+	set_msr(vcpu, MSR_DEADLINE, saved->deadline);
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_VCPU_EVENTS, &saved->events));
 	REQUIRE_OK(vcpu_call(vcpu, KVM_SET_MP_STATE, &saved->mp_state));
+	if (kind == VEC_SPLIT)
+		return;
 	for (i = 0; i < 3; i++)
 		REQUIRE_OK(vm_call(guest, KVM_SET_IRQCHIP, &saved->chips[i]));
 	REQUIRE_OK(vm_call(guest, KVM_SET_PIT2, &saved->pit));
 }
 
 /* The guest goes on in a new VM. */
-static void move(struct guest *from, struct guest *to)
+static void move_kind(struct guest *from, struct guest *to, enum vec_kind kind)
 {
 	struct kvm_run *run = from->vcpu[0].run;
 	struct saved saved;
@@ -70,11 +108,16 @@ static void move(struct guest *from, struct guest *to)
 	/* The OUT at which it stands is done, and nothing else. */
 	run->immediate_exit = 1;
 	EXPECT_ERRNO(EINTR, vcpu_run(&from->vcpu[0]));
-	create(to);
-	save(from, &saved);
+	create_kind(to, kind);
+	save(from, &saved, kind);
 	memcpy(to->mem.host, from->mem.host, from->mem.size);
-	restore(to, &saved);
+	restore(to, &saved, kind);
 	guest_destroy(from);
+}
+
+static void move(struct guest *from, struct guest *to)
+{
+	move_kind(from, to, VEC_KERNEL);
 }
 
 /* clang-format off */
@@ -172,9 +215,166 @@ static void halted(void)
 	guest_destroy(&new);
 }
 
+/* clang-format off */
+guest_code(code_one_shot, 64,
+	   S_APIC
+	   S_SET(APIC_TDCR, 0xb)
+	   S_SET(APIC_LVTT, 0x61)
+	   S_SET(APIC_TMICT, 0x10000000)
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   S_WAIT(0x61, 1)
+	   S_LOOK);
+/* clang-format on */
+
+/* The count goes on where it was; once it has fired it is 0, and stays so. */
+static void one_shot(void)
+{
+	struct guest old, new;
+	uint32_t left;
+
+	create(&old);
+	guest_load(&old, code_one_shot);
+	vec_start(&old, 0);
+	guest_run_to_sync(&old, 0);
+	left = vec_apic(&old, 0, APIC_TMCCT);
+	EXPECT(left <= 0x10000000 && (left || vec_apic_bit(&old, 0, APIC_IRR, 0x61)), "%u", left);
+	move(&old, &new);
+	EXPECT(vec_apic(&new, 0, APIC_TMCCT) <= left, "%u", vec_apic(&new, 0, APIC_TMCCT));
+	EXPECT_EQ(0x10000000, vec_apic(&new, 0, APIC_TMICT));
+	guest_run_to_sync(&new, 0);
+	guest_run_to_sync(&new, 0);
+	EXPECT_EQ(1, vec_count(&new, 0x61));
+	move(&new, &old);
+	EXPECT_EQ(0, vec_apic(&old, 0, APIC_TMCCT));
+	guest_destroy(&old);
+}
+
+#define S_X2(r, v)                                               \
+	"mov $(0x800 + (" STRING(r) " >> 4)), %ecx\n"            \
+				    "mov $" STRING(v) ", %eax\n" \
+						      "wrmsr\n"
+
+/* clang-format off */
+guest_code(code_x2apic, 64,
+	   "xor %edx, %edx\n"
+	   S_X2(APIC_LVTT, 0x40061)
+	   S_X2(0x3f0, 0x51) /* stays in service */
+	   "nop\n"
+	   S_X2(0x3f0, 0x41) /* waits for its end */
+	   "mov $1, %edx\n"
+	   S_X2(APIC_ICR, 0x4045) /* there is no such processor */
+	   "rdtsc\n"
+	   "shl $32, %rdx\n"
+	   "or %rdx, %rax\n"
+	   "add $0x10000000, %rax\n"
+	   "mov %rax, %r12\n"
+	   "mov %rax, %rdx\n"
+	   "shr $32, %rdx\n"
+	   "mov $" STRING(MSR_DEADLINE) ", %ecx\n"
+	   "wrmsr\n"
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   "xor %edx, %edx\n"
+	   S_X2(APIC_EOI, 0)
+	   "nop\n"
+	   S_WAIT(0x61, 1)
+	   S_LOOK);
+/* clang-format on */
+
+static void x2apic(void)
+{
+	struct guest old, new;
+	uint64_t deadline;
+
+	create(&old);
+	guest_load(&old, code_x2apic);
+	vec_start(&old, 0);
+	vec_set_apic_base(&old, 0, APIC_GPA | APIC_BASE_BSP | APIC_BASE_ON | APIC_BASE_X2);
+	vec_end_all(&old, VEC_END_X2APIC);
+	vec_end(&old, 0x51, VEC_END_NONE);
+	guest_run_to_sync(&old, 0);
+
+	move(&old, &new);
+	EXPECT_EQ(APIC_GPA | APIC_BASE_BSP | APIC_BASE_ON | APIC_BASE_X2,
+		  guest_sregs(&new, 0).apic_base);
+	EXPECT(vec_apic_bit(&new, 0, APIC_ISR, 0x51), "0x51 is not in service");
+	EXPECT(vec_apic_bit(&new, 0, APIC_IRR, 0x41), "0x41 does not wait");
+	EXPECT_EQ(1, vec_apic(&new, 0, APIC_LDR));
+	EXPECT_EQ(0x4045, vec_apic(&new, 0, APIC_ICR));
+	EXPECT_EQ(1, vec_apic(&new, 0, APIC_ICR2));
+	deadline = get_msr(&new.vcpu[0], MSR_DEADLINE);
+	EXPECT(deadline == guest_regs(&new, 0).r12 ||
+		       (!deadline && vec_apic_bit(&new, 0, APIC_IRR, 0x61)),
+	       "%llu", (unsigned long long)deadline);
+	EXPECT_EQ(0, vec_count(&new, 0x41));
+	guest_run_to_sync(&new, 0);
+	guest_run_to_sync(&new, 0);
+	EXPECT_EQ(1, vec_count(&new, 0x41));
+	EXPECT_EQ(1, vec_count(&new, 0x61));
+	EXPECT_EQ(0, get_msr(&new.vcpu[0], MSR_DEADLINE));
+	guest_destroy(&new);
+}
+
+struct routes {
+	struct kvm_irq_routing head;
+	struct kvm_irq_routing_entry entry;
+};
+
+static void set_route(const struct guest *guest)
+{
+	struct routes routes = { .head.nr = 1,
+				 .entry = { .gsi = 5,
+					    .type = KVM_IRQ_ROUTING_MSI,
+					    .u.msi = { .address_lo = APIC_GPA,
+						       .data = 0x8051 | 0x4000 } } };
+
+	REQUIRE_OK(vm_call(guest, KVM_SET_GSI_ROUTING, &routes));
+}
+
+/* clang-format off */
+guest_code(code_split, 64,
+	   S_APIC
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   "nop\n"
+	   S_LOOK
+	   S_SET(APIC_EOI, 0)
+	   S_LOOK);
+/* clang-format on */
+
+/* The I/O APIC is user space's: in the new VM, too, it is told of the end. */
+static void split(void)
+{
+	struct guest old, new;
+
+	create_kind(&old, VEC_SPLIT);
+	guest_load(&old, code_split);
+	vec_start(&old, 0);
+	vec_end(&old, 0x51, VEC_END_NONE);
+	set_route(&old);
+	guest_run_to_sync(&old, 0);
+	vec_line(&old, 5, true);
+	guest_run_to_sync(&old, 0);
+	EXPECT_EQ(1, vec_count(&old, 0x51));
+	move_kind(&old, &new, VEC_SPLIT);
+	EXPECT(vec_apic_bit(&new, 0, APIC_ISR, 0x51), "0x51 is not in service");
+	EXPECT(vec_apic_bit(&new, 0, APIC_TMR, 0x51), "0x51 is no level");
+	set_route(&new);
+	guest_run_to_sync(&new, 0);
+	guest_run(&new, 0);
+	guest_expect_exit(&new, 0, KVM_EXIT_IOAPIC_EOI);
+	EXPECT_EQ(0x51, new.vcpu[0].run->eoi.vector);
+	guest_run_to_sync(&new, 0);
+	guest_destroy(&new);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(everything),
-	KTAP_TEST(halted),
+	KTAP_TEST(everything), KTAP_TEST(halted), KTAP_TEST(one_shot),
+	KTAP_TEST(x2apic),     KTAP_TEST(split),
 };
 
 KTAP_MAIN(tests)

@@ -1,159 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Several processors: started by INIT and start-up interrupts, interrupts between them, and what
- * wakes a halted one.
- *
- * Each vCPU has a thread.  The bootstrap processor looks (an exit) when its part is done.
+ * Several processors: started by INIT and start-up interrupts, who is meant by a destination, and
+ * what wakes a halted one.
  */
 #include <errno.h>
 #include <linux/kvm.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "lib/host.h"
-#include "lib/stats.h"
-#include "lib/vectors.h"
-
-#define START_PAGE GUEST_TRAPS /* start-up interrupts have its number */
-#define START_IP   9
-
-/* Words of GUEST_SHARED */
-#define S_STARTED  STRING(GUEST_SHARED)	     /* how many are there */
-#define S_HOPS	   STRING(GUEST_SHARED + 8)  /* how many hops there have been */
-#define S_LIMIT	   STRING(GUEST_SHARED + 16) /* and shall be */
-#define S_NUMBER   STRING(GUEST_SHARED + 24) /* of processors */
-#define S_ENTRY	   STRING(GUEST_SHARED + 32) /* where the others go on */
-#define S_TOO_MANY STRING(GUEST_SHARED + 40) /* interrupts out of turn */
-
-enum word {
-	STARTED,
-	HOPS,
-	LIMIT,
-	NUMBER,
-	ENTRY,
-	TOO_MANY,
-};
-
-/*
- * From real mode to long mode, and on at ENTRY with a stack of its own, rdi: its number, rbx: the
- * local APIC.  Descriptors of the tables are at the end of the page.
- */
-/* clang-format off */
-guest_code(code_start_up, 16,
-	   "cli\n"
-	   "xor %ax, %ax\n"
-	   "mov %ax, %ds\n"
-	   "lgdtl 0x9ff0\n"
-	   "lidtl 0x9fe0\n"
-	   "mov $0x20, %eax\n"
-	   "mov %eax, %cr4\n"
-	   "mov $" STRING(GUEST_TABLES) ", %eax\n"
-	   "mov %eax, %cr3\n"
-	   "mov $0xc0000080, %ecx\n"
-	   "rdmsr\n"
-	   "or $0x100, %eax\n"
-	   "wrmsr\n"
-	   "mov $0x80000031, %eax\n"
-	   "mov %eax, %cr0\n"
-	   "ljmpl $" STRING(SEL_CODE64) ", $0x9100\n");
-/* clang-format on */
-
-/* clang-format off */
-guest_code(code_start_up64, 64,
-	   "mov $" STRING(SEL_DATA) ", %eax\n"
-	   "mov %eax, %ds\n"
-	   "mov %eax, %es\n"
-	   "mov %eax, %ss\n"
-	   S_APIC
-	   S_SET(APIC_SVR, 0x1ff)
-	   S_GET(APIC_ID, edi)
-	   "shr $24, %edi\n"
-	   "lea 1(%rdi), %eax\n"
-	   "shl $12, %eax\n"
-	   "lea " STRING(VEC_STACKS) " - 8(%rax), %rsp\n"
-	   "lock incq " S_STARTED "\n"
-	   "jmp *" S_ENTRY "\n");
-/* clang-format on */
-
-/* INIT and start-up interrupt for all others, then until they are there. */
-#define S_START_OTHERS              \
-	S_SET(APIC_ICR, 0xc4500)    \
-	S_SET(APIC_ICR, 0xc4609)    \
-	"mov " S_NUMBER ", %rax\n"  \
-	"dec %rax\n"                \
-	"91: pause\n"               \
-	"cmp %rax, " S_STARTED "\n" \
-	"jb 91b\n"
-
-struct smp {
-	struct guest guest;
-	pthread_t threads[GUEST_MAX_VCPUS];
-	struct smp_thread {
-		struct smp *smp;
-		unsigned int cpu;
-	} args[GUEST_MAX_VCPUS];
-};
-
-static void set_word(const struct smp *smp, enum word word, uint64_t value)
-{
-	guest_shared(&smp->guest)[word] = value;
-}
-
-static uint64_t word(const struct smp *smp, enum word word)
-{
-	return guest_shared(&smp->guest)[word];
-}
-
-static void descriptor(const struct guest *guest, uint64_t gpa, uint16_t limit, uint32_t base)
-{
-	uint8_t *at = guest_at(guest, gpa, 6);
-
-	memcpy(at, &limit, 2);
-	memcpy(at + 2, &base, 4);
-}
-
-static void smp_create(struct smp *smp, unsigned int nr_cpus, const void *code, size_t size)
-{
-	struct guest *guest = &smp->guest;
-
-	vec_create(guest, nr_cpus, VEC_KERNEL);
-	memcpy(guest_at(guest, START_PAGE, 0x100), code_start_up,
-	       code_start_up_end - code_start_up);
-	memcpy(guest_at(guest, START_PAGE + 0x100, 0x100), code_start_up64,
-	       code_start_up64_end - code_start_up64);
-	descriptor(guest, START_PAGE + 0xff0, GDT_SIZE - 1, GUEST_GDT);
-	descriptor(guest, START_PAGE + 0xfe0, 256 * 16 - 1, VEC_IDT);
-	__guest_load(guest, code, size);
-	vec_start(guest, 0);
-	set_word(smp, NUMBER, nr_cpus);
-	set_word(smp, ENTRY, GUEST_CODE);
-}
-
-/* All but CPU 0 run until the test ends. */
-static void *run(void *data)
-{
-	struct smp_thread *arg = data;
-
-	for (;;)
-		guest_run(&arg->smp->guest, arg->cpu);
-	return NULL;
-}
-
-static void smp_run_others(struct smp *smp)
-{
-	unsigned int i;
-
-	for (i = 1; i < smp->guest.nr_cpus; i++) {
-		smp->args[i] = (struct smp_thread){ smp, i };
-		REQUIRE(!pthread_create(&smp->threads[i], NULL, run, &smp->args[i]));
-	}
-}
-
-#define SMP_CREATE(smp, nr, code) smp_create(smp, nr, code, code##_end - code)
+#include "lib/smp.h"
 
 /* clang-format off */
 guest_code(code_all, 64,
@@ -174,7 +33,7 @@ static void start(unsigned int nr)
 	SMP_CREATE(&smp, nr, code_all);
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
-	EXPECT_EQ(nr - 1, word(&smp, STARTED));
+	EXPECT_EQ(nr - 1, smp_started(&smp));
 }
 
 static void start_2(void)
@@ -192,181 +51,13 @@ static void start_64(void)
 	start(64);
 }
 
-/*
- * One after the other hands on; each hop is one interrupt.  A hop begins when the interrupt of the
- * one before has been counted: by then it is not in IRR, where the next would become one with it.
- * One that comes when it is another CPU's turn is one too many.
- */
-/* clang-format off */
-guest_code(code_ring, 64,
-	   S_APIC
-	   "xor %r12d, %r12d\n" /* how many have been looked at */
-	   "test %edi, %edi\n"
-	   "jnz 1f\n"
-	   S_START_OTHERS
-	   "jmp 2f\n"
-	   "1: cli\n"
-	   "cmp %r12, " STRING(VEC_ARRIVED) "(,%rdi,8)\n"
-	   "ja 4f\n"
-	   "sti\n"
-	   "hlt\n"
-	   "jmp 1b\n"
-	   "4: inc %r12\n"
-	   "mov " S_HOPS ", %rax\n"
-	   "xor %edx, %edx\n"
-	   "divq " S_NUMBER "\n"
-	   "cmp %rdi, %rdx\n"
-	   "je 6f\n"
-	   "lock incq " S_TOO_MANY "\n"
-	   "jmp 1b\n"
-	   "6: mov " S_HOPS ", %rax\n"
-	   "cmp " S_LIMIT ", %rax\n"
-	   "jae 5f\n"
-	   /* It is ours: tell the next one. */
-	   "2: incq " S_HOPS "\n"
-	   "lea 1(%rdi), %ecx\n"
-	   "cmp " S_NUMBER ", %rcx\n"
-	   "jb 3f\n"
-	   "xor %ecx, %ecx\n"
-	   "3: shl $24, %ecx\n"
-	   "mov %ecx, " STRING(APIC_ICR2) "(%rbx)\n"
-	   S_SET(APIC_ICR, 0x4060)
-	   "jmp 1b\n"
-	   /* CPU 0 has the last one; what there is more than was sent comes now. */
-	   "5: sti\n"
-	   "nop\n"
-	   S_LOOK
-	   "jmp 1b\n");
-/* clang-format on */
-
-/* Kvm opens the statistics of no vCPU that is in KVM_RUN. */
-static void stats_open_all(const struct smp *smp, struct stats *stats)
-{
-	unsigned int i;
-
-	for (i = 0; i < smp->guest.nr_cpus; i++)
-		stats_open(&stats[i], smp->guest.vcpu[i].fd);
-}
-
-/* How many interrupts the device says that it has handed over. */
-static unsigned long long ring_injections(const struct smp *smp, const struct stats *stats)
-{
-	uint64_t sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < smp->guest.nr_cpus; i++)
-		sum += stats_value(&stats[i], "irq_injections");
-	return sum;
-}
-
-/*
- * None is lost, none is handed over twice.  QEMU now and then delivers one a second time by itself
- * (see "What the emulators get wrong" in testing.rst), which is told.
- */
-static void ring_of(unsigned int nr, uint64_t hops)
-{
-	static struct stats stats[GUEST_MAX_VCPUS];
-	static struct smp smp;
-	unsigned long long too_many;
-	unsigned int i;
-
-	SMP_CREATE(&smp, nr, code_ring);
-	stats_open_all(&smp, stats);
-	set_word(&smp, LIMIT, hops * nr);
-	smp_run_others(&smp);
-	guest_run_to_sync(&smp.guest, 0);
-	EXPECT_EQ(hops * nr, word(&smp, HOPS));
-	for (i = 0; i < nr; i++)
-		EXPECT(vec_arrived(&smp.guest, i) >= hops, "CPU %u has got %llu", i,
-		       (unsigned long long)vec_arrived(&smp.guest, i));
-	if (kvm_dev_is_mkvm(&smp.guest.dev))
-		EXPECT_EQ(hops * nr, ring_injections(&smp, stats));
-	too_many = vec_count(&smp.guest, 0x60) - hops * nr;
-	if (host_is_qemu()) {
-		ktap_note("%llu interrupts for %llu hops, %llu were handed over",
-			  too_many + hops * nr, (unsigned long long)(hops * nr),
-			  ring_injections(&smp, stats));
-		return;
-	}
-	EXPECT_EQ(0, too_many);
-	EXPECT_EQ(0, word(&smp, TOO_MANY));
-}
-
-static void ring(void)
-{
-	ring_of(4, 250);
-}
-
-/* HOPS=n: another number of hops than 1280. */
-static void ring_of_64(void)
-{
-	const char *hops = getenv("HOPS");
-
-	ring_of(64, hops ? strtoul(hops, NULL, 0) / 64 : 20);
-}
-
-/* CPU 0 interrupts all others, again and again, each time until all have had it. */
-/* clang-format off */
-guest_code(code_broadcast, 64,
-	   S_APIC
-	   "test %edi, %edi\n"
-	   "jnz 2f\n"
-	   S_START_OTHERS
-	   "mov " S_NUMBER ", %rsi\n"
-	   "dec %rsi\n"
-	   "xor %r12d, %r12d\n"
-	   "mov " S_LIMIT ", %rcx\n"
-	   "1: add %rsi, %r12\n"
-	   S_SET(APIC_ICR, 0xc4061)
-	   "3: pause\n"
-	   "cmp %r12, " STRING(VEC_COUNTS) " + 8 * 0x61\n"
-	   "jb 3b\n"
-	   "dec %ecx\n"
-	   "jnz 1b\n"
-	   /* An NMI for each. */
-	   S_SET(APIC_ICR, 0xc4400)
-	   "4: pause\n"
-	   "cmp %rsi, " STRING(VEC_COUNTS) " + 8 * 2\n"
-	   "jb 4b\n"
-	   S_LOOK
-	   "2: sti\n"
-	   "hlt\n"
-	   "jmp 2b\n");
-/* clang-format on */
-
-/* QEMU may deliver one twice, see above. */
+/* QEMU may deliver one twice, as in irq_storm.c. */
 static void expect_count(const struct guest *guest, uint8_t vector, uint64_t count)
 {
 	uint64_t came = vec_count(guest, vector);
 
 	EXPECT(came == count || (host_is_qemu() && came > count), "0x%x came %llu times, not %llu",
 	       vector, (unsigned long long)came, (unsigned long long)count);
-}
-
-static void broadcast_to(unsigned int nr, uint64_t times)
-{
-	static struct smp smp;
-	unsigned int i;
-
-	SMP_CREATE(&smp, nr, code_broadcast);
-	set_word(&smp, LIMIT, times);
-	vec_end(&smp.guest, 2, VEC_END_NONE);
-	smp_run_others(&smp);
-	guest_run_to_sync(&smp.guest, 0);
-	expect_count(&smp.guest, 0x61, (nr - 1) * times);
-	EXPECT_EQ(nr - 1, vec_count(&smp.guest, 2));
-	for (i = 0; i < vec_logged(&smp.guest); i++)
-		EXPECT(vec_log_cpu(&smp.guest, i) != 0, "the sender got one itself");
-}
-
-static void broadcast(void)
-{
-	broadcast_to(8, 20);
-}
-
-static void broadcast_to_64(void)
-{
-	broadcast_to(64, 5);
 }
 
 /* Of a set one at a time gets an interrupt of lowest priority; who is not in it gets none. */
@@ -412,6 +103,118 @@ static void lowest_priority(void)
 	EXPECT_EQ(0, by_cpu[0]);
 	EXPECT_EQ(0, by_cpu[4]);
 	EXPECT_EQ(30, by_cpu[1] + by_cpu[2] + by_cpu[3]);
+}
+
+/*
+ * Who is meant by a message's destination: 20 local APICs, of which each has its bit in IRR or not.
+ * Logical IDs are those that systems choose: a bit each of the first 8, or clusters of 4.
+ */
+#define NR_DESTS 20
+#define ALL	 ((1u << NR_DESTS) - 1)
+#define LOGICAL	 4 /* of the address */
+
+enum dest_mode {
+	FLAT,
+	CLUSTERS,
+	X2APIC,
+};
+
+static const struct {
+	enum dest_mode mode;
+	uint32_t flags;
+	uint32_t dest;
+	uint32_t set;
+} dests[] = {
+	{ FLAT, 0, 3, 1u << 3 },
+	{ FLAT, 0, 19, 1u << 19 },
+	{ FLAT, 0, 20, 0 },
+	{ FLAT, 0, 0xff, ALL },
+	{ FLAT, LOGICAL, 0x01, 1u << 0 },
+	{ FLAT, LOGICAL, 0x86, 1u << 1 | 1u << 2 | 1u << 7 },
+	{ FLAT, LOGICAL, 0x00, 0 },
+	{ FLAT, LOGICAL, 0xff, ALL },
+	{ CLUSTERS, 0, 5, 1u << 5 },
+	{ CLUSTERS, LOGICAL, 0x05, 1u << 0 | 1u << 2 },
+	{ CLUSTERS, LOGICAL, 0x1f, 0xfu << 4 },
+	{ CLUSTERS, LOGICAL, 0x48, 1u << 19 },
+	{ CLUSTERS, LOGICAL, 0x4f, 0xfu << 16 },
+	{ CLUSTERS, LOGICAL, 0x5f, 0 },
+	{ CLUSTERS, LOGICAL, 0xff, ALL },
+	{ X2APIC, 0, 17, 1u << 17 },
+	{ X2APIC, 0, 0x100, 0 },
+	{ X2APIC, 0, 0xff, 0 },
+	{ X2APIC, 0, 0xffffffff, ALL },
+	{ X2APIC, LOGICAL, 0x00008006, 1u << 1 | 1u << 2 | 1u << 15 },
+	{ X2APIC, LOGICAL, 0x0001000a, 1u << 17 | 1u << 19 },
+	{ X2APIC, LOGICAL, 0x00020001, 0 },
+	{ X2APIC, LOGICAL, 0xffffffff, ALL },
+};
+
+static void dest_create(struct guest *guest, enum dest_mode mode)
+{
+	unsigned int i;
+
+	vec_create(guest, NR_DESTS, VEC_KERNEL);
+	/* IDs of 32 bits, of which 255 is one. */
+	if (mode == X2APIC)
+		REQUIRE_OK(vm_enable_cap(&guest->vm, KVM_CAP_X2APIC_API, 3));
+	for (i = 0; i < NR_DESTS; i++) {
+		if (mode == X2APIC)
+			vec_set_apic_base(guest, i,
+					  APIC_GPA | APIC_BASE_ON | APIC_BASE_X2 |
+						  (i ? 0 : APIC_BASE_BSP));
+		vec_set_apic(guest, i, APIC_SVR, 0x1ff);
+		if (mode == CLUSTERS)
+			vec_set_apic(guest, i, APIC_DFR, 0x0fffffff);
+		if (mode == FLAT && i < 8)
+			vec_set_apic(guest, i, APIC_LDR, 1u << (24 + i));
+		if (mode == CLUSTERS)
+			vec_set_apic(guest, i, APIC_LDR, (i / 4) << 28 | 1u << (24 + i % 4));
+	}
+}
+
+static uint32_t who_got(const struct guest *guest, uint8_t vector)
+{
+	uint32_t set = 0;
+	unsigned int i;
+
+	for (i = 0; i < NR_DESTS; i++)
+		set |= (uint32_t)vec_apic_bit(guest, i, APIC_IRR, vector) << i;
+	return set;
+}
+
+static void destinations_of(enum dest_mode mode)
+{
+	struct guest guest;
+	unsigned int i;
+	uint32_t set;
+	int answer;
+
+	dest_create(&guest, mode);
+	for (i = 0; i < sizeof(dests) / sizeof(dests[0]); i++) {
+		struct kvm_msi msi = {
+			.address_lo = APIC_GPA | (dests[i].dest & 0xff) << 12 | dests[i].flags,
+			.address_hi = dests[i].dest & ~0xffu,
+			.data = 0x40 + i,
+		};
+
+		if (dests[i].mode != mode)
+			continue;
+		answer = vm_call(&guest, KVM_SIGNAL_MSI, &msi);
+		set = who_got(&guest, 0x40 + i);
+		EXPECT(set == dests[i].set, "destination 0x%x (0x%x): 0x%x", dests[i].dest,
+		       dests[i].flags, set);
+		EXPECT(answer == __builtin_popcount(dests[i].set), "destination 0x%x (0x%x): %d",
+		       dests[i].dest, dests[i].flags, answer);
+	}
+	guest_destroy(&guest);
+}
+
+static void destinations(void)
+{
+	destinations_of(FLAT);
+	destinations_of(CLUSTERS);
+	destinations_of(X2APIC);
 }
 
 /* The states between INIT and running, as user space sees them. */
@@ -562,16 +365,9 @@ static void wakes_up(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(states),
-	KTAP_TEST(wakes_up),
-	KTAP_TEST(start_2),
-	KTAP_TEST(start_8),
-	KTAP_TEST(start_64),
-	KTAP_TEST(ring),
-	KTAP_TEST_LIMIT(ring_of_64, 800),
-	KTAP_TEST(broadcast),
-	KTAP_TEST(broadcast_to_64),
-	KTAP_TEST(lowest_priority),
+	KTAP_TEST(states),	 KTAP_TEST(wakes_up), KTAP_TEST(start_2),
+	KTAP_TEST(start_8),	 KTAP_TEST(start_64), KTAP_TEST(lowest_priority),
+	KTAP_TEST(destinations),
 };
 
 KTAP_MAIN(tests)

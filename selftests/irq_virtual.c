@@ -96,7 +96,7 @@ static uint64_t eoi_exits(const struct guest *guest)
 	return exits_of(guest, EXIT_REASON_EOI_INDUCED, ~0u);
 }
 
-/* QEMU now and then delivers one a second time by itself, as in irq_smp.c. */
+/* QEMU now and then delivers one a second time by itself, as in irq_storm.c. */
 static bool is_about(uint64_t expected, uint64_t is)
 {
 	return is == expected || (host_is_qemu() && is > expected && is <= expected + 4);

@@ -61,6 +61,17 @@ unsigned int host_events(unsigned int count)
 	return divisor < count ? count / divisor : 1;
 }
 
+/* What the environment says of @name. */
+uint64_t host_number(const char *name, uint64_t usual)
+{
+	const char *text = getenv(name);
+	char *end = NULL;
+	uint64_t value = text ? strtoull(text, &end, 0) : usual;
+
+	REQUIRE(!text || (*text && !*end), "%s=%s: expected a number", name, text);
+	return value;
+}
+
 /* A thread of ours runs on this CPU only; 0: the calling one. */
 void host_pin_thread(pid_t tid, int cpu)
 {
@@ -75,6 +86,49 @@ void host_pin_thread(pid_t tid, int cpu)
 void host_pin(int cpu)
 {
 	host_pin_thread(0, cpu);
+}
+
+/* On which processor a thread of ours is now, or was last. */
+int host_processor_of(pid_t tid)
+{
+	char path[64], text[1024], *at;
+	int processor = -1, i;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", tid);
+	file = fopen(path, "re");
+	REQUIRE(file, "%s: %s", path, strerror(errno));
+	REQUIRE(fgets(text, sizeof(text), file), "%s is empty", path);
+	fclose(file);
+	/* The processor is the 39th field, the 37th after the program's name. */
+	at = strrchr(text, ')');
+	for (i = 0; at && i < 37; i++)
+		at = strchr(at + 1, ' ');
+	REQUIRE(at && sscanf(at, " %d", &processor) == 1, "%s: %s", path, text);
+	return processor;
+}
+
+#define ONLINE "/sys/devices/system/cpu/cpu1/online"
+
+/* Processor 1, the only one that comes and goes. */
+void host_set_online(bool online)
+{
+	int fd = open(ONLINE, O_WRONLY | O_CLOEXEC);
+
+	REQUIRE(fd >= 0, "%s: %s", ONLINE, strerror(errno));
+	REQUIRE(write(fd, online ? "1" : "0", 1) == 1, "%s: %s", ONLINE, strerror(errno));
+	close(fd);
+}
+
+bool host_is_online(void)
+{
+	char text = '?';
+	int fd = open(ONLINE, O_RDONLY | O_CLOEXEC);
+
+	REQUIRE(fd >= 0, "%s: %s", ONLINE, strerror(errno));
+	REQUIRE(read(fd, &text, 1) == 1, "%s: %s", ONLINE, strerror(errno));
+	close(fd);
+	return text == '1';
 }
 
 #define CLOCKSOURCE "/sys/devices/system/clocksource/clocksource0/current_clocksource"

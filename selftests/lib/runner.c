@@ -235,21 +235,7 @@ void runner_pin(const struct runner *runner, int processor)
 /* On which processor the thread is now. */
 int runner_processor(const struct runner *runner)
 {
-	char path[64], text[1024], *at;
-	int processor = -1, i;
-	FILE *file;
-
-	snprintf(path, sizeof(path), "/proc/self/task/%d/stat", runner->tid);
-	file = fopen(path, "re");
-	REQUIRE(file, "%s: %s", path, strerror(errno));
-	REQUIRE(fgets(text, sizeof(text), file), "%s is empty", path);
-	fclose(file);
-	/* The processor is the 39th field, the 37th after the program's name. */
-	at = strrchr(text, ')');
-	for (i = 0; at && i < 37; i++)
-		at = strchr(at + 1, ' ');
-	REQUIRE(at && sscanf(at, " %d", &processor) == 1, "%s: %s", path, text);
-	return processor;
+	return host_processor_of(runner->tid);
 }
 
 /* The guest is told to stop; it and the thread must have kept what they had. */
