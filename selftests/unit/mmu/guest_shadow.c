@@ -19,6 +19,22 @@ static u64 pick_index(enum gpt_mode mode)
 	return mode == GPT_32 ? draw(4) * 256 + draw(2) : draw(4) * 128;
 }
 
+/* The same memory by another slot, if there is one and chance will. */
+static gfn_t pick_alias(gfn_t gfn)
+{
+	const struct model_slot *slot = model_find(gfn, false);
+	hva_t hva = slot ? slot->hva + gfn_to_gpa(gfn - slot->base) : 0;
+	unsigned int i, at = draw(world.nr_slots);
+
+	for (i = 0; slot && i < world.nr_slots; i++) {
+		const struct model_slot *other = &world.slot[(at + i) % world.nr_slots];
+
+		if (other->live && hva - other->hva < other->npages << PAGE_SHIFT)
+			return other->base + ((hva - other->hva) >> PAGE_SHIFT);
+	}
+	return gfn;
+}
+
 static gva_t new_gva(const struct cpu *cpu)
 {
 	enum gpt_mode mode = cpu->root.mode;
@@ -28,7 +44,8 @@ static gva_t new_gva(const struct cpu *cpu)
 		/* One that was something else while paging was on. */
 		if (draw_one_in(6))
 			return world.linear[1 + draw(3)][draw(8)] & 0xfffff000;
-		return (draw(2) ? world.tables[draw(ARRAY_SIZE(world.tables))] : world_pick_gfn())
+		return (draw(2) ? pick_alias(world.tables[draw(ARRAY_SIZE(world.tables))])
+				: world_pick_gfn())
 			       << PAGE_SHIFT &
 		       0xfffff000;
 	case GPT_32:
@@ -64,6 +81,14 @@ static gfn_t pick_table(int level)
 	if (!model_find(*table, false) || draw_one_in(100))
 		*table = world_pick_gfn();
 	return *table;
+}
+
+/* A frame for the topmost table; now and then it lies in no slot, and memory may come there. */
+static gfn_t pick_root(void)
+{
+	gfn_t gfn = draw(4096);
+
+	return draw_one_in(6) && !model_find(gfn, false) ? gfn : pick_table(4);
 }
 
 /* An entry as guests write them, most often a good one. */
@@ -429,7 +454,7 @@ static void load_root(struct cpu *cpu, bool mode)
 	struct gpt_root *root = &cpu->root;
 	int i;
 
-	root->cr3 = gfn_to_gpa(pick_table(4)) & (root->mode == GPT_LONG ? ~0ull : 0xffffffff);
+	root->cr3 = gfn_to_gpa(pick_root()) & (root->mode == GPT_LONG ? ~0ull : 0xffffffff);
 	if (mode) {
 		if (draw_one_in(3))
 			root->mode = draw(2) ? GPT_LONG : draw(4);

@@ -97,16 +97,33 @@ static gfn_t pick_base(void)
 	return edge > down ? edge - down : edge;
 }
 
+/* Does the topmost table of a vCPU lie in no slot? */
+static bool is_rootless(const struct cpu *cpu)
+{
+	return !model_find(gpa_to_gfn(cpu->root.cr3), false);
+}
+
+static const struct cpu *pick_rootless(void)
+{
+	const struct cpu *cpu = &world.cpu[draw(NR_CPUS)];
+	int i;
+
+	for (i = 0; i < NR_CPUS && !is_rootless(cpu); i++)
+		cpu = &world.cpu[i];
+	return cpu;
+}
+
 /* Where a vCPU's topmost table is, with memory that is elsewhere too. */
 static void slot_at_root(struct model_slot *slot)
 {
-	const struct model_slot *other = &world.slot[draw(world.nr_slots)];
+	gfn_t gfn = world_pick_gfn();
+	const struct model_slot *other = model_find(gfn, false);
 
-	slot->base = gpa_to_gfn(world.cpu[draw(NR_CPUS)].root.cr3);
+	slot->base = gpa_to_gfn(pick_rootless()->root.cr3);
 	slot->npages = 1;
 	slot->flags = 0;
-	if (other->live && other->id != slot->id)
-		slot->hva = other->hva + draw(min(other->npages, 600)) * PAGE_SIZE;
+	if (other)
+		slot->hva = other->hva + gfn_to_gpa(gfn - other->base);
 }
 
 /* Where leaves of a GiB can be, and meet the tables of other slots. */
@@ -164,7 +181,7 @@ static void slot_add(struct model_slot *old)
 		slot.hva = HVA_BASE +
 			   (draw(min(room - 512, 3000)) / 512 * 512 + slot.base % 512) * PAGE_SIZE;
 	slot.flags = draw(3) ? 0 : draw(4);
-	if (world.shadow && draw(2))
+	if (world.shadow && (draw(2) || is_rootless(pick_rootless())))
 		slot_at_root(&slot);
 	if (!change(&slot, overlaps(&slot) ? -EEXIST : 0))
 		count(SLOT_ADD);
@@ -415,6 +432,11 @@ void vmm_op(void)
 			return log_where_huge(huge);
 	}
 
+	/* Memory comes where a table is thought to be, with a slot that is elsewhere before. */
+	if (world.shadow && draw_one_in(3) && is_rootless(pick_rootless())) {
+		slot = &world.slot[world.nr_slots - 1];
+		return slot->live ? slot_delete(slot) : slot_add(slot);
+	}
 	note("user space: slot %lu", slot->id, 0, 0);
 	if (!slot->live)
 		return draw_one_in(20)	    ? slot_delete(slot)
