@@ -49,6 +49,10 @@ test-debug: ## the selftests on a kernel with KASAN, lockdep, fault injection, w
 test-linux: ## Debian's kernel in a guest of the launcher, on emulated hosts
 	@RUNS="$(CURDIR)/scripts/test-linux-runs" scripts/test
 
+.PHONY: compare
+compare: ## exits of Linux's boot, here and on stock kvm, side by side
+	@scripts/compare
+
 .PHONY: fuzz-ioctl
 fuzz-ioctl: ## random ioctls on that kernel: CALLS=N SEED=S
 	@scripts/fuzz-ioctl

@@ -152,6 +152,9 @@ usage_tests()
 	usage net_without_name "--net" "expected tap=NAME" run --kernel x --net tap=
 	usage hugepages_unknown "--hugepages" "expected" run --kernel x --hugepages 4M
 	usage hugepages_not_whole "--mem" "2048K" run --kernel x --hugepages 2M --mem 17M
+	usage populate_odd "--populate" "power of two" run --kernel x --populate 3
+	usage populate_too_many "--populate" "up to 512" run --kernel x --populate 1024
+	usage populate_without_kernel "--populate" "expected" run --flat x --populate 16
 	usage kernel_mem_too_small "--mem" "expected 16M" run --kernel x --mem 8M
 	usage image_without_value "--flat" "expected" run --flat
 	usage image_with_empty_value "--flat" "expected" run --flat=
@@ -272,7 +275,7 @@ guest_tests()
 	result $? interrupted
 }
 
-plan 83
+plan 86
 make_images
 usage_tests
 help_tests

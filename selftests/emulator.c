@@ -214,8 +214,13 @@ static const char *known_of_kvm(const struct instance *in, const struct outcome 
 		return native->vector == NO_VECTOR ? "ins_read_ahead" : "ins_half_written";
 	if ((in->row->op == INSN_OP_CALL || in->row->op == INSN_OP_CALL_FAR) && ran)
 		return "push_after_read";
+	if (in->row->op == INSN_OP_CALL_FAR && (native->vector == 12 || native->vector == 14) &&
+	    emulated->vector == native->vector)
+		return "far_call_accessed";
 	if (insn_is_far(in->row) && unknown)
 		return "far_to_no_code";
+	if (in->fault == FAULT_SELECTOR && native->vector == 13 && (ran || emulated->vector == 11))
+		return "data_privilege";
 	if (insn_loads_segment(in->row) && ran && emulated->segment[SS].selector == 0)
 		return "null_stack";
 	return NULL;

@@ -4,9 +4,9 @@
 # Debian's kernel in a virtual machine: boots, switches off, reboots; its disk, random numbers and
 # console carry what they are given. The kernel and its initramfs are in /mkvm/linux.
 # For any POSIX shell; the launcher is ../bin/mkvm, or what MKVM_LAUNCHER names; the MMU is what
-# MKVM_MMU names, by default the device's choice. With MKVM_ONE_BOOT=1 it is one boot with one CPU, where
-# each takes long. MKVM_APICV=0: interrupts are not the processor's to deliver (Bochs, shadow tables:
-# see testing.rst).
+# MKVM_MMU names, by default the device's choice. MKVM_BOOTS=MMU:CPUS,... makes it those boots, and with
+# MKVM_PROGRAMS=MMU,... stress-ng and the compiler on those, and no more. MKVM_APICV=0: interrupts are not the processor's to deliver (Bochs, shadow tables: see
+# testing.rst).
 
 set -u
 
@@ -15,6 +15,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 linux=${MKVM_LINUX:-/mkvm/linux}
 limit=900 # seconds a boot
 memory=256M
+mmu=${MKVM_MMU-}
+initrd=$linux/initramfs
 [ -z "${MKVM_APICV-}" ] || echo "$MKVM_APICV" >/sys/module/mkvm/parameters/apicv
 
 # linux TASK ARGS...: runs the guest with that task; its input is ours.
@@ -22,8 +24,8 @@ linux()
 {
 	task=$1
 	shift
-	timeout "$limit" "$launcher" run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem "$memory" \
-		${MKVM_MMU:+--mmu "$MKVM_MMU"} \
+	timeout "$limit" "$launcher" run --kernel "$linux/kernel" --initrd "$initrd" --mem "$memory" \
+		${mmu:+--mmu "$mmu"} \
 		--append "console=ttyS0 quiet panic=-1 mkvm.task=$task" "$@" >"$dir/out" 2>"$dir/err"
 }
 
@@ -161,8 +163,8 @@ carries_the_console()
 killed()
 {
 	: >"$dir/out"
-	"$launcher" run --kernel "$linux/kernel" --initrd "$linux/initramfs" --mem 256M --cpus 2 \
-		${MKVM_MMU:+--mmu "$MKVM_MMU"} \
+	"$launcher" run --kernel "$linux/kernel" --initrd "$initrd" --mem "$memory" --cpus 2 \
+		${mmu:+--mmu "$mmu"} \
 		--append "console=ttyS0 quiet mkvm.task=wait" </dev/null >"$dir/out" 2>"$dir/err" &
 	wait_for waiting
 	kill -s "$1" $!
@@ -170,13 +172,61 @@ killed()
 	ended "$2" $?
 }
 
-if [ -n "${MKVM_ONE_BOOT-}" ]; then
-	plan 1
-	boots 1
-	result $? boots_with_1_cpu
+# The guest has Debian's programs too.
+programs_compute()
+{
+	cat "$linux/initramfs" "$linux/programs" >"$dir/initrd"
+	initrd=$dir/initrd
+	memory=512M
+	linux "$@" </dev/null
+	status=$?
+	initrd=$linux/initramfs
+	memory=256M
+	rm "$dir/initrd"
+	ended 0 $status
+}
+
+stresses()
+{
+	programs_compute stress --cpus "$1" && says "stress: status 0" && says "successful run completed"
+}
+
+# What program.c says on any machine.
+compiles()
+{
+	programs_compute compile && says "program: 78498 primes, 24693298341813192" &&
+		says "compile: status 0"
+}
+
+# words LIST: the words between commas.
+words()
+{
+	echo "$1" | tr ',' ' '
+}
+
+# Only what the environment names.
+some_of_it()
+{
+	n=0
+	for word in $(words "$MKVM_BOOTS"); do n=$((n + 1)); done
+	for word in $(words "${MKVM_PROGRAMS-}"); do n=$((n + 2)); done
+	plan $n
+	for boot in $(words "$MKVM_BOOTS"); do
+		mmu=${boot%:*}
+		boots "${boot#*:}"
+		result $? "boots_on_${mmu}_with_${boot#*:}"
+	done
+	for mmu in $(words "${MKVM_PROGRAMS-}"); do
+		stresses 2
+		result $? "passes_stress_ng_on_$mmu"
+		compiles
+		result $? "compiles_on_$mmu"
+	done
 	finish
-fi
-plan 10
+}
+
+[ -z "${MKVM_BOOTS-}" ] || some_of_it
+plan 13
 boots 1
 result $? boots_with_1_cpu
 boots 2
@@ -191,6 +241,12 @@ maps_by_the_size_called_for
 result $? maps_by_the_size_called_for
 carries_the_console
 result $? carries_the_console
+stresses 1
+result $? passes_stress_ng_with_1_cpu
+stresses 2
+result $? passes_stress_ng_with_2_cpus
+compiles
+result $? compiles_and_runs
 linux reboot --no-reboot </dev/null
 ended 0 $? && [ "$(grep -c 'mkvm guest: Linux' "$dir/out")" -eq 1 ]
 result $? ends_instead_of_a_reboot

@@ -26,6 +26,7 @@ struct run_options {
 	enum mmu_choice mmu;
 	enum mem_pages pages;
 	uint64_t mem;
+	unsigned int populate;
 	unsigned int cpus;
 	bool stats;
 	bool no_reboot;
@@ -85,9 +86,10 @@ static bool run_check_kind(const struct run_options *options)
 		return false;
 	}
 	if (options->image && (pc->initrd || pc->append || pc->tap || pc->nr_disks ||
-			       options->pages != MEM_PAGES_ANY || options->no_reboot)) {
-		message("run: options --initrd, --append, --disk, --net, --hugepages and "
-			"--no-reboot are for --kernel; expected --kernel FILE");
+			       options->pages != MEM_PAGES_ANY || options->no_reboot ||
+			       options->populate != MACHINE_POPULATE_ANY)) {
+		message("run: options --initrd, --append, --disk, --net, --hugepages, --populate "
+			"and --no-reboot are for --kernel; expected --kernel FILE");
 		return false;
 	}
 	return true;
@@ -191,6 +193,7 @@ static int run_machine(const struct run_options *options)
 		.device = options->device,
 		.mem_size = options->mem,
 		.pages = options->pages,
+		.populate = options->populate,
 		.nr_cpus = options->cpus,
 		.is_pc = options->pc.kernel,
 	};
@@ -253,6 +256,18 @@ static bool option_pages(const char *text, void *into)
 	return false;
 }
 
+static bool option_populate(const char *text, void *into)
+{
+	unsigned int pages = 0;
+
+	if (strcmp(text, "0") != 0 && !option_count(text, &pages))
+		return false;
+	if (pages > MACHINE_MAX_POPULATE || (pages & (pages - 1)))
+		return false;
+	*(unsigned int *)into = pages;
+	return true;
+}
+
 /* The empty text is a command line too. */
 static bool option_any_text(const char *text, void *into)
 {
@@ -266,6 +281,7 @@ int cmd_run(int argc, char **argv)
 		.device = kvm_dev_default(),
 		.mmu = MMU_AUTO,
 		.mem = MEM_NOT_SAID,
+		.populate = MACHINE_POPULATE_ANY,
 		.cpus = 1,
 	};
 	const struct option_row rows[] = {
@@ -311,6 +327,12 @@ int cmd_run(int argc, char **argv)
 		  .into = &options.pages,
 		  .expected = "thp, 2M, 1G or off",
 		  .help = "the host's pages under the guest's memory (as the host likes)" },
+		{ .name = "--populate",
+		  .value = "PAGES",
+		  .parse = option_populate,
+		  .into = &options.populate,
+		  .expected = "0 or a power of two up to 512",
+		  .help = "what the host brings in for one fault, of 4K (mkvm: 16; 0: no more)" },
 		{ .name = "--no-reboot",
 		  .flag = &options.no_reboot,
 		  .help = "end where Linux would reboot" },

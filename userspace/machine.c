@@ -10,6 +10,7 @@
 #include "machine.h"
 
 #include <errno.h>
+#include <linux/mkvm.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -129,6 +130,27 @@ int machine_open(struct machine *machine, const struct machine_config *config)
 	return machine_make_vm(machine, config);
 }
 
+/* A guest goes through much memory once: a fault that brings in more of it saves the next ones. */
+static int machine_populate(const struct machine *machine, const struct machine_config *config)
+{
+	bool any = config->populate == MACHINE_POPULATE_ANY;
+	unsigned int pages = any ? MACHINE_POPULATE : config->populate;
+	int err;
+
+	if (kvm_dev_extension(&machine->dev, MKVM_CAP_POPULATE) <= 0) {
+		if (any || !pages)
+			return 0;
+		message("--populate: %s brings in what the guest touches and no more; expected "
+			"--populate 0",
+			config->device);
+		return -EOPNOTSUPP;
+	}
+	err = vm_enable_cap(&machine->vm, MKVM_CAP_POPULATE, pages);
+	if (err)
+		message("--populate %u: %s: %s", pages, config->device, strerror(-err));
+	return err;
+}
+
 /* The VM and its CPUs, in the state of power-on.  A failure has been told when this returns. */
 int machine_make_vm(struct machine *machine, const struct machine_config *config)
 {
@@ -145,6 +167,9 @@ int machine_make_vm(struct machine *machine, const struct machine_config *config
 		return err;
 	}
 	if (machine->is_pc) {
+		err = machine_populate(machine, config);
+		if (err)
+			return err;
 		err = irqchip_prepare(&machine->vm);
 		if (err) {
 			message("%s: cannot make the interrupt controllers: %s", config->device,

@@ -2,6 +2,7 @@
 #ifndef MKVM_USER_MACHINE_H
 #define MKVM_USER_MACHINE_H
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -17,6 +18,11 @@
 #define MACHINE_MIN_MEM	 (2UL << 20)
 #define MACHINE_MAX_MEM	 (3UL << 30) /* above is where a PC has its devices */
 #define MACHINE_NR_EXITS 64	     /* counted by KVM's exit reason */
+
+/* Pages that the host brings in for one fault of a PC's; ANY: as suits the device. */
+#define MACHINE_POPULATE     16
+#define MACHINE_MAX_POPULATE 512
+#define MACHINE_POPULATE_ANY UINT_MAX
 
 /* The status of a machine that the guest wants to begin anew. */
 #define MACHINE_RESET -1
@@ -55,7 +61,8 @@ struct machine_config {
 	const char *device;
 	unsigned long vm_type;
 	uint64_t mem_size;
-	enum mem_pages pages; /* of a PC */
+	enum mem_pages pages;  /* of a PC */
+	unsigned int populate; /* of a PC: MKVM_CAP_POPULATE */
 	unsigned int nr_cpus;
 	bool is_pc;
 };
