@@ -88,7 +88,7 @@ static gfn_t pick_root(void)
 {
 	gfn_t gfn = draw(4096);
 
-	return draw_one_in(6) && !model_find(gfn, false) ? gfn : pick_table(4);
+	return draw_one_in(12) && !model_find(gfn, false) ? gfn : pick_table(4);
 }
 
 /* An entry as guests write them, most often a good one. */
@@ -451,13 +451,17 @@ static void use_tables(struct cpu *cpu)
 /* CR3 is loaded with the modes as they are: false, or as they are drawn. */
 static void load_root(struct cpu *cpu, bool mode)
 {
+	/* That of 32 bits has entries side by side. */
+	static const enum gpt_mode modes[] = {
+		GPT_NONE, GPT_32, GPT_32, GPT_PAE, GPT_LONG, GPT_LONG
+	};
 	struct gpt_root *root = &cpu->root;
 	int i;
 
 	root->cr3 = gfn_to_gpa(pick_root()) & (root->mode == GPT_LONG ? ~0ull : 0xffffffff);
 	if (mode) {
 		if (draw_one_in(3))
-			root->mode = draw(2) ? GPT_LONG : draw(4);
+			root->mode = modes[draw(ARRAY_SIZE(modes))];
 		root->wp = draw(4);
 		root->nx = root->mode != GPT_32 && draw(8);
 		root->smep = draw(2);
