@@ -159,6 +159,25 @@ carries_the_console()
 	ended 0 $? && says "console: ${sum%% *}"
 }
 
+# On a terminal of 33 lines; what is typed comes when the guest asks for it.
+tells_the_terminals_size()
+{
+	{
+		wait_for "mkvm guest"
+		sleep 3
+		printf '\001s'
+		sleep 3
+		# shellcheck disable=SC2016 # the guest's shell expands it
+		printf 'echo is $(stty size)\r'
+		sleep 3
+		printf 'poweroff -f\r'
+		sleep 60
+	} | script -q -c "stty rows 33 cols 101 && $launcher run --kernel $linux/kernel --initrd $initrd \
+		--mem $memory ${mmu:+--mmu $mmu} --append 'console=ttyS0 quiet mkvm.task=shell'" /dev/null \
+		>"$dir/out" 2>"$dir/err"
+	says "is 33 101"
+}
+
 # killed SIGNAL STATUS: a guest that waits is ended by a signal to the launcher.
 killed()
 {
@@ -208,8 +227,8 @@ words()
 some_of_it()
 {
 	n=0
-	for word in $(words "$MKVM_BOOTS"); do n=$((n + 1)); done
-	for word in $(words "${MKVM_PROGRAMS-}"); do n=$((n + 2)); done
+	for _ in $(words "$MKVM_BOOTS"); do n=$((n + 1)); done
+	for _ in $(words "${MKVM_PROGRAMS-}"); do n=$((n + 2)); done
 	plan $n
 	for boot in $(words "$MKVM_BOOTS"); do
 		mmu=${boot%:*}
@@ -226,7 +245,7 @@ some_of_it()
 }
 
 [ -z "${MKVM_BOOTS-}" ] || some_of_it
-plan 13
+plan 14
 boots 1
 result $? boots_with_1_cpu
 boots 2
@@ -250,6 +269,8 @@ result $? compiles_and_runs
 linux reboot --no-reboot </dev/null
 ended 0 $? && [ "$(grep -c 'mkvm guest: Linux' "$dir/out")" -eq 1 ]
 result $? ends_instead_of_a_reboot
+tells_the_terminals_size
+result $? tells_the_terminals_size
 killed TERM 143
 result $? ended_by_sigterm
 killed KILL 137

@@ -7,8 +7,10 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "message.h"
@@ -16,11 +18,13 @@
 
 #define KEY_ESCAPE ('a' & 0x1f)
 
-static const char console_help[] = "\r\n"
-				   "Ctrl-A x       ends the virtual machine\r\n"
-				   "Ctrl-A b       sends a break (to Linux: SysRq)\r\n"
-				   "Ctrl-A Ctrl-A  sends Ctrl-A\r\n"
-				   "Ctrl-A ?       this list\r\n";
+static const char console_help[] =
+	"\r\n"
+	"Ctrl-A x       ends the virtual machine\r\n"
+	"Ctrl-A s       types the terminal's size as a command of the guest's shell\r\n"
+	"Ctrl-A b       sends a break (to Linux: SysRq)\r\n"
+	"Ctrl-A Ctrl-A  sends Ctrl-A\r\n"
+	"Ctrl-A ?       this list\r\n";
 
 int console_create(struct console *console, struct serial *serial)
 {
@@ -34,6 +38,23 @@ void console_destroy(struct console *console)
 	close(console->stop_fd);
 }
 
+/* A serial line has no size, and nothing on it tells of a change: the guest's shell is told. */
+static bool console_type_size(struct console *console)
+{
+	struct winsize size;
+	char text[64];
+	int i, n;
+
+	if (ioctl(console->serial->in, TIOCGWINSZ, &size) < 0)
+		return true;
+	n = snprintf(text, sizeof(text), "stty rows %u cols %u\r", size.ws_row, size.ws_col);
+	for (i = 0; i < n; i++) {
+		if (!serial_receive(console->serial, text[i], false))
+			return false;
+	}
+	return true;
+}
+
 /* The key after Ctrl-A; false if there is to be no more input. */
 static bool console_command(struct console *console, uint8_t key)
 {
@@ -43,6 +64,8 @@ static bool console_command(struct console *console, uint8_t key)
 	case 'X':
 		console->quit(console->machine);
 		return false;
+	case 's':
+		return console_type_size(console);
 	case 'b':
 		serial_receive_break(console->serial);
 		return true;

@@ -591,6 +591,22 @@ static void move_large(struct cpu *cpu)
 	access_at(cpu, other, ACC_R, 0);
 }
 
+/* Two pages side by side that were read are mapped anew, as one fault may do. */
+static void access_side_by_side(struct cpu *cpu)
+{
+	gva_t gva = pick_gva(cpu), other = gva ^ PAGE_SIZE;
+
+	if (cpu->root.mode != GPT_32)
+		return;
+	build(cpu, gva, false);
+	build(cpu, other, false);
+	access_at(cpu, gva, ACC_R, 0);
+	access_at(cpu, other, ACC_R, 0);
+	toggle_wp(cpu);
+	access_at(cpu, gva, ACC_R, 0);
+	access_at(cpu, other, ACC_W, pick_value());
+}
+
 /* The vCPUs begin unpaged, and tables are where memory may be. */
 void guest_shadow_start(void)
 {
@@ -648,6 +664,8 @@ void guest_shadow_op(struct cpu *cpu)
 		return access_stale(cpu);
 	case 14:
 		return draw(2) ? write_kept(cpu) : move_large(cpu);
+	case 15:
+		return access_side_by_side(cpu);
 	default:
 		access_memory(cpu, pick_gva(cpu));
 	}
