@@ -249,9 +249,10 @@ static void perform(struct cpu *cpu, gva_t gva, u32 access, hfn_t hfn, u64 value
 	gfn = oracle_judge(cpu, gva, access, page);
 	v = model_judge(gfn, page, access & ACC_W, model_is_sole(gfn));
 	guest_touch(v);
-	if (access & ACC_W)
+	if (access & ACC_W) {
 		host_written(v, word, value);
-	else if (*page_word(page, word) != v->value[word])
+		world.written[world.ops % ARRAY_SIZE(world.written)] = gfn;
+	} else if (*page_word(page, word) != v->value[word])
 		fail("linear address %#lx reads %#llx, not %#llx", gva,
 		     (unsigned long long)*page_word(page, word),
 		     (unsigned long long)v->value[word]);

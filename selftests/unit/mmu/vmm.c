@@ -116,7 +116,7 @@ static const struct cpu *pick_rootless(void)
 /* Where a vCPU's topmost table is, with memory that is elsewhere too. */
 static void slot_at_root(struct model_slot *slot)
 {
-	gfn_t gfn = world_pick_gfn();
+	gfn_t gfn = draw(2) ? world_pick_gfn() : world.written[draw(ARRAY_SIZE(world.written))];
 	const struct model_slot *other = model_find(gfn, false);
 
 	slot->base = gpa_to_gfn(pick_rootless()->root.cr3);

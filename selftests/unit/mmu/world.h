@@ -71,6 +71,7 @@ struct model_slot {
  * @tables: guest frames that are taken for tables
  * @linear: by mode: linear addresses that were used, and will be again
  * @recent: guest frames that were accessed, and will be again
+ * @written: guest frames that were written by linear addresses
  */
 struct world {
 	struct mmu_vm mmu;
@@ -103,6 +104,7 @@ struct world {
 	gfn_t tables[10];
 	gva_t linear[GPT_LONG + 1][8];
 	gfn_t recent[16];
+	gfn_t written[8];
 };
 
 extern struct world world;
