@@ -7,17 +7,9 @@
 #include <asm/svm.h>
 #include <asm/vmx.h>
 #include <linux/kvm.h>
-#include <linux/mkvm.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <string.h>
-#include <unistd.h>
 
-#include "lib/host.h"
-#include "lib/vectors.h"
+#include "lib/apicv.h"
 
-#define PARAMETER     "/sys/module/mkvm/parameters/apicv"
 #define APIC_SELF_IPI 0x3f0
 #define N	      100
 #define PIN	      20 /* none of the 8259 pair's */
@@ -33,32 +25,6 @@
 				    "rdmsr\n"         \
 				    "mov %rax, %r12\n"
 
-static bool helps; /* the processor is to help the next guest */
-
-static bool processor_helps(void)
-{
-	char line[4096];
-	bool found = false;
-	FILE *file = fopen("/proc/cpuinfo", "re");
-
-	REQUIRE(file, "/proc/cpuinfo");
-	while (!found && fgets(line, sizeof(line), file))
-		found = !strncmp(line, "vmx flags", 9) && strstr(line, " vid") &&
-			strstr(line, " vapic_reg");
-	fclose(file);
-	return found;
-}
-
-static void set_parameter(bool on)
-{
-	int fd = open(PARAMETER, O_WRONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return; /* kvm has none that can be changed */
-	REQUIRE(write(fd, on ? "Y" : "N", 1) == 1, "%s: %s", PARAMETER, strerror(errno));
-	close(fd);
-}
-
 static void start(struct guest *guest, const void *code, size_t size)
 {
 	vec_create(guest, 1, VEC_KERNEL);
@@ -70,47 +36,17 @@ static void start(struct guest *guest, const void *code, size_t size)
 
 #define START(guest, code) start(guest, code, code##_end - code)
 
-static uint64_t exits(const struct guest *guest)
-{
-	struct counts counts;
-
-	guest_counts(guest, 0, &counts);
-	return counts.sum.exits;
-}
-
-static uint64_t exits_of(const struct guest *guest, uint32_t vmx, uint32_t svm)
-{
-	struct counts counts;
-
-	guest_counts(guest, 0, &counts);
-	return counts_of_reason(&counts, counts.sum.vendor == MKVM_VENDOR_VMX ? vmx : svm);
-}
-
 static uint64_t msr_exits(const struct guest *guest)
 {
-	return exits_of(guest, EXIT_REASON_MSR_WRITE, SVM_EXIT_MSR);
+	return apicv_exits_of(guest, EXIT_REASON_MSR_WRITE, SVM_EXIT_MSR);
 }
-
-static uint64_t eoi_exits(const struct guest *guest)
-{
-	return exits_of(guest, EXIT_REASON_EOI_INDUCED, ~0u);
-}
-
-/* QEMU now and then delivers one a second time by itself, as in irq_storm.c. */
-static bool is_about(uint64_t expected, uint64_t is)
-{
-	return is == expected || (host_is_qemu() && is > expected && is <= expected + 4);
-}
-
-#define EXPECT_ABOUT(expected, is) \
-	EXPECT(is_about(expected, is), #is ": %llu", (unsigned long long)(is))
 
 static void expect_exits(const struct guest *guest, uint64_t writes, uint64_t ends)
 {
 	if (!kvm_dev_is_mkvm(&guest->dev))
 		return;
 	EXPECT_ABOUT(writes, msr_exits(guest));
-	EXPECT_EQ(ends, eoi_exits(guest));
+	EXPECT_EQ(ends, apicv_eoi_exits(guest));
 }
 
 /* clang-format off */
@@ -133,7 +69,7 @@ static void sent_to_itself(void)
 	guest_run_to_sync(&guest, 0);
 	EXPECT_ABOUT(N, vec_count(&guest, 0x41));
 	EXPECT_EQ(vec_count(&guest, 0x41), vec_logged(&guest));
-	expect_exits(&guest, helps ? 0 : 2 * N, 0);
+	expect_exits(&guest, apicv_helps ? 0 : 2 * N, 0);
 	guest_destroy(&guest);
 }
 
@@ -155,7 +91,7 @@ static void messages(void)
 		guest_run_to_sync(&guest, 0);
 		EXPECT_ABOUT(i, vec_count(&guest, 0x45));
 	}
-	expect_exits(&guest, helps ? 0 : N, 0);
+	expect_exits(&guest, apicv_helps ? 0 : N, 0);
 	guest_destroy(&guest);
 }
 
@@ -173,7 +109,7 @@ static void edges(void)
 		guest_run_to_sync(&guest, 0);
 		EXPECT_ABOUT(i, vec_count(&guest, 0x46));
 	}
-	expect_exits(&guest, helps ? 0 : N, 0);
+	expect_exits(&guest, apicv_helps ? 0 : N, 0);
 	guest_destroy(&guest);
 }
 
@@ -194,7 +130,7 @@ static void levels(void)
 		EXPECT_ABOUT(i, vec_count(&guest, 0x47));
 		EXPECT(!(vec_ioapic_entry(&guest, PIN) & 0x4000), "the pin still waits");
 	}
-	expect_exits(&guest, helps ? 0 : N, helps ? N : 0);
+	expect_exits(&guest, apicv_helps ? 0 : N, apicv_helps ? N : 0);
 	guest_destroy(&guest);
 }
 
@@ -230,14 +166,14 @@ static void task_priority(void)
 
 	START(&guest, code_priority);
 	if (kvm_dev_is_mkvm(&guest.dev))
-		before = exits(&guest);
+		before = apicv_exits(&guest);
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(0, guest_regs(&guest, 0).rbx);
-	if (helps && kvm_dev_is_mkvm(&guest.dev)) {
+	if (apicv_helps && kvm_dev_is_mkvm(&guest.dev)) {
 		/* Those are the code's own: its first pages, and the sync. */
 		EXPECT_EQ(0, msr_exits(&guest));
-		EXPECT(exits(&guest) - before < N, "%llu exits",
-		       (unsigned long long)(exits(&guest) - before));
+		EXPECT(apicv_exits(&guest) - before < N, "%llu exits",
+		       (unsigned long long)(apicv_exits(&guest) - before));
 	}
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(0x50, guest_regs(&guest, 0).r12);
@@ -362,35 +298,15 @@ static void external(void)
 	guest_destroy(&guest);
 }
 
-/* By the module, and by the processor if it can. */
-static void both_ways(void (*test)(void))
-{
-	helps = false;
-	set_parameter(false);
-	test();
-	set_parameter(true);
-	helps = processor_helps();
-	if (helps)
-		test();
-	else
-		ktap_note("this processor delivers no interrupts by itself");
-}
-
-#define BOTH(name)                         \
-	static void name##_both_ways(void) \
-	{                                  \
-		both_ways(name);           \
-	}
-
-BOTH(sent_to_itself)
-BOTH(messages)
-BOTH(edges)
-BOTH(levels)
-BOTH(task_priority)
-BOTH(in_service)
-BOTH(state_comes_and_goes)
-BOTH(registers)
-BOTH(external)
+BOTH_WAYS(sent_to_itself)
+BOTH_WAYS(messages)
+BOTH_WAYS(edges)
+BOTH_WAYS(levels)
+BOTH_WAYS(task_priority)
+BOTH_WAYS(in_service)
+BOTH_WAYS(state_comes_and_goes)
+BOTH_WAYS(registers)
+BOTH_WAYS(external)
 
 static const struct ktap_test tests[] = {
 	KTAP_TEST(sent_to_itself_both_ways), KTAP_TEST(messages_both_ways),

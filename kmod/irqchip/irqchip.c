@@ -34,6 +34,7 @@ void irqchip_destroy(struct mkvm *vm)
 	irq_routes_destroy(chip);
 	pic_destroy(chip->pic);
 	ioapic_destroy(chip->ioapic);
+	lapic_access_destroy(vm);
 	cleanup_srcu_struct(&chip->srcu);
 }
 

@@ -61,6 +61,8 @@ enum irqchip_mode {
  * @ioeventfds: written under @lock
  * @nr_ioeventfds: @lock
  * @irqfd_lock: @irqfds; taken with interrupts off
+ * @access: a page that the processor knows accesses of local APICs' registers by: lapic_access.c;
+ *	NULL: none.  Set under vm->lock, before the first vCPU
  */
 struct irqchip {
 	enum irqchip_mode mode;
@@ -78,6 +80,7 @@ struct irqchip {
 	struct list_head ioeventfds;
 	unsigned int nr_ioeventfds;
 	spinlock_t irqfd_lock;
+	struct page *access;
 };
 
 /* What there is; who sees more than IRQCHIP_NONE sees the chips, too. */

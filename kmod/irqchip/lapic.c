@@ -118,6 +118,7 @@ void lapic_base_changed(struct mkvm_vcpu *vcpu, u64 old)
 		lapic_set_reg(lapic, APIC_ID, vcpu->id << 24);
 	if (changed & vcpu->x86.apic_base & X2APIC_ENABLE)
 		lapic_set_x2apic_id(lapic);
+	lapic_access_follow(vcpu);
 }
 
 static bool lapic_accept_vector(struct lapic *lapic, const struct irq_msg *msg)

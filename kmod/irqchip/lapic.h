@@ -122,6 +122,12 @@ int lapic_msr_write(struct mkvm_vcpu *vcpu, u32 index, u64 value) __must_check;
 int lapic_get(struct mkvm_vcpu *vcpu, struct kvm_lapic_state *state) __must_check;
 int lapic_put(struct mkvm_vcpu *vcpu, const struct kvm_lapic_state *state) __must_check;
 
+/* lapic_access.c */
+int lapic_access_create(struct mkvm *vm) __must_check;
+void lapic_access_destroy(struct mkvm *vm);
+void lapic_access_follow(struct mkvm_vcpu *vcpu);
+bool lapic_access_is_on(const struct mkvm_vcpu *vcpu);
+
 /* lapic_virtual.c; owner vCPU, interrupts off */
 u16 lapic_virtual_enter(struct lapic *lapic, u8 *page);
 void lapic_virtual_exit(struct lapic *lapic, const u8 *page);

@@ -60,11 +60,19 @@ u16 lapic_virtual_enter(struct lapic *lapic, u8 *page)
 	return in_service << 8 | waits;
 }
 
+/* What a guest writes in xAPIC mode without an exit: an interrupt to itself, and a destination. */
+static void page_get_icr(const u8 *page, struct lapic *lapic)
+{
+	WRITE_ONCE(lapic->regs[APIC_ICR >> 4], READ_ONCE(*(const u32 *)(page + APIC_ICR)));
+	WRITE_ONCE(lapic->regs[APIC_ICR2 >> 4], READ_ONCE(*(const u32 *)(page + APIC_ICR2)));
+}
+
 void lapic_virtual_exit(struct lapic *lapic, const u8 *page)
 {
 	unsigned int i;
 	u64 irr;
 
+	page_get_icr(page, lapic);
 	for (i = 0; i < NR_WORDS; i++) {
 		lapic->isr[i] = page_word(page, APIC_ISR, i);
 		irr = page_word(page, APIC_IRR, i);

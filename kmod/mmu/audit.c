@@ -5,8 +5,8 @@
  * One walk over all tables of all backends, with the slots and the MMU held still.  An entry that
  * is not present names nothing.  A table entry names a table.  A leaf lies within one slot, maps
  * the frame that the host has there, allows writing only where the slot, the host and the dirty log
- * do, and has no bits but those that follow from this.  What was found is counted, and the counts
- * that are kept elsewhere have to agree.
+ * do, and has no bits but those that follow from this; or it maps the module's own page.  What was
+ * found is counted, and the counts that are kept elsewhere have to agree.
  */
 #include "mmu/backend.h"
 
@@ -47,6 +47,12 @@ static bool leaf_is_plain(const struct pte_fmt *fmt, hpte_t pte, int level)
 	       (level == 1 && pte.v == hpte_keep_touched(fmt, hpte_make_device(fmt, leaf), pte).v);
 }
 
+static bool leaf_is_own_page(const struct mmu_vm *mmu, gfn_t gfn, hfn_t hfn, int level)
+{
+	return mmu->own_page.on && level == 1 && gfn == mmu->own_page.gfn &&
+	       hfn == mmu->own_page.hfn;
+}
+
 /* What is wrong with a leaf, or NULL. */
 static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_audit *audit,
 			      gfn_t gfn, int level, hpte_t pte)
@@ -56,6 +62,8 @@ static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_aud
 	u32 access = hpte_access(be->fmt, pte);
 	gfn_t i;
 
+	if (leaf_is_own_page(be->mmu, gfn, hfn, level))
+		return leaf_is_plain(be->fmt, pte, level) ? NULL : "an own page with odd bits";
 	if (!slot || gfn + pt_span(level) > slot->base_gfn + slot->npages)
 		return "a leaf outside of any slot";
 	if (!leaf_is_plain(be->fmt, pte, level))

@@ -183,6 +183,36 @@ static enum mmu_outcome fault_resolve_frame(struct mmu_vcpu *mv, struct mmu_faul
 	return fault->cause == MKVM_CAUSE_TRACKED_EMULATED ? MMU_EMULATE : MMU_RESUME;
 }
 
+/* In no slot, but where the module's own page is, which nothing of the host's makes stale. */
+static enum mmu_outcome fault_resolve_own_page(struct mmu_vcpu *mv, struct mmu_fault *fault)
+{
+	struct frame frame = { .hfn = mv->vm->own_page.hfn, .writable = true };
+	struct mmu_backend *be = mmu_backend_of(mv);
+	struct mmu_vm *mmu = mv->vm;
+	int r;
+
+	r = pt_cache_fill(&mv->cache, be->root_level - 1);
+	if (r)
+		return fault_failed(fault, r);
+	fault->slot = NULL;
+	fault->logged = false;
+	fault->host_level = 1;
+	fault->level = 1;
+	read_lock(&mmu->lock);
+	if (mmu->own_page.on)
+		fault->cause = be->ops->map(be, mv, fault, &frame);
+	else
+		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
+	read_unlock(&mmu->lock);
+	return fault->cause == MKVM_CAUSE_HOST_ERROR ? fault_failed(fault, -EIO) : MMU_RESUME;
+}
+
+static bool fault_is_own_page(const struct mmu_vm *mmu, const struct mmu_fault *fault)
+{
+	return mmu_own_page_is_on(mmu) && !fault->ahead &&
+	       gpa_to_gfn(fault->gpa) == mmu->own_page.gfn;
+}
+
 static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fault)
 {
 	struct mmu_backend *be = mmu_backend_of(mv);
@@ -197,6 +227,8 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	if (outcome != MMU_RESUME)
 		return outcome;
 	slot = memslot_find(memslots_get(mv->vm->slots), gpa_to_gfn(fault->gpa));
+	if (!slot && fault_is_own_page(mv->vm, fault))
+		return fault_resolve_own_page(mv, fault);
 	if (!slot || ((fault->access & ACC_W) && memslot_readonly(slot))) {
 		fault->cause = MKVM_CAUSE_MMIO;
 		return MMU_MMIO;

@@ -77,6 +77,18 @@ enum mmu_host_event {
 };
 
 /**
+ * struct mmu_own_page - a page that is not user space's; see own_page.c
+ * @gfn: where it is
+ * @hfn: its frame
+ * @on: it is there
+ */
+struct mmu_own_page {
+	gfn_t gfn;
+	hfn_t hfn;
+	bool on;
+};
+
+/**
  * struct mmu_vm - a VM's memory virtualisation
  * @lock: read: faults add entries by compare-exchange; write: everything else that changes entries,
  *	and all fields below that name no other rule
@@ -99,6 +111,7 @@ enum mmu_host_event {
  * @log_eager: large leaves are split when a log goes on; lock of the slots
  * @nr_logged: slots that are logged
  * @listing: processors list what they set a dirty bit of; read by vCPUs before each entry
+ * @own_page: @on is read without the lock, too
  * @host_events: how often the host has come; atomic
  * @mapped_around: leaves that fault-around has added; atomic
  * @table_pages: table pages that exist, retired ones included; atomic
@@ -123,6 +136,7 @@ struct mmu_vm {
 	bool log_eager;
 	unsigned int nr_logged;
 	bool listing;
+	struct mmu_own_page own_page;
 	atomic_long_t host_events[MMU_NR_HOST_EVENTS];
 	atomic_long_t mapped_around;
 	atomic_long_t table_pages;
@@ -258,7 +272,7 @@ struct mmu_debt {
  * @access: in: ACC_* of the access, with ACC_U if it is one of user mode (MMU_SHADOW)
  * @ahead: in: nobody has made the access yet: the leaf gets no accessed and no dirty bit, and has
  *	nothing mapped around it
- * @slot: for the backend: where the address lies
+ * @slot: for the backend: where the address lies; NULL: it is the module's own page
  * @logged: for the backend: a dirty log records writes there
  * @level: for the backend: the level of the largest leaf that may map the frame
  * @host_level: for the backend: and how large it could be by the host's mapping and the slot alone
@@ -343,6 +357,11 @@ int mmu_root_level(const struct mmu_vcpu *mv);
 enum mmu_outcome mmu_handle_fault(struct mmu_vcpu *mv, struct mmu_fault *fault) __must_check;
 
 long mmu_prefault(struct mmu_vcpu *mv, gpa_t gpa) __must_check;
+
+/* own_page.c */
+void mmu_own_page_set(struct mmu_vm *mmu, gfn_t gfn, hfn_t hfn);
+void mmu_own_page_remove(struct mmu_vm *mmu);
+bool mmu_own_page_is_on(const struct mmu_vm *mmu);
 
 /* Events from outside; each returns with every flush done that it or an earlier one owed. */
 void mmu_invalidate_begin(struct mmu_vm *mmu, hva_t start, hva_t end, bool may_sleep);

@@ -27,9 +27,11 @@ static void slot_erase(struct mmu_vm *mmu, struct memslot *slot)
 	mmu->nr_logged -= memslot_logged(slot);
 }
 
-/* @slot is about to be published: the notifier shall find it. */
+/* @slot is about to be published: the notifier shall find it.  Nothing else is at its place. */
 void mmu_slot_added(struct mmu_vm *mmu, struct memslot *slot)
 {
+	if (mmu->own_page.gfn - slot->base_gfn < slot->npages)
+		mmu_own_page_remove(mmu);
 	write_lock(&mmu->lock);
 	slot_insert(mmu, slot);
 	write_unlock(&mmu->lock);

@@ -129,7 +129,7 @@ static enum mkvm_mmu_cause tdp_map_frame(struct mmu_backend *be, struct mmu_vcpu
 	} while (!pt_try_change(&it, tdp_make_leaf(&it, fault, frame)));
 	if (opened)
 		return MKVM_CAUSE_DIRTY_LOG;
-	if (it.level == 1 && !fault->ahead)
+	if (it.level == 1 && !fault->ahead && fault->slot)
 		around_fill(be, mv, fault);
 	return MKVM_CAUSE_FILL;
 }
@@ -140,7 +140,8 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 	struct frame readonly = *frame;
 
 	lockdep_assert_held(&be->mmu->lock);
-	if (!shadow_tracks(be->mmu, memslot_hva(fault->slot, gpa_to_gfn(fault->gpa))))
+	if (!fault->slot ||
+	    !shadow_tracks(be->mmu, memslot_hva(fault->slot, gpa_to_gfn(fault->gpa))))
 		return tdp_map_frame(be, mv, fault, frame);
 	if (fault->access & ACC_W)
 		return MKVM_CAUSE_TRACKED_EMULATED;

@@ -4,17 +4,21 @@
  *
  * With the TPR shadow the guest reads and writes TPR by CR8 without an exit.  A processor with all
  * of virtual-interrupt delivery, APIC-register virtualisation and x2APIC virtualisation also
- * delivers interrupts, ends them, and takes those that a vCPU sends to itself, as long as the guest
- * uses x2APIC mode; there an end is an exit if somebody outside has to know of it.  In xAPIC mode
- * each access of the registers' page is an exit anyhow.
+ * delivers interrupts, ends them, and takes those that a vCPU sends to itself; an end is an exit if
+ * somebody outside has to know of it.
+ *
+ * In xAPIC mode it does so if it knows accesses of the registers' page as such, which they are as
+ * long as the VM has such a page (irqchip/lapic_access.c).  A vCPU with that page but without the
+ * processor's help has an exit for each access but those of TPR.
  */
+#include <linux/io.h>
 #include <linux/module.h>
 #include "irqchip/lapic.h"
 #include "vmx/vmx.h"
 
 static bool apicv = true;
 module_param(apicv, bool, 0644);
-MODULE_PARM_DESC(apicv, "VMX: the processor delivers interrupts of new vCPUs in x2APIC mode");
+MODULE_PARM_DESC(apicv, "VMX: the processor delivers interrupts of new vCPUs");
 
 /* A page of its own; 0 or -ENOMEM.  The vCPU has its local APIC, or gets none. */
 int vmx_apic_alloc(struct vmx_vcpu *vmx)
@@ -25,7 +29,10 @@ int vmx_apic_alloc(struct vmx_vcpu *vmx)
 	if (!vmx->apic)
 		return -ENOMEM;
 	vmx->apicv = vmx_caps_apicv() && READ_ONCE(apicv);
-	return 0;
+	if (!vmx->apicv || !vmx_caps_apic_access() || !lapic_access_create(vmx->vcpu.vm))
+		return 0;
+	free_page((unsigned long)vmx->apic);
+	return -ENOMEM;
 }
 
 /* The VMCS is current, for the first time. */
@@ -37,6 +44,9 @@ void vmx_apic_configure(struct vmx_vcpu *vmx)
 	vmcs_write(TPR_THRESHOLD, 0);
 	vmx->tpr_threshold = 0;
 	vmx->delivers = false;
+	vmx->apic_controls = 0;
+	if (vmx->vcpu.vm->irqchip.access)
+		vmcs_write(APIC_ACCESS_ADDR, page_to_phys(vmx->vcpu.vm->irqchip.access));
 	bitmap_zero(vmx->eoi_exits, LAPIC_VECTORS);
 	if (!vmx->apicv)
 		return;
@@ -51,8 +61,28 @@ bool vmx_apic_delivers(const struct mkvm_vcpu *vcpu)
 {
 	const struct vmx_vcpu *vmx = container_of(vcpu, struct vmx_vcpu, vcpu);
 
-	return vmx->apicv && lapic_x2apic(vcpu->lapic) && !vcpu->x86.msrs_closed &&
-	       !(vcpu->x86.debug.control & KVM_GUESTDBG_BLOCKIRQ);
+	if (!vmx->apicv || !lapic_enabled(vcpu->lapic) ||
+	    vcpu->x86.debug.control & KVM_GUESTDBG_BLOCKIRQ)
+		return false;
+	return lapic_x2apic(vcpu->lapic) ? !vcpu->x86.msrs_closed : lapic_access_is_on(vcpu);
+}
+
+/*
+ * Secondary controls for what the next entry leaves to the processor.  Once there is a page for
+ * accesses no vCPU in xAPIC mode may take it for memory, with its local APIC switched off too.
+ */
+static u32 apic_choose_controls(const struct vmx_vcpu *vmx)
+{
+	bool x2apic = lapic_x2apic(vmx->vcpu.lapic);
+	u32 controls = 0;
+
+	if (vmx->delivers)
+		controls = SECONDARY_EXEC_APIC_REGISTER_VIRT | SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY;
+	if (vmx->delivers && x2apic)
+		controls |= SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE;
+	if (vmx->vcpu.vm->irqchip.access && !x2apic)
+		controls |= SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES;
+	return controls;
 }
 
 /* What of TPR waits for costs an exit when it may come. */
@@ -87,10 +117,14 @@ static void apic_hand_over(struct vmx_vcpu *vmx)
 /* Interrupts are off, the VMCS is current, x86.apic_delivers has been chosen. */
 void vmx_apic_enter(struct vmx_vcpu *vmx)
 {
+	u32 controls;
+
 	if (!vmx->apic)
 		return;
-	if (vmx->delivers != vmx->vcpu.x86.apic_delivers) {
-		vmx->delivers = vmx->vcpu.x86.apic_delivers;
+	vmx->delivers = vmx->vcpu.x86.apic_delivers;
+	controls = apic_choose_controls(vmx);
+	if (controls != vmx->apic_controls) {
+		vmx->apic_controls = controls;
 		vmx->vcpu.lapic->changed = true;
 		vmx_vmcs_set_features(vmx);
 	}
@@ -127,8 +161,16 @@ int vmx_apic_exit_write(struct mkvm_vcpu *vcpu)
 	unsigned int offset = vcpu->x86.exit.info1 & 0x3f0;
 	u32 value = READ_ONCE(*(u32 *)(to_vmx(vcpu)->apic + offset));
 
+	/* The page has what was written; the register need not. */
+	vcpu->lapic->changed = true;
 	/* What no register takes goes nowhere: the instruction is behind us. */
 	if (lapic_write_reg(vcpu->lapic, offset, value))
 		return 1;
 	return 1;
+}
+
+/* An access of the page that the processor leaves to the module. */
+int vmx_apic_exit_access(struct mkvm_vcpu *vcpu)
+{
+	return x86_emulate(vcpu);
 }

@@ -104,6 +104,7 @@ static const u32 caps_msrs[CAPS_NR_WORDS][2] = {
  * @ept_vpid: what EPT and VPID can do
  * @pml: page-modification logging
  * @apicv: virtual-interrupt delivery, with what goes with it
+ * @apic_access: accesses of the local APIC's page are known as such
  * @step: an exit after each instruction
  * @cr0_fixed: bits that must be 1 in CR0, bits that may be
  * @cr4_fixed: the same for CR4
@@ -114,6 +115,7 @@ struct caps {
 	u64 ept_vpid;
 	bool pml;
 	bool apicv;
+	bool apic_access;
 	bool step;
 	u64 cr0_fixed[2];
 	u64 cr4_fixed[2];
@@ -195,6 +197,8 @@ static const char *caps_read(struct caps *c)
 		 (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & SECONDARY_EXEC_ENABLE_PML);
 	c->apicv = (caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 & VMX_EXEC2_APICV) ==
 		   VMX_EXEC2_APICV;
+	c->apic_access = caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS2) >> 32 &
+			 SECONDARY_EXEC_VIRTUALIZE_APIC_ACCESSES;
 	c->step = caps_rdmsr(MSR_IA32_VMX_PROCBASED_CTLS) >> 32 & CPU_BASED_MONITOR_TRAP_FLAG;
 	wrong = caps_choose(c);
 	if (!wrong)
@@ -270,10 +274,16 @@ bool vmx_caps_tpr_shadow(void)
 	return caps.controls[CAPS_CPU] & CPU_BASED_TPR_SHADOW;
 }
 
-/* Virtual-interrupt delivery, in x2APIC mode. */
+/* Virtual-interrupt delivery, and x2APIC mode for it. */
 bool vmx_caps_apicv(void)
 {
 	return caps.apicv && vmx_caps_tpr_shadow();
+}
+
+/* xAPIC mode for it. */
+bool vmx_caps_apic_access(void)
+{
+	return caps.apic_access && vmx_caps_tpr_shadow();
 }
 
 /* The monitor trap flag. */

@@ -277,6 +277,7 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_MSR_WRITE] = exit_wrmsr,
 	[EXIT_REASON_MWAIT_INSTRUCTION] = x86_exit_ud,
 	[EXIT_REASON_TPR_BELOW_THRESHOLD] = x86_exit_host,
+	[EXIT_REASON_APIC_ACCESS] = vmx_apic_exit_access,
 	[EXIT_REASON_EOI_INDUCED] = vmx_apic_exit_eoi,
 	[EXIT_REASON_APIC_WRITE] = vmx_apic_exit_write,
 	[EXIT_REASON_MONITOR_TRAP_FLAG] = x86_exit_stepped,

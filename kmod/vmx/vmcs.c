@@ -158,6 +158,7 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 {
 	const struct mkvm_vcpu *vcpu = &vmx->vcpu;
 	u32 cpu2 = vmx_caps_controls(CAPS_CPU2);
+	void *msrs = vmcs_msr_bitmap;
 
 	if (!vmx->vpid)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
@@ -173,13 +174,14 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~(SECONDARY_EXEC_ENABLE_EPT | SECONDARY_EXEC_UNRESTRICTED_GUEST);
 	if (vmx->listing)
 		cpu2 |= SECONDARY_EXEC_ENABLE_PML;
-	if (vmx->delivers)
-		cpu2 |= VMX_EXEC2_APICV;
+	cpu2 |= vmx->apic_controls;
 	vmcs_write(SECONDARY_VM_EXEC_CONTROL, cpu2);
 	vmx->cpu2_controls = cpu2;
-	vmcs_write(MSR_BITMAP, __pa(vcpu->x86.msrs_closed ? vmcs_msr_closed
-				    : vmx->delivers	  ? vmcs_msr_x2apic
-							  : vmcs_msr_bitmap));
+	if (vcpu->x86.msrs_closed)
+		msrs = vmcs_msr_closed;
+	else if (vmx->apic_controls & SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE)
+		msrs = vmcs_msr_x2apic;
+	vmcs_write(MSR_BITMAP, __pa(msrs));
 }
 
 /*

@@ -34,7 +34,7 @@
 /* MSRs that VM entry and VM exit switch for the host's performance counters. */
 #define VMX_NR_SWITCHED_MSRS 16
 
-/* Virtual-interrupt delivery, and what goes with it. */
+/* Virtual-interrupt delivery, and what goes with it in x2APIC mode. */
 #define VMX_EXEC2_APICV                                                              \
 	(SECONDARY_EXEC_VIRTUALIZE_X2APIC_MODE | SECONDARY_EXEC_APIC_REGISTER_VIRT | \
 	 SECONDARY_EXEC_VIRTUAL_INTR_DELIVERY)
@@ -93,6 +93,7 @@ struct vmx_host {
  *	processor has no TPR shadow
  * @apicv: the processor may deliver interrupts; immutable
  * @delivers: the VMCS has it do so
+ * @apic_controls: what of the VMCS's secondary controls is about the local APIC
  * @eoi_exits: the VMCS's vectors whose end is an exit
  * @tpr_threshold: the VMCS's
  * @vpid: tag of its translations; 0: it has none.  Immutable
@@ -124,6 +125,7 @@ struct vmx_vcpu {
 	u8 *apic;
 	bool apicv;
 	bool delivers;
+	u32 apic_controls;
 	DECLARE_BITMAP(eoi_exits, LAPIC_VECTORS);
 	u32 tpr_threshold;
 	u16 vpid;
@@ -179,6 +181,7 @@ u64 vmx_caps_cr0(u64 cr0); /* with the bits that VMX operation forces, guest mod
 u64 vmx_caps_cr4(u64 cr4);
 bool vmx_caps_tpr_shadow(void);
 bool vmx_caps_apicv(void);
+bool vmx_caps_apic_access(void);
 bool vmx_caps_step(void);
 bool vmx_caps_vpid(void);
 bool vmx_caps_ept_ad(void);
@@ -238,6 +241,7 @@ void vmx_apic_enter(struct vmx_vcpu *vmx);
 void vmx_apic_exit(struct vmx_vcpu *vmx);
 int vmx_apic_exit_eoi(struct mkvm_vcpu *vcpu);
 int vmx_apic_exit_write(struct mkvm_vcpu *vcpu);
+int vmx_apic_exit_access(struct mkvm_vcpu *vcpu);
 
 /* exit.c */
 int vmx_handle_exit(struct mkvm_vcpu *vcpu);

@@ -22,8 +22,11 @@ void guest_touch(struct vpage *v)
 static void perform(gfn_t gfn, u32 access, hfn_t hfn)
 {
 	struct page *page = sim_pfn_to_page(hfn);
-	struct vpage *v = model_judge(gfn, page, access, true);
+	struct vpage *v;
 
+	if (model_is_own(gfn, page))
+		return count(GUEST_OWN_PAGE);
+	v = model_judge(gfn, page, access, true);
 	guest_touch(v);
 	if (access & ACC_W)
 		host_written(v, 0, ++world.value);
@@ -59,6 +62,13 @@ void check_mmio(gfn_t gfn, u32 access, const struct circumstances *then)
 		return;
 	if (slot && !((access & ACC_W) && (slot->flags & KVM_MEM_READONLY)))
 		fail("guest frame %#llx is memory, and not MMIO", (unsigned long long)gfn);
+}
+
+/* Nothing but its end keeps an access from the module's own page. */
+static void check_not_own(gfn_t gfn)
+{
+	if (world.own && !world.own_going && gfn == world.own_gfn)
+		fail("the module's own page is MMIO");
 }
 
 void check_failed(const struct mmu_fault *fault)
@@ -122,10 +132,12 @@ static bool guest_fault(struct cpu *cpu, gfn_t gfn, u32 access)
 	sim_srcu_lock();
 	outcome = mmu_handle_fault(&cpu->mv, &fault);
 	check_cause(&fault, outcome, gfn, &then);
-	if (outcome == MMU_MMIO)
+	if (outcome == MMU_MMIO) {
 		check_mmio(gfn, access, &then);
-	else if (outcome == MMU_FAILED)
+		check_not_own(gfn);
+	} else if (outcome == MMU_FAILED) {
 		check_failed(&fault);
+	}
 	sim_srcu_unlock();
 	return outcome == MMU_RESUME;
 }

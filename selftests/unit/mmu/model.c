@@ -66,6 +66,12 @@ bool model_is_sole(gfn_t gfn)
 	return n == 1;
 }
 
+/* The module's own page is where no slot is, and reached by nobody once it is gone. */
+bool model_is_own(gfn_t gfn, const struct page *page)
+{
+	return page == world.own && gfn == world.own_gfn && !model_find(gfn, true);
+}
+
 /* Why an access to @gfn must not reach @page; NULL: it may. */
 const char *model_why_not(gfn_t gfn, const struct page *page, u32 access)
 {
@@ -144,6 +150,8 @@ void model_check_caches(void)
 			gfn_t n;
 
 			if (entry->epoch != world.cpu[cpu].epoch)
+				continue;
+			if (model_is_own(entry->gfn, sim_pfn_to_page(entry->hfn)))
 				continue;
 			/* Of a giant page some. */
 			for (n = 0; n < 1ull << (9 * (entry->level - 1));

@@ -46,6 +46,45 @@ static bool overlaps(const struct model_slot *slot)
 	return false;
 }
 
+/* Where no slot is, and where one may come.  No vCPU is in a fault. */
+void vmm_add_own_page(void)
+{
+	gfn_t gfn = draw(2) ? 3000 + draw(100) : draw(3000);
+	bool hidden = model_find(gfn, false);
+
+	if (hidden && draw(8))
+		return;
+	world.own = page_get(PAGE_DATA);
+	world.own_gfn = gfn;
+	mmu_own_page_set(&world.mmu, gfn, page_to_pfn(world.own));
+	check(mmu_own_page_is_on(&world.mmu) == !hidden);
+	if (!hidden)
+		return;
+	put_page(world.own);
+	world.own = NULL;
+}
+
+/* What may have taken it away has ended.  If it @has to, or did, no processor may know it. */
+static void own_page_ended(bool has_to)
+{
+	struct page *page = world.own;
+
+	check(!has_to || !mmu_own_page_is_on(&world.mmu));
+	world.own_going = false;
+	if (mmu_own_page_is_on(&world.mmu))
+		return;
+	world.own = NULL;
+	world_event();
+	put_page(page);
+}
+
+static void vmm_remove_own_page(void)
+{
+	world.own_going = true;
+	mmu_own_page_remove(&world.mmu);
+	own_page_ended(true);
+}
+
 /*
  * Asks for @next instead of the slot of its number.  What has to come of it is known: success,
  * @expected, or no memory.
@@ -53,7 +92,7 @@ static bool overlaps(const struct model_slot *slot)
 static int change(const struct model_slot *next, int expected)
 {
 	struct model_slot *slot = &world.slot[next->id];
-	bool log = next->live && (next->flags & KVM_MEM_LOG_DIRTY_PAGES);
+	bool log = next->live && (next->flags & KVM_MEM_LOG_DIRTY_PAGES), hides;
 	int r;
 
 	world.before = *slot;
@@ -64,7 +103,11 @@ static int change(const struct model_slot *next, int expected)
 			slot->due = calloc(words(slot), sizeof(*slot->due));
 	}
 	world.changes++;
+	hides = world.own && next->live && world.own_gfn - next->base < next->npages;
+	world.own_going |= hides;
 	r = set_region(next, next->live ? next->npages : 0);
+	if (hides)
+		own_page_ended(!r);
 	world.changes++;
 	world.changing = -1;
 	if (r && !expected) {
@@ -437,6 +480,8 @@ void vmm_op(void)
 		slot = &world.slot[world.nr_slots - 1];
 		return slot->live ? slot_delete(slot) : slot_add(slot);
 	}
+	if (world.own && draw_one_in(100))
+		return vmm_remove_own_page();
 	note("user space: slot %lu", slot->id, 0, 0);
 	if (!slot->live)
 		return draw_one_in(20)	    ? slot_delete(slot)

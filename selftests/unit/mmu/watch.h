@@ -63,6 +63,7 @@
 	x(KERNEL_WRITE, "kernel: write to guest memory")		\
 	x(KERNEL_PUT, "kernel: store of a word in guest memory")	\
 	x(KERNEL_EXCHANGE, "kernel: exchange in guest memory")		\
+	x(GUEST_OWN_PAGE, "guest: access of the module's own page")	\
 	x(SLOT_ADD, "slot: added")					\
 	x(SLOT_DELETE, "slot: deleted")					\
 	x(SLOT_MOVE, "slot: moved")					\

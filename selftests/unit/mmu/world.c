@@ -101,6 +101,8 @@ gfn_t world_pick_gfn(void)
 	gfn_t *recent = &world.recent[draw(ARRAY_SIZE(world.recent))];
 	const struct model_slot *slot;
 
+	if (world.own && draw_one_in(world.own_going ? 3 : 30))
+		return world.own_gfn;
 	if (draw(world.quiet ? 40 : 8))
 		return *recent;
 	slot = pick_live();
@@ -253,6 +255,8 @@ static void world_start(void)
 		mmu_set_shadow_limit(&world.mmu, draw(3) ? 1000 : 24 + draw(40));
 	check(!mmu_set_around(&world.mmu, draw(3) ? 1 << draw(10) : 1));
 	check(!mmu_set_populate(&world.mmu, draw(3) ? 0 : 1 << draw(6)));
+	if (!world.shadow && draw(2))
+		vmm_add_own_page();
 	check(!dirty_log_set_mode(&world.slots, &world.mmu, world_pick_mode()));
 	alloc_failing = draw(2) ? 20 + draw(200) : 0;
 	for (i = 0; i < NR_SLOTS; i++)
@@ -281,6 +285,8 @@ static void world_stop(void)
 		cpu_flush(&world.cpu[i]);
 	}
 	mmu_vm_destroy(&world.mmu);
+	if (world.own)
+		put_page(world.own);
 	memslot_table_destroy(&world.slots);
 	for (i = 0; i < NR_SLOTS; i++)
 		vmm_forget_slot(&world.slot[i]);
@@ -313,6 +319,8 @@ void world_run(unsigned long ops)
 		if (!fiber->busy && world.ops % AUDIT_EVERY == 0) {
 			rest();
 			world_audit();
+			if (!world.shadow && !world.own)
+				vmm_add_own_page();
 		}
 	}
 	rest();

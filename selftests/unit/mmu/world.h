@@ -62,6 +62,9 @@ struct model_slot {
  * @ages: how often an ageing has begun or ended
  * @flushes_begun: how many
  * @flushed: as many had begun when the last one that has ended began
+ * @own: the module's own page, or NULL: there is none
+ * @own_gfn: where it is
+ * @own_going: it is being taken away
  * @ops: how many operations have begun
  * @value: the last value that was written anywhere
  * @shadow: the VM has shadow tables
@@ -95,6 +98,9 @@ struct world {
 	unsigned long ages;
 	unsigned long flushes_begun;
 	unsigned long flushed;
+	struct page *own;
+	gfn_t own_gfn;
+	bool own_going;
 	unsigned long ops;
 	u64 value;
 	bool shadow;
@@ -127,6 +133,7 @@ static inline void world_event(void)
 struct model_slot *model_find(gfn_t gfn, bool before);
 struct vpage *model_vpage(const struct model_slot *slot, gfn_t gfn);
 bool model_is_sole(gfn_t gfn);
+bool model_is_own(gfn_t gfn, const struct page *page);
 const char *model_why_not(gfn_t gfn, const struct page *page, u32 access);
 struct vpage *model_judge(gfn_t gfn, const struct page *page, u32 access, bool told);
 void model_written(struct model_slot *slot, gfn_t gfn);
@@ -139,6 +146,7 @@ void model_check_due_at(hva_t hva, u64 n);
 /* vmm.c: what user space asks. */
 void vmm_op(void);
 void vmm_forget_slot(struct model_slot *slot);
+void vmm_add_own_page(void);
 
 /* guest.c: what a vCPU does. */
 struct circumstances {
