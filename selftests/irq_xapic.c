@@ -268,6 +268,37 @@ static void other_instructions(void)
 }
 
 /* clang-format off */
+guest_code(code_disabled, 64,
+	   S_APIC
+	   S_SET(APIC_ICR, 0x44041)
+	   "nop\n"
+	   S_SET(APIC_SVR, 0xff)
+	   S_SET(APIC_ICR, 0x44051)
+	   "nop\n"
+	   S_LOOK
+	   S_SET(APIC_SVR, 0x1ff)
+	   S_SET(APIC_ICR, 0x44061)
+	   "nop\n"
+	   S_LOOK);
+/* clang-format on */
+
+/* Disabled by its spurious-vector register it takes nothing, not of itself either. */
+static void disabled(void)
+{
+	struct guest guest;
+
+	START(&guest, code_disabled);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_logged(&guest));
+	EXPECT_EQ(0x41, vec_log(&guest, 0));
+	EXPECT(!vec_apic_bit(&guest, 0, APIC_IRR, 0x51), "0x51 waits");
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(2, vec_logged(&guest));
+	EXPECT_EQ(0x61, vec_log(&guest, 1));
+	guest_destroy(&guest);
+}
+
+/* clang-format off */
 guest_code(code_reads, 64,
 	   S_APIC
 	   "1: mov " STRING(APIC_VERSION) "(%rbx), %r12d\n"
@@ -277,6 +308,13 @@ guest_code(code_reads, 64,
 	   S_LOOK
 	   "jmp 1b\n");
 /* clang-format on */
+
+static bool is_mmio(const struct guest *guest, unsigned int cpu, uint64_t page)
+{
+	const struct kvm_run *run = guest->vcpu[cpu].run;
+
+	return run->exit_reason == KVM_EXIT_MMIO && run->mmio.phys_addr == page + APIC_VERSION;
+}
 
 /* A read of the page is user space's, at the address of a register. */
 static void expect_mmio(struct guest *guest, unsigned int cpu, uint64_t page)
@@ -300,9 +338,9 @@ static void switched_off(void)
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(0x50014, guest_regs(&guest, 0).r12);
 	vec_set_apic_base(&guest, 1, APIC_GPA);
-	expect_mmio(&guest, 1, APIC_GPA);
-	guest_run_to_sync(&guest, 1);
-	EXPECT_EQ(0x12345678, guest_regs(&guest, 1).r12);
+	guest_run(&guest, 1);
+	EXPECT_OR_DIFFERS(&guest.dev, "page_while_off", is_mmio(&guest, 1, APIC_GPA), "exit %u",
+			  guest.vcpu[1].run->exit_reason);
 	expect_mmio(&guest, 0, OTHER);
 	guest_run_to_sync(&guest, 0);
 	guest_run_to_sync(&guest, 0);
@@ -342,9 +380,7 @@ static void to_x2apic(void)
 	expect_mmio(&guest, 1, OTHER);
 	guest_run_to_sync(&guest, 1);
 	guest_run(&guest, 1);
-	EXPECT_OR_DIFFERS(&guest.dev, "page_in_x2apic_mode",
-			  guest.vcpu[1].run->exit_reason == KVM_EXIT_MMIO &&
-				  guest.vcpu[1].run->mmio.phys_addr == APIC_GPA + APIC_VERSION,
+	EXPECT_OR_DIFFERS(&guest.dev, "page_in_x2apic_mode", is_mmio(&guest, 1, APIC_GPA),
 			  "exit %u", guest.vcpu[1].run->exit_reason);
 	expect_mmio(&guest, 0, OTHER);
 	guest_run_to_sync(&guest, 0);
@@ -394,6 +430,7 @@ BOTH_WAYS(task_priority)
 BOTH_WAYS(in_service)
 BOTH_WAYS(registers)
 BOTH_WAYS(other_instructions)
+BOTH_WAYS(disabled)
 BOTH_WAYS(switched_off)
 BOTH_WAYS(moved)
 BOTH_WAYS(to_x2apic)
@@ -407,6 +444,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(in_service_both_ways),
 	KTAP_TEST(registers_both_ways),
 	KTAP_TEST(other_instructions_both_ways),
+	KTAP_TEST(disabled_both_ways),
 	KTAP_TEST(switched_off_both_ways),
 	KTAP_TEST(moved_both_ways),
 	KTAP_TEST(to_x2apic_both_ways),
