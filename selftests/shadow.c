@@ -197,7 +197,7 @@ static void accessed_and_dirty_bits(void)
 	STEP(&f, STEP_WRITE, WINDOW + PAGE, 7, DIRTY_BIT, 1);
 	EXPECT_EQ((DATA + PAGE) | FLAGS | ACCESSED | DIRTY, *entry(&f, TABLE, 1));
 	/* The guest takes the dirty bit away: the next write sets it again. */
-	STEP(&f, STEP_WRITE, TABLE, DATA | FLAGS | ACCESSED, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, TABLE, DATA | FLAGS | ACCESSED, TRACKED_OPENED, 1);
 	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
 	STEP(&f, STEP_WRITE, WINDOW, 8, DIRTY_BIT, 1);
 	EXPECT_EQ(DATA | FLAGS | ACCESSED | DIRTY, *entry(&f, TABLE, 0));
@@ -205,7 +205,10 @@ static void accessed_and_dirty_bits(void)
 	clean_up(&f);
 }
 
-/* An entry that is stored by the guest counts as soon as it has said so, and one more at once. */
+/*
+ * An entry that is stored by the guest counts as soon as it has said so, and one more at once.  To
+ * change an entry opens its table, in one exit; what is new in one is emulated, and there at once.
+ */
 static void edited_entries(void)
 {
 	struct fixture f;
@@ -213,25 +216,34 @@ static void edited_entries(void)
 	set_up(&f);
 	STEP(&f, STEP_READ, WINDOW, 0, ACCESSED_BIT, 1);
 	/* Elsewhere, with INVLPG. */
-	STEP(&f, STEP_WRITE, TABLE, (DATA + 5 * PAGE) | FLAGS | ACCESSED, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, TABLE, (DATA + 5 * PAGE) | FLAGS | ACCESSED, TRACKED_OPENED, 1);
 	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
 	STEP(&f, STEP_READ, WINDOW, 0, FILL, 1);
 	EXPECT_EQ(0x1005, result(&f));
 	/* From nothing to something, without. */
 	STEP(&f, STEP_WRITE, TABLE + 20 * 8, (DATA + 6 * PAGE) | FLAGS | ACCESSED, TRACKED_EMULATED,
 	     1);
-	STEP(&f, STEP_READ, WINDOW + 20 * PAGE, 0, FILL, 1);
+	STEP(&f, STEP_READ, WINDOW + 20 * PAGE, 0, FILL, 0);
 	EXPECT_EQ(0x1006, result(&f));
-	/* The upper half of an entry, and an exchange. */
-	STEP(&f, STEP_READ, TABLE, 0, FILL, 1);
-	STEP(&f, STEP_HALF, TABLE + 4, 0x80000000, TRACKED_EMULATED, 1);
-	STEP(&f, STEP_EXCHANGE, TABLE, (DATA + 7 * PAGE) | FLAGS | ACCESSED, TRACKED_EMULATED, 1);
+	/* Half of an entry, and an exchange, which fills nothing. */
+	STEP(&f, STEP_HALF, TABLE + 21 * 8, (DATA + 8 * PAGE) | FLAGS | ACCESSED, TRACKED_EMULATED,
+	     1);
+	STEP(&f, STEP_READ, WINDOW + 21 * PAGE, 0, FILL, 0);
+	EXPECT_EQ(0x1008, result(&f));
+	STEP(&f, STEP_EXCHANGE, TABLE + 22 * 8, (DATA + 7 * PAGE) | FLAGS | ACCESSED,
+	     TRACKED_EMULATED, 1);
+	EXPECT_EQ(0, guest_regs(&f.guest, 0).rsi);
+	STEP(&f, STEP_READ, WINDOW + 22 * PAGE, 0, FILL, 1);
+	EXPECT_EQ(0x1007, result(&f));
+	STEP(&f, STEP_HALF, TABLE + 4, 0x80000000, TRACKED_OPENED, 1);
+	STEP(&f, STEP_EXCHANGE, TABLE, (DATA + 7 * PAGE) | FLAGS | ACCESSED, FILL, 0);
 	EXPECT_EQ((DATA + 5 * PAGE) | FLAGS | ACCESSED | 1UL << 63, guest_regs(&f.guest, 0).rsi);
 	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
 	STEP(&f, STEP_READ, WINDOW, 0, FILL, 1);
 	EXPECT_EQ(0x1007, result(&f));
-	/* A whole table goes. */
+	/* A whole table goes, and is memory like any other from then on. */
 	STEP(&f, STEP_WRITE, DIRECTORY, 0, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, TABLE + 8, 0, FILL, 0);
 	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
 	STEP(&f, STEP_READ, WINDOW, 0, GUEST_NOT_PRESENT, 1);
 	expect_page_fault(&f, 0, WINDOW, 0);
@@ -339,7 +351,7 @@ static void address_spaces(void)
 	clean_up(&f);
 }
 
-/* The fourth store in a row to a table that is not used meanwhile opens it. */
+/* The second store in a row to a table that is not used meanwhile opens it; further up the fourth. */
 static void flood(void)
 {
 	struct fixture f;
@@ -348,8 +360,14 @@ static void flood(void)
 	set_up(&f);
 	STEP(&f, STEP_READ, WINDOW, 0, ACCESSED_BIT, 1);
 	for (i = 0; i < 4; i++)
-		STEP(&f, STEP_WRITE, TABLE + (64 + i) * 8, 0, TRACKED_EMULATED, 1);
-	STEP(&f, STEP_WRITE, TABLE + 68 * 8, 0, FILL, 1);
+		STEP(&f, STEP_WRITE, DIRECTORY + (64 + i) * 8, 0, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, DIRECTORY + 68 * 8, 0, FILL, 1);
+	/* Its shadow has to be linked again, no more. */
+	STEP(&f, STEP_READ, WINDOW, 0, SPURIOUS, 1);
+	STEP(&f, STEP_WRITE, TABLE + 64 * 8, 0, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, TABLE + 65 * 8, 0, TRACKED_OPENED, 1);
+	for (i = 2; i < 8; i++)
+		STEP(&f, STEP_WRITE, TABLE + (64 + i) * 8, 0, FILL, 0);
 	for (i = 0; i < 4; i++)
 		STEP(&f, STEP_WRITE, TABLE + (64 + i) * 8, (DATA + PAGE) | FLAGS | ACCESSED, FILL,
 		     0);
@@ -370,7 +388,7 @@ static void other_stores(void)
 	STEP(&f, STEP_READ, WINDOW, 0, ACCESSED_BIT, 1);
 	STEP(&f, STEP_PUSH, TABLE + 21 * 8, (DATA + 4 * PAGE) | FLAGS | ACCESSED, TRACKED_EMULATED,
 	     1);
-	STEP(&f, STEP_READ, WINDOW + 20 * PAGE, 0, FILL, 1);
+	STEP(&f, STEP_READ, WINDOW + 20 * PAGE, 0, FILL, 0);
 	EXPECT_EQ(0x1004, result(&f));
 	run(&f, STEP_FXSAVE, TABLE + 0x400, 0);
 	causes_expect(&f.causes, MKVM_CAUSE_TRACKED_OPENED, 1);
@@ -463,10 +481,13 @@ static void neighbours(void)
 	clean_up(&f);
 }
 
+static uint64_t log_bits[GUEST_MEM_SIZE / PAGE / 64];
+
 /* Pages of the first slot that its log has, since it was read last. */
 static void expect_log(struct fixture *f, const uint64_t *pages, unsigned int nr)
 {
-	static uint64_t bits[GUEST_MEM_SIZE / PAGE / 64], expected[GUEST_MEM_SIZE / PAGE / 64];
+	static uint64_t expected[GUEST_MEM_SIZE / PAGE / 64];
+	uint64_t *bits = log_bits;
 	unsigned int i;
 
 	memset(expected, 0, sizeof(expected));
@@ -501,8 +522,45 @@ static void dirty_log(void)
 	STEP(&f, STEP_WRITE, WINDOW, 7, DIRTY_LOG, 1);
 	STEP(&f, STEP_WRITE, WINDOW, 8, FILL, 0);
 	expect_log(&f, third, 1);
-	STEP(&f, STEP_WRITE, TABLE, DATA | FLAGS | ACCESSED, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, TABLE, DATA | FLAGS | ACCESSED, TRACKED_OPENED, 1);
 	expect_log(&f, fourth, 2);
+	clean_up(&f);
+}
+
+/*
+ * A write that the guest's entry forbids opens the table for what the guest will do about it.  If
+ * there is a log it has to see the store.
+ */
+static void edit_after_a_fault(void)
+{
+	const uint64_t logged[] = { TABLE };
+	struct fixture f;
+
+	set_up(&f);
+	run(&f, STEP_CR0, guest_sregs(&f.guest, 0).cr0 | X86_CR0_WP, 0);
+	run(&f, STEP_READ, 3 * WINDOW, 0);
+	memset(guest_at(&f.guest, GUEST_TRAP_LOG, PAGE), 0, PAGE);
+	*entry(&f, TABLE, 0) = DATA | X86_PTE_P | ACCESSED;
+	*entry(&f, TABLE, 1) = (DATA + PAGE) | X86_PTE_P | ACCESSED;
+	/* The table's own page is mapped, and its large page dirty. */
+	run(&f, STEP_WRITE, TABLE + 8 * 8, 0);
+	run(&f, STEP_READ, WINDOW, 0);
+	causes_begin(&f.causes, &f.guest);
+	STEP(&f, STEP_WRITE, WINDOW, 5, GUEST_PROTECTION, 1);
+	expect_page_fault(&f, 0, WINDOW, 3);
+	STEP(&f, STEP_WRITE, TABLE, DATA | FLAGS | ACCESSED | DIRTY, FILL, 0);
+	STEP(&f, STEP_WRITE, WINDOW, 5, FILL, 1);
+	EXPECT_EQ(5, *entry(&f, DATA, 0));
+
+	REQUIRE_OK(vm_set_slot(&f.guest.vm, 0, 0, GUEST_MEM_SIZE, f.guest.mem.host,
+			       KVM_MEM_LOG_DIRTY_PAGES));
+	run(&f, STEP_READ, WINDOW + PAGE, 0);
+	run(&f, STEP_WRITE, WINDOW + PAGE, 5);
+	expect_page_fault(&f, 1, WINDOW + PAGE, 3);
+	REQUIRE_OK(vm_get_dirty_log(&f.guest.vm, 0, log_bits));
+	causes_begin(&f.causes, &f.guest);
+	STEP(&f, STEP_WRITE, TABLE + 8, (DATA + PAGE) | FLAGS | ACCESSED | DIRTY, DIRTY_LOG, 1);
+	expect_log(&f, logged, 1);
 	clean_up(&f);
 }
 
@@ -618,6 +676,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(other_memory),
 	KTAP_TEST(neighbours),
 	KTAP_TEST(dirty_log),
+	KTAP_TEST(edit_after_a_fault),
 	KTAP_TEST(host_takes_pages),
 	KTAP_TEST(two_processors),
 };

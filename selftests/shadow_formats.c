@@ -128,7 +128,7 @@ static void pae_tables(void)
 	STEP(&f, STEP_WRITE, TABLE + 301 * 8 + 4, 0, TRACKED_EMULATED, 1);
 	STEP(&f, STEP_WRITE, TABLE + 301 * 8, (DATA + 6 * PAGE) | FLAGS | ACCESSED,
 	     TRACKED_EMULATED, 1);
-	STEP(&f, STEP_READ, WINDOW + 301 * PAGE, 0, FILL, 1);
+	STEP(&f, STEP_READ, WINDOW + 301 * PAGE, 0, FILL, 0);
 	EXPECT_EQ(0x1006, result(&f));
 	guest_destroy(&f.guest);
 }
@@ -164,7 +164,7 @@ static void tables_of_32_bits(void)
 		uint64_t page = WINDOW + pages[i] * PAGE;
 
 		STEP(&f, STEP_WRITE, TABLE + pages[i] * 4,
-		     (DATA + (8 + i) * PAGE) | FLAGS | ACCESSED, TRACKED_EMULATED, 1);
+		     (DATA + (8 + i) * PAGE) | FLAGS | ACCESSED, TRACKED_OPENED, 1);
 		STEP(&f, STEP_INVLPG, page, 0, INVLPG, 1);
 		STEP(&f, STEP_READ, page, 0, FILL, 1);
 		EXPECT_EQ(0x1008 + i, result(&f));

@@ -104,6 +104,7 @@ void mmu_vcpu_init(struct mmu_vcpu *mv, struct mmu_vm *mmu, enum mmu_kind kind)
 	mv->kind = kind;
 	INIT_LIST_HEAD(&mv->cache.pages);
 	INIT_LIST_HEAD(&mv->spares);
+	mv->opened = GPA_NONE;
 }
 
 /*

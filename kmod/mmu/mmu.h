@@ -212,6 +212,7 @@ struct shadow_page;
  *	it has cached of it; the caller of the MMU sees to it and clears this
  * @walk: MMU_SHADOW: the last walk of the guest's tables
  * @pae: MMU_SHADOW: the four entries at which a processor begins that is not in long mode
+ * @opened: MMU_SHADOW: where its last fault opened a table; GPA_NONE: it did not
  */
 struct mmu_vcpu {
 	struct mmu_vm *vm;
@@ -226,6 +227,7 @@ struct mmu_vcpu {
 	bool flush;
 	struct gpt_walk *walk;
 	u64 *pae;
+	gva_t opened;
 };
 
 /**

@@ -29,6 +29,8 @@
  * @aged: where there is no @accessed, in an entry that is not present: it was a leaf until the host
  *	asked whether it is in use
  * @dirty: set in a leaf by the processor when it writes there; 0: the processor does not tell
+ * @held: ours, in a leaf that allows all that it could but writing, as its frame is a table that is
+ *	shadowed; 0: the format has no such leaves
  * @table_always: set in each entry that names a table
  * @addr: the physical address
  */
@@ -46,6 +48,7 @@ struct pte_fmt {
 	u64 accessed;
 	u64 aged;
 	u64 dirty;
+	u64 held;
 	u64 table_always;
 	u64 addr;
 };
@@ -184,6 +187,23 @@ static inline hpte_t hpte_split(const struct pte_fmt *fmt, hpte_t pte, int level
 static inline hpte_t hpte_deny_write(const struct pte_fmt *fmt, hpte_t pte)
 {
 	return (hpte_t){ pte.v & ~fmt->grant_w };
+}
+
+/* The same, with a note that nothing else forbids it. */
+static inline hpte_t hpte_hold(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return (hpte_t){ (pte.v & ~fmt->grant_w) | fmt->held };
+}
+
+static inline bool hpte_is_held(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return hpte_present(fmt, pte) && (pte.v & fmt->held);
+}
+
+/* The entry that hpte_hold() was given. */
+static inline hpte_t hpte_let_go(const struct pte_fmt *fmt, hpte_t pte)
+{
+	return (hpte_t){ (pte.v & ~fmt->held) | fmt->grant_w };
 }
 
 static inline hpte_t hpte_make_table(const struct pte_fmt *fmt, hpa_t table)

@@ -18,6 +18,7 @@
 #define X86_PTE_ACCESSED BIT_ULL(5)
 #define X86_PTE_DIRTY	 BIT_ULL(6)
 #define X86_PTE_LEAF	 BIT_ULL(7)
+#define X86_PTE_FREE	 BIT_ULL(9) /* no processor looks at it; at those of 52 on PAE paging does */
 #define X86_PTE_NX	 BIT_ULL(63)
 
 static const struct pte_fmt fmt_npt = {
@@ -45,6 +46,7 @@ static const struct pte_fmt fmt_shadow = {
 	.leaf_always = X86_PTE_PRESENT,
 	.accessed = X86_PTE_ACCESSED,
 	.dirty = X86_PTE_DIRTY,
+	.held = X86_PTE_FREE,
 	.table_always = X86_PTE_PRESENT | X86_PTE_WRITE | X86_PTE_USER | X86_PTE_ACCESSED,
 	.addr = GENMASK_ULL(51, 12),
 };

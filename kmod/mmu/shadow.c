@@ -59,6 +59,21 @@ static enum mmu_outcome shadow_failed(struct mmu_fault *fault, int error)
 	return MMU_FAILED;
 }
 
+/*
+ * The guest is told of a write that its entry forbids, so it is about to change that, most often
+ * not by one store alone: its table is opened now, rather than by an exit of its own.
+ */
+static void shadow_expect_edit(struct shadow *shadow, const struct mmu_fault *fault)
+{
+	const u32 write = PF_CODE_PRESENT | PF_CODE_WRITE;
+
+	if (fault->walk->leaf > 1 || (fault->code & (write | PF_CODE_RESERVED)) != write)
+		return;
+	write_lock(&shadow_mmu(shadow)->lock);
+	wtrack_expect_edit(shadow, gpa_to_gfn(fault->walk->address[0]));
+	write_unlock(&shadow_mmu(shadow)->lock);
+}
+
 /* Gets all that the fault may need and that cannot be had under the lock. */
 static int shadow_reserve(struct mmu_backend *be, struct mmu_vcpu *mv)
 {
@@ -92,8 +107,10 @@ static enum mmu_outcome shadow_walk(struct mmu_backend *be, struct mmu_vcpu *mv,
 		fault->gpa = fault->walk->address[fault->walk->leaf - 1];
 		return shadow_failed(fault, r);
 	}
-	if (r)
+	if (r) {
+		shadow_expect_edit(to_shadow(be), fault);
 		return shadow_reflect(fault);
+	}
 	fault->marked |= fault->walk->marked;
 	fault->gpa = fault->walk->gpa;
 	fault->writable = shadow_allowed(fault) & ACC_W;
@@ -197,26 +214,28 @@ static bool shadow_is_table(struct shadow *shadow, const struct mmu_fault *fault
 	return wtrack_is_tracked(shadow, memslot_hva(fault->slot, gpa_to_gfn(fault->gpa)));
 }
 
-/* What the leaf shall allow. */
-static u32 shadow_leaf_access(struct shadow *shadow, const struct mmu_fault *fault,
-			      const struct frame *frame)
+/* What the leaf shall allow, but that the page may be a table. */
+static u32 shadow_leaf_access(const struct mmu_fault *fault, const struct frame *frame)
 {
 	bool write = fault->access & ACC_W;
 	u32 access = shadow_allowed(fault);
 
-	if (!frame->writable || memslot_readonly(fault->slot) || (fault->logged && !write) ||
-	    shadow_is_table(shadow, fault))
+	if (!frame->writable || memslot_readonly(fault->slot) || (fault->logged && !write))
 		access &= ~ACC_W;
 	return access;
 }
 
-static hpte_t shadow_make_leaf(const struct pte_fmt *fmt, const struct mmu_fault *fault,
-			       const struct frame *frame, u32 access)
+static hpte_t shadow_make_leaf(struct shadow *shadow, const struct mmu_fault *fault,
+			       const struct frame *frame)
 {
+	const struct pte_fmt *fmt = shadow->be.fmt;
+	u32 access = shadow_leaf_access(fault, frame);
 	hpte_t leaf = hpte_make_leaf(fmt, frame->hfn, 1, access);
 
 	if (frame->device)
 		leaf = hpte_make_device(fmt, leaf);
+	if ((access & ACC_W) && shadow_is_table(shadow, fault))
+		return hpte_touch(fmt, hpte_hold(fmt, leaf), false);
 	return hpte_touch(fmt, leaf, access & ACC_W);
 }
 
@@ -235,7 +254,7 @@ static enum mkvm_mmu_cause shadow_cause(const struct mmu_fault *fault, bool open
 static enum mkvm_mmu_cause shadow_fill(struct shadow *shadow, struct shadow_page *sp,
 				       const struct mmu_fault *fault, const struct frame *frame)
 {
-	u32 access = shadow_leaf_access(shadow, fault, frame);
+	hpte_t leaf = shadow_make_leaf(shadow, fault, frame);
 	unsigned int i = shadow_index_of(fault->gva, 1);
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
 	struct pt_iter it;
@@ -253,16 +272,13 @@ static enum mkvm_mmu_cause shadow_fill(struct shadow *shadow, struct shadow_page
 		return MKVM_CAUSE_HOST_ERROR;
 	}
 	/* What the fault did not ask for stays as it was allowed. */
-	if (present && !(access & ~hpte_access(it.be->fmt, it.pte)))
+	if (present && !(hpte_access(it.be->fmt, leaf) & ~hpte_access(it.be->fmt, it.pte)))
 		return MKVM_CAUSE_SPURIOUS;
 	if (!present) {
 		rmap_add(shadow, sp, i, gfn);
 		it.gfn = gfn;
 	}
-	shadow_change(shadow, &it,
-		      hpte_keep_touched(it.be->fmt,
-					shadow_make_leaf(it.be->fmt, fault, frame, access),
-					it.pte));
+	shadow_change(shadow, &it, hpte_keep_touched(it.be->fmt, leaf, it.pte));
 	return shadow_cause(fault, present);
 }
 
@@ -273,32 +289,6 @@ static bool shadow_must_emulate(struct shadow *shadow, const struct mmu_fault *f
 		return false;
 	/* A supervisor's write to a read-only user page, with CR0.WP off. */
 	return !(shadow_allowed(fault) & ACC_W) || shadow_is_table(shadow, fault);
-}
-
-static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *mv,
-				      struct mmu_fault *fault, const struct frame *frame)
-{
-	struct shadow *shadow = to_shadow(be);
-	enum mkvm_mmu_cause cause;
-	struct shadow_path path;
-
-	lockdep_assert_held_write(&be->mmu->lock);
-	fault->again = shadow_descend(shadow, mv, fault, &path);
-	fault->debt = shadow_debt(shadow);
-	if (fault->again)
-		return MKVM_CAUSE_NOTIFIER_RETRY;
-	if (fault->root->mode != GPT_NONE &&
-	    !gpt_walk_is_current(be->mmu->slots, fault->root, fault->walk)) {
-		fault->again = MMU_AGAIN_WALK;
-		return MKVM_CAUSE_NOTIFIER_RETRY;
-	}
-	if (shadow_must_emulate(shadow, fault))
-		return MKVM_CAUSE_TRACKED_EMULATED;
-	shadow_link(shadow, &path, fault->gva);
-	cause = shadow_fill(shadow, path.sp[1], fault, frame);
-	if (cause != MKVM_CAUSE_SPURIOUS && cause != MKVM_CAUSE_HOST_ERROR)
-		shadow_around(shadow, path.sp[1], shadow_index_of(fault->gva, 1), fault->root);
-	return cause;
 }
 
 /* Is the fault's page one of the tables that its own walk went by? */
@@ -321,6 +311,57 @@ static bool shadow_can_open(struct shadow *shadow, const struct mmu_vcpu *mv,
 	if (mv->kind != MMU_SHADOW || fault->root->mode == GPT_NONE)
 		return true;
 	return (shadow_allowed(fault) & ACC_W) && !shadow_is_own_table(shadow, fault);
+}
+
+/*
+ * Opens the table that the fault writes to, so that this store and those after it cost nothing
+ * more.  Not twice in a row at one place: there another vCPU has it shadowed again each time, and
+ * to emulate the store cannot loop.
+ */
+static bool shadow_opens(struct shadow *shadow, struct mmu_vcpu *mv, const struct mmu_fault *fault)
+{
+	gva_t last = mv->opened;
+
+	mv->opened = GPA_NONE;
+	if (!(shadow_allowed(fault) & ACC_W) || last == fault->gva ||
+	    !shadow_can_open(shadow, mv, fault) || !wtrack_should_open(shadow, fault->gpa))
+		return false;
+	mv->opened = fault->gva;
+	return wtrack_open(shadow, gpa_to_gfn(fault->gpa));
+}
+
+static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *mv,
+				      struct mmu_fault *fault, const struct frame *frame)
+{
+	struct shadow *shadow = to_shadow(be);
+	enum mkvm_mmu_cause cause;
+	struct shadow_path path;
+	bool opened = false;
+
+	lockdep_assert_held_write(&be->mmu->lock);
+	fault->again = shadow_descend(shadow, mv, fault, &path);
+	fault->debt = shadow_debt(shadow);
+	if (fault->again)
+		return MKVM_CAUSE_NOTIFIER_RETRY;
+	if (fault->root->mode != GPT_NONE &&
+	    !gpt_walk_is_current(be->mmu->slots, fault->root, fault->walk)) {
+		fault->again = MMU_AGAIN_WALK;
+		return MKVM_CAUSE_NOTIFIER_RETRY;
+	}
+	if (shadow_must_emulate(shadow, fault)) {
+		opened = shadow_opens(shadow, mv, fault);
+		if (!opened)
+			return MKVM_CAUSE_TRACKED_EMULATED;
+	} else {
+		mv->opened = GPA_NONE;
+	}
+	shadow_link(shadow, &path, fault->gva);
+	cause = shadow_fill(shadow, path.sp[1], fault, frame);
+	if (opened && cause != MKVM_CAUSE_HOST_ERROR)
+		cause = MKVM_CAUSE_TRACKED_OPENED;
+	if (cause != MKVM_CAUSE_SPURIOUS && cause != MKVM_CAUSE_HOST_ERROR)
+		shadow_around(shadow, path.sp[1], shadow_index_of(fault->gva, 1), fault->root);
+	return cause;
 }
 
 /*
@@ -552,6 +593,7 @@ struct mmu_backend *shadow_create(struct mmu_vm *mmu)
 	shadow->limit = MMU_SHADOW_LIMIT_MIN;
 	INIT_LIST_HEAD(&shadow->pages);
 	INIT_LIST_HEAD(&shadow->dead);
+	INIT_LIST_HEAD(&shadow->orphans);
 	if (shadow_index_grow(shadow)) {
 		kfree(shadow);
 		return ERR_PTR(-ENOMEM);

@@ -58,6 +58,7 @@ typedef u32 entry_id;
  * @owed: number of the flush after which no processor can write to the guest's table but by a fault
  * @roots: vCPUs that have it as a root
  * @stores: stores to the guest's table since the shadow was last of use
+ * @filled: entry that the last of them filled, plus one; 0: none
  * @dead: nothing is shadowed any more; it waits for those that have it as a root
  * @table: the entries
  * @gfns: the guest frames that they map; NULL: the page is direct, or holds no leaves
@@ -74,6 +75,7 @@ struct shadow_page {
 	unsigned int roots;
 	unsigned int stores;
 	bool dead;
+	u16 filled;
 	hpte_t *table;
 	u32 *gfns;
 	entry_id *next;
@@ -112,6 +114,8 @@ struct shadow_index {
  * @nr_gfns: pages that have shadow_page.gfns
  * @nr_pieces: direct pages that shadow a large page of the guest's; read without the lock
  * @nr_pae: roots of processors that begin with four entries
+ * @orphans: those that a store opens: it has taken the last entry that named them, or there have
+ *	been many; empty outside of it
  * @opened: tables that were opened for a store
  * @debt: what changes owe that nobody has been told of yet
  */
@@ -121,6 +125,7 @@ struct shadow {
 	struct shadow_index index;
 	struct list_head pages;
 	struct list_head dead;
+	struct list_head orphans;
 	u32 nr;
 	u32 limit;
 	u32 nr_leaves;
@@ -221,11 +226,14 @@ bool rmap_over(struct shadow *shadow, gfn_t start, gfn_t end, rmap_fn fn);
 /* shadow_around.c */
 void shadow_around(struct shadow *shadow, struct shadow_page *sp, unsigned int i,
 		   const struct gpt_root *root);
+bool shadow_around_one(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
 
 /* wtrack.c */
 bool wtrack_is_tracked(struct shadow *shadow, hva_t hva);
 bool wtrack_is_same(struct shadow *shadow, gfn_t gfn, gfn_t other);
 void wtrack_protect(struct shadow *shadow, gfn_t gfn);
+bool wtrack_should_open(struct shadow *shadow, gpa_t gpa);
+void wtrack_expect_edit(struct shadow *shadow, gfn_t gfn);
 bool wtrack_open(struct shadow *shadow, gfn_t gfn);
 int wtrack_store(struct guest_store_watcher *watcher, gpa_t gpa, const struct guest_store *store);
 int wtrack_put(struct guest_store_watcher *watcher, void __user *user, u8 value);
@@ -233,6 +241,7 @@ int wtrack_put(struct guest_store_watcher *watcher, void __user *user, u8 value)
 /* shadow_root.c */
 struct shadow_page *shadow_root_of(const struct mmu_vcpu *mv, gva_t gva);
 union shadow_role shadow_root_role(const struct gpt_root *root);
+struct gpt_root shadow_role_root(union shadow_role role);
 
 /* shadow_audit.c */
 void shadow_audit(const struct mmu_backend *be, struct mmu_audit *audit);

@@ -59,7 +59,9 @@ static void around_map(struct shadow *shadow, struct shadow_page *sp, unsigned i
 	struct mmu_vm *mmu = shadow_mmu(shadow);
 	struct frame_run run;
 	struct memslot *slot;
+	bool table;
 	u32 access;
+	hpte_t leaf;
 	gfn_t gfn;
 	hva_t hva;
 
@@ -72,15 +74,34 @@ static void around_map(struct shadow *shadow, struct shadow_page *sp, unsigned i
 	/* What the host takes back right now is not present, whatever its table says. */
 	if (mmu_is_invalidating(mmu, hva, hva + PAGE_SIZE))
 		return;
-	if (memslot_readonly(slot) || memslot_logged(slot) || wtrack_is_tracked(shadow, hva))
+	if (memslot_readonly(slot) || memslot_logged(slot))
 		access &= ~ACC_W;
+	table = wtrack_is_tracked(shadow, hva);
 	frame_run_get(&run, hva, 1, access & ACC_W);
 	if (!run.writable)
 		access &= ~ACC_W;
-	if (run.nr && !frame_run_is_device(&run, 0))
-		around_install(shadow, sp, i, gfn,
-			       hpte_make_leaf(shadow->be.fmt, page_to_pfn(run.page[0]), 1, access));
+	if (run.nr && !frame_run_is_device(&run, 0)) {
+		leaf = hpte_make_leaf(shadow->be.fmt, page_to_pfn(run.page[0]), 1, access);
+		if ((access & ACC_W) && table)
+			leaf = hpte_hold(shadow->be.fmt, leaf);
+		around_install(shadow, sp, i, gfn, leaf);
+	}
 	frame_run_put(&run);
+}
+
+/*
+ * A store has changed the guest's entry @i of @sp, a page of level 1, and the shadow's has gone:
+ * puts in what memory says now, if it can be had.  False: nothing.
+ */
+bool shadow_around_one(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
+{
+	const struct gpt_root root = shadow_role_root(sp->role);
+
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	if (hpte_present(shadow->be.fmt, shadow_entry(sp, i)))
+		return false;
+	around_map(shadow, sp, i, &root);
+	return hpte_present(shadow->be.fmt, shadow_entry(sp, i));
 }
 
 /* A leaf was just put in at entry @i of @sp, a page of level 1. */

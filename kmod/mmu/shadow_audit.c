@@ -27,13 +27,7 @@ static gfn_t audited_gfn(const struct audited *a)
 static bool audited_read(const struct audited *a, struct gpt_entry *entry)
 {
 	union shadow_role role = a->sp->role;
-	const struct gpt_root root = {
-		.mode = role.mode,
-		.pse = role.pse,
-		.gbpages = role.gbpages,
-		.nx = role.nx,
-		.phys_bits = role.phys_bits,
-	};
+	const struct gpt_root root = shadow_role_root(role);
 	unsigned int nr = a->i, size = sizeof(u64);
 	gpte_t gpte = { 0 };
 

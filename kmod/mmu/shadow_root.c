@@ -33,6 +33,19 @@ union shadow_role shadow_root_role(const struct gpt_root *root)
 	return role;
 }
 
+/* And back: by what rules the guest's table of a page with that role is read. */
+struct gpt_root shadow_role_root(union shadow_role role)
+{
+	return (struct gpt_root){
+		.mode = role.mode,
+		.pse = role.pse,
+		.gbpages = role.gbpages,
+		.nx = role.nx,
+		.wp = role.wp,
+		.phys_bits = role.phys_bits,
+	};
+}
+
 static unsigned int root_count(const struct gpt_root *root)
 {
 	return root->mode == GPT_LONG ? 1 : MMU_MAX_ROOTS;

@@ -8,11 +8,15 @@
  * fault.  They are emulated, and come with all of mkvm's own stores to one choke
  * point, wtrack_store(): under the lock for writing, which keeps faults out, the shadow entries
  * that depend on the bytes are taken away, and then the store is made.  So no processor can see the
- * new bytes and walk by the old; the next use reads what is in memory by then.  To other vCPUs
- * store and shadow change as one.
+ * new bytes and walk by the old.  A plain store to a table of the last level fills the entry anew,
+ * by what is in memory then; else the next use does.  To other vCPUs store and shadow change as
+ * one.
  *
  * A table that is stored to again and again while its shadow is of no use is opened: its shadow
  * pages are dropped, and the guest writes to it as to any memory until it is used as a table again.
+ * So is one that a store has made an orphan: no entry names it, and no vCPU begins there.  Leaves
+ * that could be written but for the table (pte_fmt.held) can be from then on, so that the stores
+ * that follow do not fault.  A leaf of a logged page cannot: its next write has to be seen.
  */
 #include <linux/interval_tree.h>
 #include <linux/pagemap.h>
@@ -20,6 +24,7 @@
 #include "mmu/shadow.h"
 
 #define WTRACK_MAX_STORES 3  /* in a row, without use of the shadow */
+#define WTRACK_MAX_EDITS  1  /* the same, of entries of the last level that were nothing before */
 #define WTRACK_MAX_TRIES  64 /* of a store whose page the host takes away each time */
 
 /* A function for each of the guest frames that are the same memory. */
@@ -97,8 +102,35 @@ static bool leaf_protect(struct shadow *shadow, struct shadow_page *sp, unsigned
 
 	shadow_cursor(shadow, sp, i, &it);
 	if (hpte_access(fmt, it.pte) & ACC_W)
-		shadow_change(shadow, &it, hpte_deny_write(fmt, it.pte));
+		shadow_change(shadow, &it, hpte_hold(fmt, it.pte));
 	return false;
+}
+
+static bool leaf_let_go(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
+{
+	const struct pte_fmt *fmt = shadow->be.fmt;
+	struct pt_iter it;
+
+	shadow_cursor(shadow, sp, i, &it);
+	if (hpte_is_held(fmt, it.pte))
+		shadow_change(shadow, &it, hpte_let_go(fmt, it.pte));
+	return false;
+}
+
+static bool gfn_let_go(struct shadow *shadow, gfn_t gfn, const void *unused)
+{
+	struct memslot *slot = memslot_find(memslots_get(shadow_mmu(shadow)->slots), gfn);
+
+	if (slot && !memslot_logged(slot))
+		rmap_over(shadow, gfn, gfn + 1, leaf_let_go);
+	return false;
+}
+
+/* If nothing shadows @gfn as a table any more, what was held for that is not. */
+static void wtrack_let_go(struct shadow *shadow, gfn_t gfn)
+{
+	if (!over_aliases(shadow, gfn, gfn_is_tracked, NULL))
+		over_aliases(shadow, gfn, gfn_let_go, NULL);
 }
 
 static bool gfn_protect(struct shadow *shadow, gfn_t gfn, const void *unused)
@@ -148,22 +180,57 @@ static unsigned int entries_of(const struct shadow_page *sp, unsigned int nr, un
 	return nr * n / PT_ENTRIES == sp->role.quadrant ? n : 0;
 }
 
-static void page_hide(struct shadow *shadow, struct shadow_page *sp, unsigned int offset,
-		      size_t len)
+static unsigned int entry_size(const struct shadow_page *sp)
 {
-	unsigned int size = sp->role.mode == GPT_32 ? sizeof(u32) : sizeof(u64);
-	unsigned int nr, first, n;
-
-	for (nr = offset / size; nr <= (offset + len - 1) / size; nr++)
-		for (n = entries_of(sp, nr, &first); n; n--)
-			shadow_page_clear(shadow, sp, first + n - 1);
+	return sp->role.mode == GPT_32 ? sizeof(u32) : sizeof(u64);
 }
 
-/* For gfn_hide(): the bytes that are about to be stored. */
+/* The table is opened when the store has been made. */
+static void page_condemn(struct shadow_page *sp, struct list_head *orphans)
+{
+	list_del(&sp->all);
+	list_add_tail(&sp->all, orphans);
+}
+
+/* Takes entry @i of @sp away; a table that nothing names any more is noted if there are @orphans. */
+static void entry_hide(struct shadow *shadow, struct shadow_page *sp, unsigned int i,
+		       struct list_head *orphans)
+{
+	hpte_t pte = shadow_entry(sp, i);
+	struct shadow_page *child = NULL;
+
+	if (orphans && hpte_is_table(shadow->be.fmt, pte, sp->role.level))
+		child = shadow_page_of(shadow, pte);
+	shadow_page_clear(shadow, sp, i);
+	if (child && !child->parents && !child->roots && shadow_is_tracking(child))
+		page_condemn(child, orphans);
+}
+
+/* The bytes that are about to be stored, or have been; whether it is no exchange. */
 struct stored {
 	unsigned int offset;
 	size_t len;
+	bool plain;
 };
+
+static void page_hide(struct shadow *shadow, struct shadow_page *sp, const struct stored *stored)
+{
+	struct list_head *orphans = stored->plain ? &shadow->orphans : NULL;
+	unsigned int nr, first, n, size = entry_size(sp);
+	size_t last = stored->offset + stored->len - 1;
+
+	for (nr = stored->offset / size; nr <= last / size; nr++)
+		for (n = entries_of(sp, nr, &first); n; n--)
+			entry_hide(shadow, sp, first + n - 1, orphans);
+}
+
+/* What a store was for has been used: it was not one of many. */
+static void page_look(const struct shadow *shadow, struct shadow_page *sp)
+{
+	if (sp->filled && hpte_accessed(shadow->be.fmt, shadow_entry(sp, sp->filled - 1)))
+		sp->stores = 0;
+	sp->filled = 0;
+}
 
 static bool gfn_hide(struct shadow *shadow, gfn_t gfn, const void *data)
 {
@@ -174,13 +241,106 @@ static bool gfn_hide(struct shadow *shadow, gfn_t gfn, const void *data)
 		next = sp->bucket;
 		if (sp->gfn != gfn || !shadow_is_tracking(sp))
 			continue;
-		page_hide(shadow, sp, stored->offset, stored->len);
-		if (++sp->stores > WTRACK_MAX_STORES && !sp->roots) {
-			shadow->opened++;
-			shadow_page_drop(shadow, sp);
-		}
+		page_look(shadow, sp);
+		page_hide(shadow, sp, stored);
+		if (stored->plain && ++sp->stores > WTRACK_MAX_STORES && !sp->roots)
+			page_condemn(sp, &shadow->orphans);
 	}
 	return false;
+}
+
+/*
+ * The store has been made: what it says goes into the shadow, as a fault of its own would put it
+ * there, but for the processor's bits.  Not before each processor is known to have lost the right
+ * to write to the table.
+ */
+static void page_fill(struct shadow *shadow, struct shadow_page *sp, const struct stored *stored)
+{
+	unsigned int nr = stored->offset / entry_size(sp), first;
+
+	if (sp->role.level > 1 || sp->owed > atomic64_read(&shadow_mmu(shadow)->flush_done))
+		return;
+	if (entries_of(sp, nr, &first) && shadow_around_one(shadow, sp, first))
+		sp->filled = first + 1;
+}
+
+static bool gfn_fill(struct shadow *shadow, gfn_t gfn, const void *data)
+{
+	struct shadow_page *sp = shadow_page_first(shadow, gfn);
+
+	for (; sp; sp = sp->bucket)
+		if (sp->gfn == gfn && shadow_is_tracking(sp))
+			page_fill(shadow, sp, data);
+	return false;
+}
+
+static void orphans_open(struct shadow *shadow)
+{
+	while (!list_empty(&shadow->orphans)) {
+		struct shadow_page *sp =
+			list_first_entry(&shadow->orphans, struct shadow_page, all);
+		gfn_t gfn = sp->gfn;
+
+		shadow->opened++;
+		shadow_page_drop(shadow, sp);
+		wtrack_let_go(shadow, gfn);
+	}
+}
+
+/* Is it better to emulate a store to the guest's table of @sp than to open that? */
+static bool page_keeps(struct shadow *shadow, struct shadow_page *sp, gpa_t gpa)
+{
+	unsigned int size = entry_size(sp);
+	gpte_t gpte = { 0 };
+
+	if (!sp->parents && !sp->roots)
+		return false;
+	if (sp->role.level > 1)
+		return true;
+	page_look(shadow, sp);
+	/* 32-bit code stores an entry of PAE in two halves. */
+	if (sp->stores >= WTRACK_MAX_EDITS + (sp->role.mode == GPT_PAE))
+		return false;
+	gpa &= ~(gpa_t)(size - 1);
+	/* What takes an entry away, or changes one, is seldom alone. */
+	return !guest_mem_peek(shadow_mmu(shadow)->slots, gpa, &gpte, size) && !(gpte.v & 1);
+}
+
+static bool gfn_keeps(struct shadow *shadow, gfn_t gfn, const void *data)
+{
+	struct shadow_page *sp = shadow_page_first(shadow, gfn);
+	gpa_t gpa = gfn_to_gpa(gfn) + offset_in_page(*(const gpa_t *)data);
+
+	for (; sp; sp = sp->bucket)
+		if (sp->gfn == gfn && shadow_is_tracking(sp) && page_keeps(shadow, sp, gpa))
+			return true;
+	return false;
+}
+
+/* Is the store to a table at @gpa one of many, so that the table had better be opened? */
+bool wtrack_should_open(struct shadow *shadow, gpa_t gpa)
+{
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	return !over_aliases(shadow, gpa_to_gfn(gpa), gfn_keeps, &gpa);
+}
+
+static bool gfn_is_upper(struct shadow *shadow, gfn_t gfn, const void *unused)
+{
+	struct shadow_page *sp = shadow_page_first(shadow, gfn);
+
+	for (; sp; sp = sp->bucket)
+		if (sp->gfn == gfn && shadow_is_tracking(sp) && sp->role.level > 1)
+			return true;
+	return false;
+}
+
+/* The guest is about to change entries of @gfn, a table of the last level: opens it. */
+void wtrack_expect_edit(struct shadow *shadow, gfn_t gfn)
+{
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	if (over_aliases(shadow, gfn, gfn_is_tracked, NULL) &&
+	    !over_aliases(shadow, gfn, gfn_is_upper, NULL))
+		(void)wtrack_open(shadow, gfn);
 }
 
 static bool gfn_open(struct shadow *shadow, gfn_t gfn, const void *unused)
@@ -201,13 +361,18 @@ bool wtrack_open(struct shadow *shadow, gfn_t gfn)
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
 	shadow->opened++;
 	over_aliases(shadow, gfn, gfn_open, NULL);
+	wtrack_let_go(shadow, gfn);
 	return !over_aliases(shadow, gfn, gfn_is_tracked, NULL);
 }
 
-/* Hides what depends on the bytes, and makes @store, if its page is at hand. */
+/*
+ * Hides what depends on the bytes, makes @store, if its page is at hand, and fills.  An exchange
+ * fills and opens nothing: most are of accessed and dirty bits, by a walk that will fill and link
+ * what it wants.
+ */
 static int store_once(struct shadow *shadow, gpa_t gpa, const struct guest_store *store)
 {
-	const struct stored stored = { offset_in_page(gpa), store->len };
+	const struct stored stored = { offset_in_page(gpa), store->len, !store->old };
 	struct mmu_vm *mmu = shadow_mmu(shadow);
 	int r;
 
@@ -216,6 +381,9 @@ static int store_once(struct shadow *shadow, gpa_t gpa, const struct guest_store
 	pagefault_disable();
 	r = guest_store_do(store);
 	pagefault_enable();
+	if (!r && stored.plain)
+		over_hva(shadow, (hva_t)store->user & PAGE_MASK, gfn_fill, &stored);
+	orphans_open(shadow);
 	write_unlock(&mmu->lock);
 	return r;
 }

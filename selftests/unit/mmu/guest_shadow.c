@@ -143,6 +143,9 @@ static void check_cause(const struct mmu_fault *fault, enum mmu_outcome outcome,
 	case MKVM_CAUSE_TRACKED_EMULATED:
 		check(outcome == MMU_EMULATE && !self->installs);
 		return count(CAUSE_TRACKED);
+	case MKVM_CAUSE_TRACKED_OPENED:
+		check(outcome == MMU_RESUME && self->installs);
+		return count(CAUSE_OPENED_AT_ONCE);
 	case MKVM_CAUSE_GUEST_NOT_PRESENT:
 		check(outcome == MMU_REFLECT && !(fault->code & 1));
 		return count(CAUSE_GUEST_NOT_PRESENT);

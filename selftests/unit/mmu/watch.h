@@ -15,6 +15,7 @@
 	x(CAUSE_TRACKED, "cause: write to a table, emulated")		\
 	x(CAUSE_OPENED, "cause: write to a table, opened")		\
 	x(SHADOW_REFUSED, "shadow: a table is not opened for itself")	\
+	x(CAUSE_OPENED_AT_ONCE, "cause: write to a table, opened for it")	\
 	x(SHADOW_FLOOD, "shadow: opened after many stores")		\
 	x(SHADOW_PIECES, "shadow: access by a piece of a large page") \
 	x(SHADOW_CR3, "shadow: root loaded")				\
