@@ -198,7 +198,7 @@ static void accessed_and_dirty_bits(void)
 	EXPECT_EQ((DATA + PAGE) | FLAGS | ACCESSED | DIRTY, *entry(&f, TABLE, 1));
 	/* The guest takes the dirty bit away: the next write sets it again. */
 	STEP(&f, STEP_WRITE, TABLE, DATA | FLAGS | ACCESSED, TRACKED_OPENED, 1);
-	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
+	STEP(&f, STEP_INVLPG, WINDOW, 0, FILL, 0);
 	STEP(&f, STEP_WRITE, WINDOW, 8, DIRTY_BIT, 1);
 	EXPECT_EQ(DATA | FLAGS | ACCESSED | DIRTY, *entry(&f, TABLE, 0));
 	EXPECT_EQ(0, guest_nr_traps(&f.guest));
@@ -217,7 +217,7 @@ static void edited_entries(void)
 	STEP(&f, STEP_READ, WINDOW, 0, ACCESSED_BIT, 1);
 	/* Elsewhere, with INVLPG. */
 	STEP(&f, STEP_WRITE, TABLE, (DATA + 5 * PAGE) | FLAGS | ACCESSED, TRACKED_OPENED, 1);
-	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
+	STEP(&f, STEP_INVLPG, WINDOW, 0, FILL, 0);
 	STEP(&f, STEP_READ, WINDOW, 0, FILL, 1);
 	EXPECT_EQ(0x1005, result(&f));
 	/* From nothing to something, without. */
@@ -238,13 +238,13 @@ static void edited_entries(void)
 	STEP(&f, STEP_HALF, TABLE + 4, 0x80000000, TRACKED_OPENED, 1);
 	STEP(&f, STEP_EXCHANGE, TABLE, (DATA + 7 * PAGE) | FLAGS | ACCESSED, FILL, 0);
 	EXPECT_EQ((DATA + 5 * PAGE) | FLAGS | ACCESSED | 1UL << 63, guest_regs(&f.guest, 0).rsi);
-	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
+	STEP(&f, STEP_INVLPG, WINDOW, 0, FILL, 0);
 	STEP(&f, STEP_READ, WINDOW, 0, FILL, 1);
 	EXPECT_EQ(0x1007, result(&f));
 	/* A whole table goes, and is memory like any other from then on. */
 	STEP(&f, STEP_WRITE, DIRECTORY, 0, TRACKED_EMULATED, 1);
 	STEP(&f, STEP_WRITE, TABLE + 8, 0, FILL, 0);
-	STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
+	STEP(&f, STEP_INVLPG, WINDOW, 0, FILL, 0);
 	STEP(&f, STEP_READ, WINDOW, 0, GUEST_NOT_PRESENT, 1);
 	expect_page_fault(&f, 0, WINDOW, 0);
 	clean_up(&f);
@@ -351,7 +351,7 @@ static void address_spaces(void)
 	clean_up(&f);
 }
 
-/* The second store in a row to a table that is not used meanwhile opens it; further up the fourth. */
+/* The second store in a row to a table that is not used meanwhile opens it; the fourth further up. */
 static void flood(void)
 {
 	struct fixture f;
@@ -375,6 +375,37 @@ static void flood(void)
 	STEP(&f, STEP_READ, WINDOW + 64 * PAGE, 0, FILL, 1);
 	EXPECT_EQ(0x1001, result(&f));
 	STEP(&f, STEP_WRITE, TABLE + 68 * 8, 0, TRACKED_EMULATED, 1);
+	clean_up(&f);
+}
+
+/* INVLPG of one address is for a whole large page, of which the processor has pieces.  No exit. */
+static void large_pages(void)
+{
+	uint64_t here = DATA | FLAGS | ACCESSED | DIRTY | X86_PTE_PS, there = here + 0x200000;
+	struct fixture f;
+	unsigned int i;
+
+	set_up(&f);
+	for (i = 0; i < 4; i++)
+		*entry(&f, DATA + 0x200000 + i * PAGE, 0) = 0x2000 + i;
+	*entry(&f, DIRECTORY, 1) = here;
+	*entry(&f, GUEST_TABLES, WINDOW >> 39) |= ACCESSED;
+	*entry(&f, POINTERS, 0) |= ACCESSED;
+	for (i = 0; i < 4; i++) {
+		STEP(&f, STEP_READ, WINDOW + 0x200000 + i * PAGE, 0, FILL, 1);
+		EXPECT_EQ(0x1000 + i, result(&f));
+	}
+	STEP(&f, STEP_WRITE, DIRECTORY + 8, there, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_INVLPG, WINDOW + 0x200000, 0, FILL, 0);
+	for (i = 4; i--;) {
+		STEP(&f, STEP_READ, WINDOW + 0x200000 + i * PAGE, 0, FILL, 1);
+		EXPECT_EQ(0x2000 + i, result(&f));
+	}
+	/* The same where the whole directory goes. */
+	STEP(&f, STEP_WRITE, POINTERS, 0, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_INVLPG, WINDOW + 0x200000, 0, FILL, 0);
+	STEP(&f, STEP_READ, WINDOW + 0x200000 + PAGE, 0, GUEST_NOT_PRESENT, 1);
+	expect_page_fault(&f, 0, WINDOW + 0x200000 + PAGE, 0);
 	clean_up(&f);
 }
 
@@ -671,6 +702,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(write_protection),
 	KTAP_TEST(address_spaces),
 	KTAP_TEST(flood),
+	KTAP_TEST(large_pages),
 	KTAP_TEST(other_stores),
 	KTAP_TEST(self_mapping),
 	KTAP_TEST(other_memory),

@@ -165,7 +165,7 @@ static void tables_of_32_bits(void)
 
 		STEP(&f, STEP_WRITE, TABLE + pages[i] * 4,
 		     (DATA + (8 + i) * PAGE) | FLAGS | ACCESSED, TRACKED_OPENED, 1);
-		STEP(&f, STEP_INVLPG, page, 0, INVLPG, 1);
+		STEP(&f, STEP_INVLPG, page, 0, FILL, 0);
 		STEP(&f, STEP_READ, page, 0, FILL, 1);
 		EXPECT_EQ(0x1008 + i, result(&f));
 	}

@@ -129,6 +129,7 @@ struct mmu_backend *shadow_create(struct mmu_vm *mmu);
 void shadow_vcpu_leave(struct mmu_vcpu *mv);
 void shadow_vcpu_destroy(struct mmu_vcpu *mv);
 bool shadow_tracks(const struct mmu_vm *mmu, hva_t hva);
+bool shadow_is_settling(const struct mmu_vm *mmu);
 hpa_t shadow_root(const struct mmu_vcpu *mv);
 int shadow_root_level(const struct mmu_vcpu *mv);
 

@@ -42,8 +42,7 @@ static bool fault_opened(const struct mmu_fault *fault, const struct frame *fram
 {
 	return frame->writable &&
 	       (fault->cause == MKVM_CAUSE_FILL || fault->cause == MKVM_CAUSE_DIRTY_LOG ||
-		fault->cause == MKVM_CAUSE_DIRTY_BIT ||
-		fault->cause == MKVM_CAUSE_ACCESSED_BIT ||
+		fault->cause == MKVM_CAUSE_DIRTY_BIT || fault->cause == MKVM_CAUSE_ACCESSED_BIT ||
 		fault->cause == MKVM_CAUSE_TRACKED_OPENED);
 }
 

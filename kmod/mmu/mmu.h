@@ -338,7 +338,6 @@ void mmu_vcpu_use(struct mmu_vcpu *mv, enum mmu_kind kind);
 int mmu_load_root(struct mmu_vcpu *mv, const struct gpt_root *root) __must_check;
 int mmu_prepare_root(struct mmu_vcpu *mv) __must_check;
 void mmu_forget_tables(struct mmu_vm *mmu);
-bool mmu_wants_invlpg(const struct mmu_vm *mmu);
 bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault) __must_check;
 unsigned long mmu_shadow_opened(const struct mmu_vm *mmu);
 

@@ -18,7 +18,7 @@
 #define X86_PTE_ACCESSED BIT_ULL(5)
 #define X86_PTE_DIRTY	 BIT_ULL(6)
 #define X86_PTE_LEAF	 BIT_ULL(7)
-#define X86_PTE_FREE	 BIT_ULL(9) /* no processor looks at it; at those of 52 on PAE paging does */
+#define X86_PTE_FREE	 BIT_ULL(9) /* no processor looks at it; PAE paging does from 52 on */
 #define X86_PTE_NX	 BIT_ULL(63)
 
 static const struct pte_fmt fmt_npt = {

@@ -10,8 +10,9 @@
  * Each guest table has one of two states.  SYNC: it has shadow pages, it is write-protected
  * (wtrack.c), and each entry of the shadow that is present says what the guest's entry says.  OPEN:
  * it has none, and the guest may write to it.  So the shadow is exact or absent, nothing has to be
- * made up for when the guest loads CR3, and INVLPG is the processor's business, but where a large
- * page of the guest's has many entries here (mmu_wants_invlpg()).
+ * made up for when the guest loads CR3, and INVLPG is the processor's business.  Where a large page
+ * of the guest's has many entries here, all of them are forgotten before the guest's entry changes
+ * (shadow_pieces_gone()).
  *
  * A fault walks the guest's tables first, with the guest's own page faults and accessed and dirty
  * bits.  Then, under the lock: it finds or makes the shadow pages on the way, and begins anew if a
@@ -330,6 +331,19 @@ static bool shadow_opens(struct shadow *shadow, struct mmu_vcpu *mv, const struc
 	return wtrack_open(shadow, gpa_to_gfn(fault->gpa));
 }
 
+/* Neither does a store wait for a flush, nor would a right to write be one too early. */
+static bool shadow_may_fill(const struct shadow *shadow)
+{
+	return !shadow->waiting && shadow_pieces_gone(shadow);
+}
+
+static enum mkvm_mmu_cause shadow_flush_first(struct shadow *shadow, struct mmu_fault *fault)
+{
+	fault->again = MMU_AGAIN_FLUSH;
+	fault->debt = shadow_debt(shadow);
+	return MKVM_CAUSE_NOTIFIER_RETRY;
+}
+
 static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 				      struct mmu_fault *fault, const struct frame *frame)
 {
@@ -348,6 +362,8 @@ static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *m
 		fault->again = MMU_AGAIN_WALK;
 		return MKVM_CAUSE_NOTIFIER_RETRY;
 	}
+	if (!shadow_may_fill(shadow))
+		return shadow_flush_first(shadow, fault);
 	if (shadow_must_emulate(shadow, fault)) {
 		opened = shadow_opens(shadow, mv, fault);
 		if (!opened)
@@ -356,6 +372,8 @@ static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *m
 		mv->opened = GPA_NONE;
 	}
 	shadow_link(shadow, &path, fault->gva);
+	if (!shadow_may_fill(shadow))
+		return shadow_flush_first(shadow, fault);
 	cause = shadow_fill(shadow, path.sp[1], fault, frame);
 	if (opened && cause != MKVM_CAUSE_HOST_ERROR)
 		cause = MKVM_CAUSE_TRACKED_OPENED;
@@ -382,14 +400,14 @@ bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault)
 }
 
 /*
- * Has INVLPG to exit?  The processor's own takes one entry away; where a large page of the guest's
- * has many here the vCPU flushes all instead.  To be asked before each entry.
+ * May a second table not be filled now?  What it would allow writing may be a table that was
+ * shadowed: see shadow_pieces_gone().
  */
-bool mmu_wants_invlpg(const struct mmu_vm *mmu)
+bool shadow_is_settling(const struct mmu_vm *mmu)
 {
 	const struct mmu_backend *be = mmu->backend[MMU_SHADOW];
 
-	return be && READ_ONCE(to_shadow(be)->nr_pieces);
+	return be && !shadow_may_fill(to_shadow(be));
 }
 
 /* How many tables were opened for a store. */

@@ -112,7 +112,9 @@ struct shadow_index {
  * @limit: how many shall be at most
  * @nr_leaves: entries that map a frame
  * @nr_gfns: pages that have shadow_page.gfns
- * @nr_pieces: direct pages that shadow a large page of the guest's; read without the lock
+ * @pieces_owed: number of the flush after which no processor has a translation of a piece of a
+ *	large page of the guest's that an entry no longer leads to
+ * @waiting: stores that wait for it, and for which no entries are put in
  * @nr_pae: roots of processors that begin with four entries
  * @orphans: those that a store opens: it has taken the last entry that named them, or there have
  *	been many; empty outside of it
@@ -130,7 +132,8 @@ struct shadow {
 	u32 limit;
 	u32 nr_leaves;
 	u32 nr_gfns;
-	u32 nr_pieces;
+	s64 pieces_owed;
+	u32 waiting;
 	u32 nr_pae;
 	unsigned long opened;
 	struct mmu_debt debt;
@@ -215,6 +218,7 @@ void shadow_cursor(const struct shadow *shadow, struct shadow_page *sp, unsigned
 		   struct pt_iter *it);
 void shadow_change(struct shadow *shadow, struct pt_iter *it, hpte_t new);
 struct mmu_debt shadow_debt(struct shadow *shadow) __must_check;
+bool shadow_pieces_gone(const struct shadow *shadow) __must_check;
 
 /* rmap.c; a function of the second kind may take away the entry that it is called for */
 typedef bool (*rmap_fn)(struct shadow *shadow, struct shadow_page *sp, unsigned int i);

@@ -112,7 +112,7 @@ void shadow_around(struct shadow *shadow, struct shadow_page *sp, unsigned int i
 	unsigned int at = i & ~(pages - 1), end = at + pages;
 
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
-	for (; at < end; at++)
+	for (; shadow_pieces_gone(shadow) && at < end; at++)
 		if (!hpte_present(shadow->be.fmt, shadow_entry(sp, at)))
 			around_map(shadow, sp, at, root);
 }

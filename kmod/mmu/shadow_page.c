@@ -191,9 +191,6 @@ static void page_owe(struct shadow *shadow, struct shadow_page *sp)
 
 	if (shadow_is_tracking(sp))
 		wtrack_protect(shadow, sp->gfn);
-	/* INVLPG has to exit from now on: each vCPU enters anew. */
-	if (role_is_piece(sp->role) && !shadow->nr_pieces++)
-		mmu_debt_add(&shadow->debt, mmu_debt_raise(mmu));
 	/* Also what others owe: a translation that allows writing the table may be among it. */
 	sp->owed = atomic64_read(&mmu->flush_owed);
 }
@@ -293,21 +290,54 @@ static void page_unlink(struct shadow *shadow, struct shadow_page *sp, unsigned 
 	sp->next[i] = 0;
 }
 
+/* Does @sp shadow a part of a large page, or lead to one that does? */
+static bool page_has_pieces(const struct shadow *shadow, const struct shadow_page *sp)
+{
+	unsigned int i;
+
+	if (role_is_piece(sp->role))
+		return true;
+	for (i = 0; sp->role.level > 1 && i < PT_ENTRIES; i++) {
+		hpte_t pte = shadow_entry(sp, i);
+
+		if (hpte_is_table(shadow->be.fmt, pte, sp->role.level) &&
+		    page_has_pieces(shadow, shadow_page_of(shadow, pte)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Has each processor forgotten the pieces of large pages that no entry leads to any more?  INVLPG
+ * of one address is for the whole page, and the processor's own would take one piece away.  So
+ * before that the guest does not get to change its entries.
+ */
+bool shadow_pieces_gone(const struct shadow *shadow)
+{
+	lockdep_assert_held(&shadow_mmu(shadow)->lock);
+	return atomic64_read(&shadow_mmu(shadow)->flush_done) >= shadow->pieces_owed;
+}
+
 /* Takes entry @i of @sp away, whatever it is. */
 void shadow_page_clear(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
 {
 	hpte_t pte = shadow_entry(sp, i);
+	bool pieces = false;
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
 	if (!hpte_present(shadow->be.fmt, pte))
 		return;
 	shadow_cursor(shadow, sp, i, &it);
-	if (hpte_is_table(shadow->be.fmt, pte, sp->role.level))
+	if (hpte_is_table(shadow->be.fmt, pte, sp->role.level)) {
+		pieces = page_has_pieces(shadow, shadow_page_of(shadow, pte));
 		page_unlink(shadow, sp, i);
-	else
+	} else {
 		rmap_del(shadow, sp, i);
+	}
 	shadow_change(shadow, &it, HPTE_NONE);
+	if (pieces)
+		shadow->pieces_owed = atomic64_read(&shadow_mmu(shadow)->flush_owed);
 }
 
 static void page_unhash(struct shadow *shadow, struct shadow_page *sp)
@@ -341,8 +371,6 @@ void shadow_page_drop(struct shadow *shadow, struct shadow_page *sp)
 	page_unhash(shadow, sp);
 	shadow->nr--;
 	shadow->nr_gfns -= !!sp->gfns;
-	if (role_is_piece(sp->role))
-		WRITE_ONCE(shadow->nr_pieces, shadow->nr_pieces - 1);
 	if (!sp->roots)
 		return page_retire(shadow, sp);
 	sp->dead = true;

@@ -140,6 +140,10 @@ static enum mkvm_mmu_cause tdp_map(struct mmu_backend *be, struct mmu_vcpu *mv,
 	struct frame readonly = *frame;
 
 	lockdep_assert_held(&be->mmu->lock);
+	if (fault->slot && shadow_is_settling(be->mmu)) {
+		fault->again = MMU_AGAIN_FLUSH;
+		return MKVM_CAUSE_NOTIFIER_RETRY;
+	}
 	if (!fault->slot ||
 	    !shadow_tracks(be->mmu, memslot_hva(fault->slot, gpa_to_gfn(fault->gpa))))
 		return tdp_map_frame(be, mv, fault, frame);

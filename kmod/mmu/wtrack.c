@@ -129,7 +129,7 @@ static bool gfn_let_go(struct shadow *shadow, gfn_t gfn, const void *unused)
 /* If nothing shadows @gfn as a table any more, what was held for that is not. */
 static void wtrack_let_go(struct shadow *shadow, gfn_t gfn)
 {
-	if (!over_aliases(shadow, gfn, gfn_is_tracked, NULL))
+	if (shadow_pieces_gone(shadow) && !over_aliases(shadow, gfn, gfn_is_tracked, NULL))
 		over_aliases(shadow, gfn, gfn_let_go, NULL);
 }
 
@@ -192,7 +192,7 @@ static void page_condemn(struct shadow_page *sp, struct list_head *orphans)
 	list_add_tail(&sp->all, orphans);
 }
 
-/* Takes entry @i of @sp away; a table that nothing names any more is noted if there are @orphans. */
+/* Takes entry @i of @sp away; a table that nothing names any more is noted in @orphans, if any. */
 static void entry_hide(struct shadow *shadow, struct shadow_page *sp, unsigned int i,
 		       struct list_head *orphans)
 {
@@ -299,7 +299,7 @@ static bool page_keeps(struct shadow *shadow, struct shadow_page *sp, gpa_t gpa)
 		return true;
 	page_look(shadow, sp);
 	/* 32-bit code stores an entry of PAE in two halves. */
-	if (sp->stores >= WTRACK_MAX_EDITS + (sp->role.mode == GPT_PAE))
+	if (sp->stores >= (sp->role.mode == GPT_PAE ? 2 : 1) * WTRACK_MAX_EDITS)
 		return false;
 	gpa &= ~(gpa_t)(size - 1);
 	/* What takes an entry away, or changes one, is seldom alone. */
@@ -366,7 +366,8 @@ bool wtrack_open(struct shadow *shadow, gfn_t gfn)
 }
 
 /*
- * Hides what depends on the bytes, makes @store, if its page is at hand, and fills.  An exchange
+ * Hides what depends on the bytes, makes @store, if its page is at hand, and fills.  -EAGAIN: first
+ * a flush has to be done for what was hidden, and nothing comes back until then.  An exchange
  * fills and opens nothing: most are of accessed and dirty bits, by a walk that will fill and link
  * what it wants.
  */
@@ -378,12 +379,36 @@ static int store_once(struct shadow *shadow, gpa_t gpa, const struct guest_store
 
 	write_lock(&mmu->lock);
 	over_hva(shadow, (hva_t)store->user & PAGE_MASK, gfn_hide, &stored);
+	orphans_open(shadow);
+	if (!shadow_pieces_gone(shadow)) {
+		shadow->waiting++;
+		write_unlock(&mmu->lock);
+		return -EAGAIN;
+	}
 	pagefault_disable();
 	r = guest_store_do(store);
 	pagefault_enable();
 	if (!r && stored.plain)
 		over_hva(shadow, (hva_t)store->user & PAGE_MASK, gfn_fill, &stored);
-	orphans_open(shadow);
+	write_unlock(&mmu->lock);
+	return r;
+}
+
+/* The same, to the end.  How often it waits is up to how many other stores begin meanwhile. */
+static int store_settled(struct shadow *shadow, gpa_t gpa, const struct guest_store *store)
+{
+	struct mmu_vm *mmu = shadow_mmu(shadow);
+	unsigned int waited = 0;
+	int r;
+
+	while ((r = store_once(shadow, gpa, store)) == -EAGAIN) {
+		waited++;
+		mmu_settle(mmu, (struct mmu_debt){});
+	}
+	if (!waited)
+		return r;
+	write_lock(&mmu->lock);
+	shadow->waiting -= waited;
 	write_unlock(&mmu->lock);
 	return r;
 }
@@ -400,7 +425,7 @@ int wtrack_put(struct guest_store_watcher *watcher, void __user *user, u8 value)
 
 	if (!write_trylock(&mmu->lock))
 		return r;
-	if (!wtrack_is_tracked(shadow, (hva_t)user & PAGE_MASK) &&
+	if (shadow_pieces_gone(shadow) && !wtrack_is_tracked(shadow, (hva_t)user & PAGE_MASK) &&
 	    !copy_to_user_nofault(user, &value, sizeof(value)))
 		r = 0;
 	write_unlock(&mmu->lock);
@@ -414,7 +439,7 @@ int wtrack_store(struct guest_store_watcher *watcher, gpa_t gpa, const struct gu
 	int tries, r = -EFAULT;
 
 	for (tries = 0; r == -EFAULT && tries < WTRACK_MAX_TRIES; tries++) {
-		r = store_once(shadow, gpa, store);
+		r = store_settled(shadow, gpa, store);
 		if (r == -EFAULT &&
 		    fault_in_safe_writeable((const char __user *)store->user, store->len))
 			break;

@@ -160,13 +160,8 @@ static void run_set_root(struct svm_vcpu *svm)
 	hpa_t root = __sme_set(mmu_root(&svm->vcpu.mmu));
 	u64 *now = &vmcb->control.nested_cr3;
 
-	if (x86_is_shadowed(&svm->vcpu)) {
+	if (x86_is_shadowed(&svm->vcpu))
 		now = &vmcb->save.cr3;
-		if (mmu_wants_invlpg(svm->vcpu.mmu.vm))
-			svm_intercept_set(vmcb, INTERCEPT_INVLPG);
-		else
-			svm_intercept_clear(vmcb, INTERCEPT_INVLPG);
-	}
 	if (*now != root) {
 		*now = root;
 		svm_cpu_flush(svm);

@@ -60,7 +60,6 @@ static const struct caps_row caps_rows[] = {
 	/* For vCPUs on shadow tables: see run.c. */
 	{ CAPS_CPU, TIMES, CPU_BASED_CR3_LOAD_EXITING, "CR3-load exiting" },
 	{ CAPS_CPU, TIMES, CPU_BASED_CR3_STORE_EXITING, "CR3-store exiting" },
-	{ CAPS_CPU, TIMES, CPU_BASED_INVLPG_EXITING, "INVLPG exiting" },
 
 	{ CAPS_CPU2, MUST, SECONDARY_EXEC_ENABLE_EPT, "EPT" },
 	{ CAPS_CPU2, MUST, SECONDARY_EXEC_UNRESTRICTED_GUEST, "unrestricted guest" },

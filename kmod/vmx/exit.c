@@ -143,11 +143,6 @@ static int exit_pause(struct mkvm_vcpu *vcpu)
 	return x86_exit_pause(vcpu, exit_len());
 }
 
-static int exit_invlpg(struct mkvm_vcpu *vcpu)
-{
-	return x86_exit_invlpg(vcpu, exit_len());
-}
-
 static int exit_rdpmc(struct mkvm_vcpu *vcpu)
 {
 	x86_raise_error(vcpu, X86_TRAP_GP, 0);
@@ -258,7 +253,6 @@ static int (*const exit_table[])(struct mkvm_vcpu *vcpu) = {
 	[EXIT_REASON_CPUID] = exit_cpuid,
 	[EXIT_REASON_HLT] = exit_hlt,
 	[EXIT_REASON_INVD] = exit_nop,
-	[EXIT_REASON_INVLPG] = exit_invlpg,
 	[EXIT_REASON_RDPMC] = exit_rdpmc,
 	[EXIT_REASON_VMCALL] = exit_vmcall,
 	[EXIT_REASON_VMCLEAR] = x86_exit_ud,

@@ -245,7 +245,7 @@ static void run_drain_log(struct vmx_vcpu *vmx)
 }
 
 /*
- * Which accesses of CR3, and INVLPG, exit; and whether each instruction does.  Where that cannot be
+ * Which accesses of CR3 exit; and whether each instruction does.  Where that cannot be
  * the vCPU is looked at whenever it exits.
  */
 static u32 run_paging_controls(const struct vmx_vcpu *vmx)
@@ -253,8 +253,7 @@ static u32 run_paging_controls(const struct vmx_vcpu *vmx)
 	u32 controls = CPU_BASED_CR3_LOAD_EXITING | CPU_BASED_CR3_STORE_EXITING;
 
 	if (vmx->shadowed)
-		return controls |
-		       (mmu_wants_invlpg(vmx->vcpu.mmu.vm) ? CPU_BASED_INVLPG_EXITING : 0);
+		return controls;
 	return x86_is_stepped(&vmx->vcpu) && vmx_caps_step() ? CPU_BASED_MONITOR_TRAP_FLAG : 0;
 }
 

@@ -187,7 +187,7 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 /*
  * What differs between a guest whose tables the processor walks with EPT behind them, and one that
  * has shadow tables instead: page faults exit, memory is the host's first type, and the guest
- * cannot change how tables are walked.  CR3 and INVLPG are run.c's.
+ * cannot change how tables are walked.  CR3 is run.c's.
  */
 void vmx_vmcs_set_tables(struct vmx_vcpu *vmx)
 {

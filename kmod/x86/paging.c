@@ -308,12 +308,3 @@ int x86_exit_stepped(struct mkvm_vcpu *vcpu)
 	x86_paging_exit(vcpu, MKVM_CAUSE_MODE_CHANGE);
 	return 1;
 }
-
-/* INVLPG exits where it shall forget more than the processor would. */
-int x86_exit_invlpg(struct mkvm_vcpu *vcpu, unsigned int len)
-{
-	x86_paging_exit(vcpu, MKVM_CAUSE_INVLPG);
-	vcpu->mmu.flush = true;
-	x86_skip(vcpu, len);
-	return 1;
-}

@@ -69,7 +69,6 @@ void cpu_flush(struct cpu *cpu)
 {
 	cpu->epoch++;
 	cpu->since = world.time;
-	cpu->invlpg_exits = cpu->mv.kind == MMU_SHADOW && mmu_wants_invlpg(&world.mmu);
 }
 
 void cpu_invlpg(struct cpu *cpu, gva_t gva)
@@ -94,7 +93,6 @@ void cpu_exit(struct cpu *cpu)
 	}
 	cpu->nr_listed = 0;
 	cpu->listing = world.mmu.listing && cpu->mv.kind == MMU_TDP;
-	cpu->invlpg_exits = cpu->mv.kind == MMU_SHADOW && mmu_wants_invlpg(&world.mmu);
 }
 
 /* A kept translation of @gfn, or NULL: there is none, or chance wants a new one. */

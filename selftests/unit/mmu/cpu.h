@@ -100,7 +100,6 @@ struct psc_entry {
  * @root: a world with shadow tables: the guest's tables and modes
  * @pdptr: for @root
  * @paged: its mode when paging was last on
- * @invlpg_exits: INVLPG exits, as it was told when it last entered the guest
  * @since: when it last forgot all (world.time)
  * @forgot: the last addresses that it was told to forget
  * @nr_forgot: how many were there ever
@@ -119,7 +118,6 @@ struct cpu {
 	struct gpt_root root;
 	u64 pdptr[4];
 	enum gpt_mode paged;
-	bool invlpg_exits;
 	unsigned long since;
 	struct forgot {
 		gva_t gva;

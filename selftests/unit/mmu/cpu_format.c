@@ -68,7 +68,7 @@ static struct cpu_entry linear_read(u64 entry, int level)
 		   (entry >> 63 ? 0 : ACC_X);
 	/* Of the host's first memory type, and never global. */
 	e.wrong = (entry & TOO_HIGH) || (entry & (BIT_ULL(3) | BIT_ULL(4) | BIT_ULL(8)));
-	/* Reserved where a guest is not in long mode: the processor's paging is of the PAE kind then. */
+	/* Reserved where a guest is not in long mode: the paging is of the PAE kind then. */
 	e.wrong |= (entry & GENMASK_ULL(62, 52)) != 0;
 	if (e.leaf)
 		e.wrong |= level > 3 || (level == 1 && (entry & BIT_ULL(7))) ||

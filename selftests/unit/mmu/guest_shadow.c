@@ -408,14 +408,8 @@ static void forget(struct cpu *cpu)
 static void invlpg(struct cpu *cpu, gva_t gva)
 {
 	note("guest: INVLPG %#lx", gva, 0, 0);
-	if (cpu->invlpg_exits) {
-		cpu_exit(cpu);
-		cpu_flush(cpu);
-		count(SHADOW_INVLPG_EXIT);
-	} else {
-		cpu_invlpg(cpu, gva);
-		count(SHADOW_INVLPG);
-	}
+	cpu_invlpg(cpu, gva);
+	count(SHADOW_INVLPG);
 }
 
 /* An address is used, goes elsewhere, and is used again: the processor may not have seen that. */

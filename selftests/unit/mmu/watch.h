@@ -21,7 +21,6 @@
 	x(SHADOW_CR3, "shadow: root loaded")				\
 	x(SHADOW_MODE, "shadow: mode changed")				\
 	x(SHADOW_INVLPG, "shadow: INVLPG by the processor")		\
-	x(SHADOW_INVLPG_EXIT, "shadow: INVLPG exits")			\
 	x(SHADOW_STORE, "shadow: store to what may be a table")		\
 	x(SHADOW_HALF_STORE, "shadow: store of half an entry")		\
 	x(SHADOW_UNPAGED, "shadow: access, paging off")			\
