@@ -351,7 +351,7 @@ static void address_spaces(void)
 	clean_up(&f);
 }
 
-/* The second store in a row to a table that is not used meanwhile opens it; the fourth further up. */
+/* A second store in a row to a table that nobody uses meanwhile opens it; further up the fourth. */
 static void flood(void)
 {
 	struct fixture f;

@@ -90,6 +90,38 @@ uint64_t trace_count(const struct trace *trace, const char *event, const char *w
 	return count;
 }
 
+/* Counts the event by its field @key from now on, whoever causes it. */
+void trace_histogram(const struct trace *trace, const char *system, const char *event,
+		     const char *key)
+{
+	char file[256], value[128];
+
+	snprintf(file, sizeof(file), "events/%s/%s/trigger", system, event);
+	snprintf(value, sizeof(value), "hist:keys=%s:size=1024", key);
+	trace_write(trace, file, value);
+}
+
+/* How often it was counted with this value of the field. */
+uint64_t trace_hits(const struct trace *trace, const char *system, const char *event, uint64_t key)
+{
+	unsigned long long value, hits, count = 0;
+	char path[512], line[512];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/events/%s/%s/hist", trace->dir, system, event);
+	file = fopen(path, "re");
+	REQUIRE(file, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		const char *at = strchr(line, ':');
+
+		if (line[0] == '{' && at &&
+		    sscanf(at, ": %llu } hitcount: %llu", &value, &hits) == 2 && value == key)
+			count = hits;
+	}
+	fclose(file);
+	return count;
+}
+
 void trace_stop(struct trace *trace)
 {
 	trace_write(trace, "tracing_on", "0");

@@ -15,6 +15,9 @@ void trace_start(struct trace *trace);
 void trace_enable(struct trace *trace, const char *system, const char *event);
 void trace_clear(struct trace *trace);
 uint64_t trace_count(const struct trace *trace, const char *event, const char *with);
+void trace_histogram(const struct trace *trace, const char *system, const char *event,
+		     const char *key);
+uint64_t trace_hits(const struct trace *trace, const char *system, const char *event, uint64_t key);
 void trace_stop(struct trace *trace);
 
 #endif

@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What edits of page tables cost under shadow paging: exits of a guest that does with its tables
+ * what Linux does with its own (guest/workloads.c).
+ *
+ * Exits are counted by the processor's reasons, which are the same for mkvm and for the kernel's
+ * own kvm: mkvm tells them, kvm's are counted by a histogram of its trace event.  On mkvm each
+ * count has to be what is known of it.  workloads.sh runs this on both and compares: for it the
+ * counts go to the file that WORKLOADS_RESULT names, a line for each workload.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <linux/mkvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest/workloads.h"
+#include "lib/guest.h"
+#include "lib/host.h"
+#include "lib/trace.h"
+
+#define AROUND	   64 /* what fault_around is by default */
+#define MMU_SHADOW 2  /* in what the device has */
+
+/* Kinds of exits, and which reasons of each vendor's processors are of that kind. */
+enum kind {
+	FAULT,
+	CR,
+	INVLPG,
+	NR_KINDS
+};
+
+struct reasons {
+	uint32_t first, last;
+};
+
+static const struct reasons svm[NR_KINDS] = { { 0x4e, 0x4e }, { 0, 0x1f }, { 0x79, 0x79 } };
+static const struct reasons vmx[NR_KINDS] = { { 0, 0 }, { 28, 28 }, { 14, 14 } };
+
+struct measured {
+	uint64_t n[NR_KINDS];
+};
+
+struct fixture {
+	struct guest guest;
+	struct trace trace;
+	bool traced; /* it is not mkvm */
+};
+
+static const struct {
+	const char *name;
+	enum work work;
+	unsigned int n;		/* iterations */
+	bool large;		/* the process has WORKLOADS_PAGES pages more */
+	struct measured expect; /* by mkvm, of all iterations */
+} workloads[] = {
+	{ "fork, exit", WORK_FORK, 20, false, { { 400, 80, 0 } } },
+	{ "fork, exit, 1024 pages", WORK_FORK, 10, true, { { 220, 40, 0 } } },
+	{ "copy on write, 1024 pages", WORK_COPY, 2, true, { { 8216, 8, 0 } } },
+	{ "map, touch, unmap 256", WORK_MAP_256, 10, false, { { 5130, 20, 0 } } },
+	{ "map, touch, unmap 16", WORK_MAP_16, 50, false, { { 1650, 0, 0 } } },
+	{ "demand fill", WORK_FILL, 1024, false, { { 2048, 0, 0 } } },
+	{ "read-only and back 256", WORK_PROTECT, 10, true, { { 180, 40, 0 } } },
+	{ "switch among 2", WORK_SWITCH_2, 100, false, { { 0, 200, 0 } } },
+	{ "switch among 4", WORK_SWITCH_4, 50, false, { { 0, 200, 0 } } },
+	{ "switch among 8", WORK_SWITCH_8, 25, false, { { 0, 200, 0 } } },
+	{ "switch among 32", WORK_SWITCH_32, 10, false, { { 0, 320, 0 } } },
+};
+
+#define NR_WORKLOADS (sizeof(workloads) / sizeof(workloads[0]))
+
+static bool is_svm(void)
+{
+	unsigned int a, b, c = 0, d;
+
+	__get_cpuid(0x80000001, &a, &b, &c, &d);
+	return c & 1 << 2;
+}
+
+static struct measured measure(const struct fixture *f)
+{
+	static struct counts counts;
+	struct measured sum = {};
+	unsigned int kind;
+	uint32_t reason;
+
+	if (!f->traced)
+		guest_counts(&f->guest, 0, &counts);
+	for (kind = 0; kind < NR_KINDS; kind++) {
+		const struct reasons *r = is_svm() ? &svm[kind] : &vmx[kind];
+
+		for (reason = r->first; reason <= r->last; reason++)
+			sum.n[kind] += f->traced ? trace_hits(&f->trace, "kvm", "kvm_exit", reason)
+						 : counts_of_reason(&counts, reason);
+	}
+	return sum;
+}
+
+static void load_program(struct fixture *f)
+{
+	char self[512], path[600];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	int fd;
+
+	REQUIRE(n > 0);
+	self[n] = 0;
+	*strrchr(self, '/') = 0;
+	snprintf(path, sizeof(path), "%s/guest/workloads", self);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	REQUIRE(fd >= 0, "%s: %s", path, strerror(errno));
+	n = read(fd, guest_at(&f->guest, WORKLOADS_LOAD, 1 << 20), 1 << 20);
+	REQUIRE(n > 0 && n < 1 << 20, "%s: %zd bytes", path, n);
+	close(fd);
+}
+
+static void guest_work(struct fixture *f, enum work what, unsigned int n)
+{
+	struct kvm_regs regs = guest_regs(&f->guest, 0);
+
+	regs.rip = WORKLOADS_LOAD;
+	regs.rsp = GUEST_STACKS;
+	regs.rdi = what;
+	regs.rsi = n;
+	REQUIRE_OK(vcpu_set_regs(&f->guest.vcpu[0], &regs));
+	guest_run_to_hlt(&f->guest, 0);
+}
+
+/* On mkvm the VM is to have shadow tables; kvm has them if its module was told so. */
+static void need_shadow_paging(struct fixture *f)
+{
+	struct kvm_dev dev;
+	bool has;
+
+	device_open(&dev);
+	f->traced = !kvm_dev_is_mkvm(&dev);
+	has = f->traced || (dev.mmus & MMU_SHADOW);
+	kvm_dev_close(&dev);
+	if (!has)
+		ktap_skip("no shadow paging here");
+	if (!f->traced)
+		setenv("MKVM_MMU", "shadow", 1);
+}
+
+static void set_up(struct fixture *f)
+{
+	struct kvm_sregs sregs;
+
+	memset(f, 0, sizeof(*f));
+	need_shadow_paging(f);
+	guest_create(&f->guest, 1);
+	if (f->traced) {
+		trace_start(&f->trace);
+		trace_histogram(&f->trace, "kvm", "kvm_exit", "exit_reason");
+	} else {
+		REQUIRE_OK(vm_enable_cap(&f->guest.vm, MKVM_CAP_FAULT_AROUND, AROUND));
+	}
+	guest_start(&f->guest, 0, MODE_LONG);
+	sregs = guest_sregs(&f->guest, 0);
+	sregs.idt.base = GUEST_IDT;
+	sregs.idt.limit = 32 * 16 - 1;
+	REQUIRE_OK(vcpu_set_sregs(&f->guest.vcpu[0], &sregs));
+	load_program(f);
+	guest_work(f, WORK_SET_UP, 0);
+}
+
+static void clean_up(struct fixture *f)
+{
+	if (f->traced)
+		trace_stop(&f->trace);
+	guest_destroy(&f->guest);
+}
+
+static void report(unsigned int i, const struct measured *m)
+{
+	const char *path = getenv("WORKLOADS_RESULT");
+	FILE *file;
+
+	ktap_note("%s, %u times: %llu page faults, %llu CR, %llu INVLPG", workloads[i].name,
+		  workloads[i].n, (unsigned long long)m->n[FAULT], (unsigned long long)m->n[CR],
+		  (unsigned long long)m->n[INVLPG]);
+	if (!path)
+		return;
+	file = fopen(path, "ae");
+	REQUIRE(file, "%s: %s", path, strerror(errno));
+	fprintf(file, "%s|%u|%llu|%llu|%llu\n", workloads[i].name, workloads[i].n,
+		(unsigned long long)m->n[FAULT], (unsigned long long)m->n[CR],
+		(unsigned long long)m->n[INVLPG]);
+	fclose(file);
+}
+
+/* Once to get to know the tables, then so often as is counted; the first use is never a second. */
+static struct measured run(struct fixture *f, unsigned int i)
+{
+	struct measured before, after;
+	unsigned int kind;
+
+	if (workloads[i].work != WORK_FILL)
+		guest_work(f, workloads[i].work, 2);
+	before = measure(f);
+	guest_work(f, workloads[i].work, workloads[i].n);
+	after = measure(f);
+	for (kind = 0; kind < NR_KINDS; kind++)
+		after.n[kind] -= before.n[kind];
+	return after;
+}
+
+static void check(const struct fixture *f, unsigned int i, const struct measured *m)
+{
+	static const char *const kinds[] = { "page faults", "CR accesses", "INVLPG" };
+	unsigned int kind;
+
+	for (kind = 0; kind < NR_KINDS && !f->traced; kind++)
+		EXPECT(m->n[kind] == workloads[i].expect.n[kind], "%s, %u times: %llu %s, not %llu",
+		       workloads[i].name, workloads[i].n, (unsigned long long)m->n[kind],
+		       kinds[kind], (unsigned long long)workloads[i].expect.n[kind]);
+}
+
+static void exits_of_workloads(void)
+{
+	struct measured m;
+	struct fixture f;
+	unsigned int i;
+
+	set_up(&f);
+	for (i = 0; i < NR_WORKLOADS; i++) {
+		if (workloads[i].work == WORK_SWITCH_2)
+			guest_work(&f, WORK_ADD_PROCESSES, 32);
+		if (workloads[i].large)
+			guest_work(&f, WORK_GROW, 0);
+		m = run(&f, i);
+		report(i, &m);
+		check(&f, i, &m);
+		if (workloads[i].large || workloads[i].work == WORK_FILL)
+			guest_work(&f, WORK_SHRINK, 0);
+	}
+	clean_up(&f);
+}
+
+static const struct ktap_test tests[] = {
+	KTAP_TEST(exits_of_workloads),
+};
+
+int main(int argc, char **argv)
+{
+	return ktap_main(tests, sizeof(tests) / sizeof(tests[0]), argc, argv);
+}
