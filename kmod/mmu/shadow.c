@@ -328,7 +328,8 @@ static bool shadow_opens(struct shadow *shadow, struct mmu_vcpu *mv, const struc
 	    !shadow_can_open(shadow, mv, fault) || !wtrack_should_open(shadow, fault->gpa))
 		return false;
 	mv->opened = fault->gva;
-	return wtrack_open(shadow, gpa_to_gfn(fault->gpa));
+	/* If the slot is about to go, other slots may be the same memory, and have it yet. */
+	return wtrack_open(shadow, gpa_to_gfn(fault->gpa)) && !shadow_is_table(shadow, fault);
 }
 
 /* Neither does a store wait for a flush, nor would a right to write be one too early. */
