@@ -127,7 +127,7 @@ gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gv
 /* Bits that must be 0 in a present entry. */
 static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level)
 {
-	u64 high = GENMASK_ULL(51, 0) & ~GENMASK_ULL(root->phys_bits - 1, 0), bits = high;
+	u64 high = GENMASK_ULL(51, 0) & (~0ull << root->phys_bits), bits = high;
 
 	if (root->mode == GPT_32) {
 		if (level != 2 || !gpte_is_large(root, gpte, level))

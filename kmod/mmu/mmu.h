@@ -177,7 +177,7 @@ enum gpt_mode {
  * @nx: EFER.NX: entries may forbid fetches
  * @smep: CR4.SMEP: no supervisor fetches from user pages
  * @smap: CR4.SMAP is on and RFLAGS.AC does not suspend it: no supervisor access to user pages
- * @phys_bits: width of a guest-physical address
+ * @phys_bits: width of a guest-physical address, 0 to 52
  */
 struct gpt_root {
 	enum gpt_mode mode;

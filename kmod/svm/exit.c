@@ -125,26 +125,37 @@ static int exit_lmsw(struct mkvm_vcpu *vcpu, const struct x86_insn *insn)
 	return x86_exit_lmsw(vcpu, vcpu->x86.gpr[insn->rm], insn->len);
 }
 
+static int exit_cr_write(struct mkvm_vcpu *vcpu, int cr, const struct x86_insn *insn)
+{
+	/* A user's SMSW is a read that exits; what has come in its place is not for users. */
+	if (x86_cpl(&vcpu->x86))
+		return 1;
+	if (insn->opcode[1] == 0x22)
+		return x86_exit_mov_to_cr(vcpu, cr, insn->rm, insn->len);
+	if (insn->opcode[1] == 0x06)
+		return x86_exit_clts(vcpu, insn->len);
+	if (insn->opcode[1] == 0x01 && (insn->modrm >> 3 & 7) == 6)
+		return exit_lmsw(vcpu, insn);
+	return 1;
+}
+
+static int exit_cr_read(struct mkvm_vcpu *vcpu, int cr, const struct x86_insn *insn)
+{
+	if (insn->opcode[1] == 0x20 && !x86_cpl(&vcpu->x86))
+		return x86_exit_mov_from_cr(vcpu, cr, insn->rm, insn->len);
+	if (insn->opcode[1] == 0x01 && (insn->modrm >> 3 & 7) == 4)
+		return exit_smsw(vcpu, insn);
+	return 1;
+}
+
+/* Another vCPU may have changed the instruction since: what did not exit is executed again. */
 static int exit_cr_decoded(struct mkvm_vcpu *vcpu, int cr, const struct x86_insn *insn)
 {
+	x86_fetch(vcpu, X86_ST_SEGS);
 	if (insn->opcode[0] != 0x0f)
 		return 1;
-	switch (insn->opcode[1]) {
-	case 0x06:
-		return x86_exit_clts(vcpu, insn->len);
-	case 0x20:
-		return x86_exit_mov_from_cr(vcpu, cr, insn->rm, insn->len);
-	case 0x22:
-		return x86_exit_mov_to_cr(vcpu, cr, insn->rm, insn->len);
-	case 0x01:
-		if ((insn->modrm >> 3 & 7) == 4)
-			return exit_smsw(vcpu, insn);
-		if ((insn->modrm >> 3 & 7) == 6)
-			return exit_lmsw(vcpu, insn);
-		return 1;
-	default:
-		return 1;
-	}
+	return vcpu->x86.exit.reason & EXIT_REG_WRITE ? exit_cr_write(vcpu, cr, insn)
+						      : exit_cr_read(vcpu, cr, insn);
 }
 
 /* MOV CR, and for CR0 also CLTS, LMSW and SMSW. */
@@ -208,7 +219,7 @@ static int exit_io(struct mkvm_vcpu *vcpu)
 	unsigned int len = (vcpu->x86.exit.info2 - vcpu->x86.exit.rip) & EXIT_MAX_INSN;
 
 	if (info & SVM_IOIO_STR_MASK)
-		return x86_exit_io_string(vcpu);
+		return x86_exit_io_string(vcpu, info & SVM_IOIO_TYPE_MASK, size);
 	return x86_exit_io(vcpu, info >> 16, size, info & SVM_IOIO_TYPE_MASK, len);
 }
 

@@ -180,7 +180,7 @@ static int exit_io(struct mkvm_vcpu *vcpu)
 	u64 q = vcpu->x86.exit.info1;
 
 	if (q & IO_STRING)
-		return x86_exit_io_string(vcpu);
+		return x86_exit_io_string(vcpu, q & IO_IN, IO_SIZE(q));
 	return x86_exit_io(vcpu, IO_PORT(q), IO_SIZE(q), q & IO_IN, exit_len());
 }
 

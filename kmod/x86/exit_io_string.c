@@ -224,8 +224,19 @@ static int batch_out(struct mkvm_vcpu *vcpu, const struct batch *batch)
 	return string_exit(vcpu, false, batch->size, batch->count);
 }
 
-/* INS or OUTS was intercepted; another vCPU may have changed the instruction since. */
-int x86_exit_io_string(struct mkvm_vcpu *vcpu)
+static bool is_port_op(const struct x86_insn *insn, bool in, unsigned int size)
+{
+	u8 memory = in ? insn->row->dst : insn->row->src;
+
+	return insn->row->op == (in ? INSN_OP_INS : INSN_OP_OUTS) &&
+	       insn_operand_size(insn, memory) == size;
+}
+
+/*
+ * INS or OUTS was intercepted: the processor has found that the guest may use @size ports at DX.
+ * Another vCPU may have changed the instruction since; what was not found is not granted.
+ */
+int x86_exit_io_string(struct mkvm_vcpu *vcpu, bool in, unsigned int size)
 {
 	struct emu *emu = &vcpu->x86.emu;
 	struct batch batch;
@@ -233,8 +244,9 @@ int x86_exit_io_string(struct mkvm_vcpu *vcpu)
 	x86_emu_load(vcpu);
 	if (x86_insn_decode(vcpu, &emu->insn))
 		return x86_emulate(vcpu);
-	if (emu->insn.row->op != INSN_OP_INS && emu->insn.row->op != INSN_OP_OUTS)
+	if (!is_port_op(&emu->insn, in, size))
 		return 1;
+	emu->port_granted = true;
 	batch = find_batch(emu);
 	/* A device in the kernel takes one at a time. */
 	if (batch.count >= 2 && !irqchip_has_port(vcpu->vm, emu->gpr[X86_RDX])) {

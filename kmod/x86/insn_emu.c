@@ -60,6 +60,11 @@ static enum emu_status take_group7(struct emu *emu)
 	return privileged && emu->cpl ? emu_raise(emu, X86_TRAP_GP, true, 0) : EMU_OK;
 }
 
+static bool is_port_op(const struct emu *emu)
+{
+	return emu->insn.row->op == INSN_OP_INS || emu->insn.row->op == INSN_OP_OUTS;
+}
+
 static enum emu_status decode(struct emu *emu)
 {
 	switch (insn_decode(&emu->insn, emu->bits)) {
@@ -74,6 +79,8 @@ static enum emu_status decode(struct emu *emu)
 	}
 	if (emu->insn.row->attr & INSN_NO_EXEC)
 		return take_group7(emu);
+	if (is_port_op(emu) && !emu->port_granted)
+		return EMU_AGAIN;
 	return emu->insn.row->attr & INSN_SSE ? check_sse(emu) : EMU_OK;
 }
 

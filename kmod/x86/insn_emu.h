@@ -120,6 +120,8 @@ enum emu_stage {
  * @cpl: in: privilege level
  * @long_mode: in: EFER.LMA: 64-bit or compatibility mode
  * @va_bits: in: width of a linear address in 64-bit mode
+ * @port_granted: in: the processor has found that INS or OUTS may use its ports; without it they
+ *	are EMU_AGAIN, and the processor's to look at
  * @insn: in: bytes and nr_bytes; the rest is the decoder's
  * @io: out, with EMU_READ to EMU_OUT: the piece; in, after EMU_READ and EMU_IN: its data
  * @fault: out, with EMU_FAULT
@@ -148,6 +150,7 @@ struct emu {
 	u8 cpl;
 	u8 va_bits;
 	bool long_mode;
+	bool port_granted;
 	struct x86_insn insn;
 	struct {
 		u64 gpa;

@@ -37,7 +37,8 @@ struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 		.nx = x86->efer & EFER_NX,
 		.smep = x86->cr4 & X86_CR4_SMEP,
 		.smap = x86->cr4 & X86_CR4_SMAP && !(x86->rflags & X86_EFLAGS_AC),
-		.phys_bits = x86->cpuid.phys_bits,
+		/* User space may say what it likes. */
+		.phys_bits = min_t(u8, x86->cpuid.phys_bits, 52),
 	};
 
 	if (root.mode == GPT_PAE && mkvm_vendor->pdptrs_are_state) {
@@ -296,6 +297,7 @@ void x86_emu_load(struct mkvm_vcpu *vcpu)
 	emu->cpl = x86_cpl(x86);
 	emu->va_bits = 48;
 	emu->long_mode = x86->efer & EFER_LMA;
+	emu->port_granted = false;
 	/* An instruction may be retired without emu_start(): a batch of port data. */
 	emu->loaded_seg = EMU_NO_SEG;
 	emu->shadow = false;

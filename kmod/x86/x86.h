@@ -156,7 +156,7 @@ int x86_mce_raise(struct mkvm_vcpu *vcpu, struct kvm_x86_mce *mce) __must_check;
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len);
 
 /* exit_io_string.c: INS and OUTS, the instruction at RIP */
-int x86_exit_io_string(struct mkvm_vcpu *vcpu);
+int x86_exit_io_string(struct mkvm_vcpu *vcpu, bool in, unsigned int size);
 int x86_emu_port_exit(struct mkvm_vcpu *vcpu, bool in);
 
 /* exit_mmio.c: the instruction at RIP is emulated */

@@ -200,6 +200,7 @@ void machine_init(struct machine *m, unsigned int bits)
 	m->emu.bits = bits;
 	m->emu.va_bits = 48;
 	m->emu.long_mode = bits == 64;
+	m->emu.port_granted = true;
 	make_table(m, bits);
 	m->emu.cr0 = X86_CR0_PE;
 	m->emu.cr4 = X86_CR4_OSFXSR;

@@ -149,6 +149,11 @@ static void ports(void)
 	EXPECT_EQ(0x100000, m.emu.rip);
 	EXPECT_EQ(1, m.emu.gpr[X86_RCX]);
 
+	start(64, 0x6e); /* the processor has not said that it may */
+	m.emu.port_granted = false;
+	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(0, m.pieces);
+
 	start(64, 0x6d); /* the fault comes before the port is read */
 	m.page[1] = PAGE_PROTECTED;
 	expect_fault(X86_TRAP_PF, true, 2);

@@ -201,7 +201,7 @@ static void one(void)
 		.nx = draw(4),
 		.smep = draw_one_in(4),
 		.smap = draw_one_in(4),
-		.phys_bits = 36 + draw(16),
+		.phys_bits = 36 + draw(17),
 	};
 	int size = cuts[root.mode].size, code, r;
 	u32 access = draw_one_in(3) ? ACC_W : draw(2) ? ACC_R : ACC_X, error = 0;
