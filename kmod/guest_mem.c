@@ -66,6 +66,14 @@ static int guest_mem_store(struct memslot_table *slots, gpa_t gpa, const struct 
 	return watcher ? watcher->store(watcher, gpa, store) : guest_store_do(store);
 }
 
+/* Something was stored at @gpa. */
+static void note_store(const struct memslot *slot, gpa_t gpa)
+{
+	/* In memory before the bit is looked at: who takes that away must not read the old page. */
+	smp_mb();
+	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+}
+
 /*
  * Writes @len bytes at @gpa, and marks the pages dirty.  Context as guest_mem_read().  0; -ENOENT:
  * no slot there, or a read-only one; -EFAULT: nothing behind it.  What lies in the pages before has
@@ -84,7 +92,7 @@ int guest_mem_write(struct memslot_table *slots, gpa_t gpa, const void *data, si
 			return -ENOENT;
 		failed = guest_mem_store(slots, gpa, &store);
 		/* Also after a failure: some bytes may have got there. */
-		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+		note_store(slot, gpa);
 		if (failed)
 			return -EFAULT;
 		gpa += n;
@@ -105,7 +113,7 @@ int guest_mem_put_u32(struct memslot_table *slots, gpa_t gpa, u32 value)
 	if (!user)
 		return -ENOENT;
 	failed = guest_mem_store(slots, gpa, &store);
-	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+	note_store(slot, gpa);
 	return failed ? -EFAULT : 0;
 }
 
@@ -123,7 +131,7 @@ int guest_mem_put_u8_nofault(struct memslot_table *slots, gpa_t gpa, u8 value)
 	if (slots->watcher ? slots->watcher->put(slots->watcher, user, value)
 			   : copy_to_user_nofault(user, &value, sizeof(value)))
 		return -EFAULT;
-	memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+	note_store(slot, gpa);
 	return 0;
 }
 
@@ -279,6 +287,6 @@ int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, 
 	else
 		r = guest_mem_store(slots, gpa, &store);
 	if (!r)
-		memslot_mark_dirty(slot, gpa_to_gfn(gpa));
+		note_store(slot, gpa);
 	return r;
 }

@@ -33,6 +33,7 @@ typedef __s64 s64;
 #define WRITE_ONCE(x, v) (*(volatile typeof(x) *)&(x) = (v))
 #define smp_rmb()	 point()
 #define smp_wmb()	 point()
+#define smp_mb()	 point()
 #define WARN_ON_ONCE(x)	 ((x) ? fail("warning: %s", #x), true : false)
 
 #define BITS_PER_LONG	   64
