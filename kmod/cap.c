@@ -8,6 +8,7 @@
 #include <asm/cpufeature.h>
 #include "mkvm.h"
 #include "vm_type.h"
+#include "x86/steal_time.h"
 #include "x86/x86.h"
 
 #define CAP_MSR_REASONS \
@@ -71,6 +72,9 @@ static const u32 caps_plain[] = {
 	KVM_CAP_REINJECT_CONTROL,
 	KVM_CAP_SPLIT_IRQCHIP,
 	KVM_CAP_TSC_DEADLINE_TIMER,
+	KVM_CAP_CLOCKSOURCE,
+	KVM_CAP_NOP_IO_DELAY,
+	KVM_CAP_ENABLE_CAP,
 };
 
 static bool cap_is_plain(unsigned long cap)
@@ -87,6 +91,8 @@ static bool cap_is_plain(unsigned long cap)
 long mkvm_cap(unsigned long cap)
 {
 	switch (cap) {
+	case KVM_CAP_STEAL_TIME:
+		return x86_steal_time_offered();
 	case KVM_CAP_COALESCED_MMIO:
 		return MKVM_COALESCED_PAGE;
 	case KVM_CAP_MANUAL_DIRTY_LOG_PROTECT2:

@@ -58,6 +58,10 @@ static void extensions(void)
 	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_JOIN_MEMORY_REGIONS_WORKS));
 	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_SYNC_MMU));
 	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_IMMEDIATE_EXIT));
+	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_CLOCKSOURCE));
+	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_NOP_IO_DELAY));
+	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_ENABLE_CAP));
+	EXPECT_EQ(1, kvm_dev_extension(&dev, KVM_CAP_STEAL_TIME));
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_NR_MEMSLOTS) >= 32, "fewer than 32 memory slots");
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_NR_VCPUS) >= 1, "no recommended number of vCPUs");
 	EXPECT(kvm_dev_extension(&dev, KVM_CAP_MAX_VCPUS) >=

@@ -150,6 +150,13 @@ void svm_vmcb_set_features(struct svm_vcpu *svm)
 		svm_intercept_clear(svm->vmcb, INTERCEPT_RDTSCP);
 	else
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDTSCP);
+	if (!boot_cpu_has(X86_FEATURE_INVPCID))
+		return;
+	/* By shadow tables no guest has it. */
+	if (x86_has(&svm->vcpu, FEAT_INVPCID) && !x86_is_shadowed(&svm->vcpu))
+		svm_intercept_clear(svm->vmcb, INTERCEPT_INVPCID);
+	else
+		svm_intercept_set(svm->vmcb, INTERCEPT_INVPCID);
 }
 
 /* Without a filter it is each PAUSE or none. */
@@ -175,8 +182,6 @@ static void vmcb_init_shadow(struct svm_vcpu *svm)
 
 	for (i = 0; i < ARRAY_SIZE(vmcb_shadow_intercepts); i++)
 		svm_intercept_set(svm->vmcb, vmcb_shadow_intercepts[i]);
-	if (boot_cpu_has(X86_FEATURE_INVPCID))
-		svm_intercept_set(svm->vmcb, INTERCEPT_INVPCID);
 	svm->vmcb->control.nested_ctl = 0;
 }
 

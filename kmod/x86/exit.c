@@ -3,6 +3,7 @@
  * What an exit means, once the vendor's room has taken the hardware's report apart.
  */
 #include <linux/mkvm_kvm.h>
+#include <linux/nospec.h>
 #include <linux/sched/signal.h>
 #include <linux/string.h>
 #include <asm/trapnr.h>
@@ -152,6 +153,7 @@ int x86_exit_mov_dr(struct mkvm_vcpu *vcpu, int dr, int gpr, bool to_dr, unsigne
 			return x86_exit_ud(vcpu);
 		dr += 2;
 	}
+	dr = array_index_nospec(dr, 8);
 	/* Privilege comes before the exit on both vendors, but for real-mode code there is none. */
 	if (x86_dr7(x86) & DR7_GD)
 		return x86_exit_general_detect(vcpu);

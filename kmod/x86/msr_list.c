@@ -76,27 +76,36 @@ static bool row_is_listed(const struct msr_row *row, u32 index, u8 flags)
 	return row->flags & flags & MSR_LISTED_PROBED && !rdmsrl_safe(index, &value);
 }
 
+/* How many there are; they go to @user if that is not NULL.  -EFAULT. */
+static long list_rows(u32 __user *user, u8 flags)
+{
+	const struct msr_row *row;
+	u32 index, nr = 0;
+
+	for (row = msr_rows; row < msr_rows + msr_nr_rows; row++) {
+		for (index = row->first; index <= row->last; index++) {
+			if (!row_is_listed(row, index, flags))
+				continue;
+			if (user && put_user(index, &user[nr]))
+				return -EFAULT;
+			nr++;
+		}
+	}
+	return nr;
+}
+
 /*
  * KVM_GET_MSR_INDEX_LIST, KVM_GET_MSR_FEATURE_INDEX_LIST: @list gets how many there are.  0;
  * -E2BIG: more than @list had room for; -EFAULT.
  */
 static long list_msrs(struct kvm_msr_list *list, u32 __user *user, u8 flags)
 {
-	const struct msr_row *row;
-	u32 index, nr = 0, room = list->nmsrs;
-	long r = 0;
+	u32 room = list->nmsrs;
 
-	for (row = msr_rows; row < msr_rows + msr_nr_rows; row++) {
-		for (index = row->first; index <= row->last; index++) {
-			if (!row_is_listed(row, index, flags))
-				continue;
-			if (nr < room && put_user(index, &user[nr]))
-				r = -EFAULT;
-			nr++;
-		}
-	}
-	list->nmsrs = nr;
-	return nr > room ? -E2BIG : r;
+	list->nmsrs = list_rows(NULL, flags);
+	if (list->nmsrs > room)
+		return -E2BIG;
+	return list_rows(user, flags) < 0 ? -EFAULT : 0;
 }
 
 long x86_msr_list(struct kvm_msr_list *list, u32 __user *user)

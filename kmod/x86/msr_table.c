@@ -30,6 +30,7 @@ static enum msr_result efer_write(struct mkvm_vcpu *vcpu, u32 index, enum msr_wh
 		return MSR_INVALID;
 	x86_dirty(vcpu, X86_ST_CRS);
 	vcpu->x86.efer = (value & ~(u64)EFER_LMA) | (vcpu->x86.efer & EFER_LMA);
+	x86_paging_set(vcpu);
 	return MSR_OK;
 }
 
