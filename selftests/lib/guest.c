@@ -109,12 +109,6 @@ unsigned int guest_audit(void)
 	return i;
 }
 
-/* Whatever a test has done, and whether it destroys its guests or not. */
-void ktap_after(void)
-{
-	guest_audit();
-}
-
 void guest_destroy(struct guest *guest)
 {
 	guest_audit();
