@@ -449,6 +449,55 @@ static void width_of_cr3(void)
 	EXPECT_ERRNO(EINVAL, vcpu_set_sregs(vcpu, &sregs));
 }
 
+static void set_width(struct vcpu *vcpu, struct table *table, uint32_t bits)
+{
+	find(table, 0x80000008, 0)->eax = 0x3000 | bits;
+	REQUIRE_OK(call(vcpu->fd, KVM_SET_CPUID2, table));
+}
+
+/*
+ * Physical addresses of widths that no processor has are taken, and told as they were given.  With
+ * 64 and more no bit is too many; with 0 each is.
+ */
+static void widths_that_are_none(void)
+{
+	static const uint32_t wide[] = { 64, 65, 100, 255 };
+	struct kvm_sregs sregs, high;
+	struct table table, got;
+	struct guest guest;
+	struct vcpu *vcpu;
+	size_t i;
+
+	guest_create(&guest, 1);
+	guest_load(&guest, code_hlt);
+	vcpu = &guest.vcpu[0];
+	supported(&table, &guest.dev);
+	guest_start(&guest, 0, MODE_LONG);
+	sregs = guest_sregs(&guest, 0);
+	for (i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+		set_width(vcpu, &table, wide[i]);
+		got.head.nent = MAX_ENTRIES;
+		REQUIRE_OK(call(vcpu->fd, KVM_GET_CPUID2, &got));
+		EXPECT_EQ(0x3000 | wide[i], find(&got, 0x80000008, 0)->eax);
+		high = sregs;
+		high.cr3 |= 1ULL << 62;
+		EXPECT_ERRNO(0, vcpu_set_sregs(vcpu, &high));
+		high = sregs;
+		high.apic_base |= 1ULL << 52;
+		EXPECT_ERRNO(0, vcpu_set_sregs(vcpu, &high));
+		EXPECT_ERRNO(0, vcpu_set_sregs(vcpu, &sregs));
+	}
+	set_width(vcpu, &table, 0);
+	EXPECT_ERRNO(EINVAL, vcpu_set_sregs(vcpu, &sregs));
+	sregs.apic_base = 0;
+	EXPECT_ERRNO(EINVAL, vcpu_set_sregs(vcpu, &sregs));
+	sregs.cr3 = 0;
+	EXPECT_ERRNO(0, vcpu_set_sregs(vcpu, &sregs));
+	set_width(vcpu, &table, 100);
+	guest_start(&guest, 0, MODE_LONG);
+	guest_run_to_hlt(&guest, 0);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(extensions),
 	KTAP_TEST(offer_is_rich),
@@ -463,6 +512,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(frozen),
 	KTAP_TEST(state_follows),
 	KTAP_TEST(width_of_cr3),
+	KTAP_TEST(widths_that_are_none),
 };
 
 KTAP_MAIN(tests)

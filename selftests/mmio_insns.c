@@ -219,6 +219,7 @@ static void unknown_instruction(void)
 	EXPECT(run->emulation_failure.insn_size >= 3 &&
 		       !memcmp(run->emulation_failure.insn_bytes, code_unknown, 3),
 	       "other bytes");
+	EXPECT(run->emulation_failure.ndata >= 3, "%u words", run->emulation_failure.ndata);
 }
 
 static void exit_on_failure_can_be_asked_for(void)
@@ -275,6 +276,28 @@ static void width_of_addresses(void)
 	EXPECT_EQ(14, trap.vector);
 	EXPECT_EQ(0xb, trap.error); /* present, a write, a reserved bit */
 	EXPECT_EQ(to, trap.cr2);
+}
+
+/* Widths that no processor has: nothing is reserved for them that an entry has room for. */
+static void width_beyond_all(void)
+{
+	static const unsigned int widths[] = { 52, 53, 63, 64, 65, 100, 255 };
+	struct kvm_regs regs;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(widths) / sizeof(widths[0]); i++) {
+		start(code_read_to_memory, MODE_LONG);
+		guest_enable_traps(&guest, 0);
+		set_width_of_addresses(widths[i]);
+		device[0] = 0x5a;
+		set_rdi(GUEST_SHARED);
+		run_to_hlt();
+		EXPECT_EQ(0, guest_nr_traps(&guest));
+		EXPECT_EQ(0x5a, *guest_shared(&guest) & 0xff);
+		regs = guest_regs(&guest, 0);
+		EXPECT_EQ(GUEST_SHARED + 1, regs.rdi);
+		guest_destroy(&guest);
+	}
 }
 
 guest_code(code_stack_segment, 64,
@@ -357,6 +380,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(paging_pae),
 	KTAP_TEST(compatibility),
 	KTAP_TEST(width_of_addresses),
+	KTAP_TEST(width_beyond_all),
 	KTAP_TEST(shadow_of_the_stack_segment),
 	KTAP_TEST(step_over_the_stack_segment),
 	KTAP_TEST(unknown_instruction),

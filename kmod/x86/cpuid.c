@@ -306,6 +306,8 @@ static void cpuid_derive(struct mkvm_vcpu *vcpu)
 
 	/* Instructions that the guest lacks are switched off by the control block. */
 	vcpu->x86.dirty |= X86_ST_CONTROLS;
+	/* Reserved bits of its tables are others now: a KVM_RUN may have found roots already. */
+	x86_paging_changed(vcpu);
 }
 
 /* The reset state: no table. */

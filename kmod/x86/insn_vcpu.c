@@ -24,6 +24,16 @@ static enum gpt_mode guest_paging(const struct x86_vcpu *x86)
 	return x86->cr4 & X86_CR4_PAE ? GPT_PAE : GPT_32;
 }
 
+/*
+ * Where the processor walks the guest's tables, it takes pages of 1 GiB whether the guest was told
+ * of them or not; where mkvm does, they are a feature like others.
+ */
+static bool guest_gbpages(const struct mkvm_vcpu *vcpu)
+{
+	return x86_has_shadow(vcpu) ? x86_has(vcpu, FEAT_GBPAGES)
+				    : boot_cpu_has(X86_FEATURE_GBPAGES);
+}
+
 /* The guest's tables and their rules.  CRS and RFLAGS are there. */
 struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 {
@@ -32,7 +42,7 @@ struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 		.mode = guest_paging(x86),
 		.cr3 = x86->cr3,
 		.pse = x86->cr4 & X86_CR4_PSE,
-		.gbpages = boot_cpu_has(X86_FEATURE_GBPAGES),
+		.gbpages = guest_gbpages(vcpu),
 		.wp = x86->cr0 & X86_CR0_WP,
 		.nx = x86->efer & EFER_NX,
 		.smep = x86->cr4 & X86_CR4_SMEP,

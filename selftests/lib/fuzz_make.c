@@ -176,6 +176,18 @@ static void make_cpuid_room(struct rng *rng, const struct fuzz_world *world, voi
 	cpuid->nent = rng_chance(rng, 80) ? 256 : rng_below(rng, 8);
 }
 
+/* How wide physical addresses are, in a table that tells it: also as wide as none can be. */
+static void make_width(struct rng *rng, struct kvm_cpuid_entry2 *entries, unsigned int nr)
+{
+	static const uint8_t widths[] = { 0, 1, 12, 32, 36, 39, 52, 53, 63, 64, 100, 255 };
+	unsigned int i;
+
+	for (i = 0; i < nr; i++)
+		if (entries[i].function == 0x80000008)
+			entries[i].eax =
+				(entries[i].eax & ~0xffU) | widths[rng_below(rng, sizeof(widths))];
+}
+
 /* What the device can show, some of it taken away. */
 static void make_cpuid(struct rng *rng, const struct fuzz_world *world, void *buffer)
 {
@@ -188,6 +200,8 @@ static void make_cpuid(struct rng *rng, const struct fuzz_world *world, void *bu
 	memcpy(cpuid->entries, world->cpuid, world->cpuid_nent * sizeof(world->cpuid[0]));
 	for (i = 0; nr_words && i < rng_below(rng, 8); i++)
 		words[rng_below(rng, nr_words)] &= rng_next(rng);
+	if (rng_chance(rng, 30))
+		make_width(rng, cpuid->entries, cpuid->nent);
 }
 
 static void make_old_cpuid(struct rng *rng, const struct fuzz_world *world, void *buffer)
