@@ -280,6 +280,45 @@ static void impossible_system_registers(void)
 	guest_run_to_hlt(&guest, 0);
 }
 
+/* A task priority that is none stays out, and all else is taken: no error, by either structure. */
+static void task_priority_that_is_none(void)
+{
+	static const uint64_t none[] = { 16, 0x15, 0xff, 1ULL << 32, 5 | 1ULL << 63, ~0ULL };
+	struct kvm_sregs2 sregs2;
+	struct kvm_sregs sregs;
+	struct guest guest;
+	unsigned int i;
+
+	guest_create(&guest, 1);
+	guest_load(&guest, code_hlt);
+	guest_start(&guest, 0, MODE_LONG);
+	sregs = guest_sregs(&guest, 0);
+	sregs.cr8 = 7;
+	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &sregs));
+	for (i = 0; i < sizeof(none) / sizeof(none[0]); i++) {
+		sregs.cr8 = none[i];
+		sregs.cr2 = 0x1000 + i;
+		EXPECT_ERRNO(0, vcpu_set_sregs(&guest.vcpu[0], &sregs));
+		sregs = guest_sregs(&guest, 0);
+		EXPECT_EQ(7, sregs.cr8);
+		EXPECT_EQ(0x1000 + i, sregs.cr2);
+		REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_GET_SREGS2, &sregs2));
+		EXPECT_EQ(7, sregs2.cr8);
+		sregs2.cr8 = none[i];
+		sregs2.cr2 = 0x2000 + i;
+		EXPECT_ERRNO(0, vcpu_call(&guest.vcpu[0], KVM_SET_SREGS2, &sregs2));
+		sregs = guest_sregs(&guest, 0);
+		EXPECT_EQ(7, sregs.cr8);
+		EXPECT_EQ(0x2000 + i, sregs.cr2);
+	}
+	/* In the run page it is an error. */
+	guest.vcpu[0].run->cr8 = 16;
+	EXPECT_ERRNO(EINVAL, vcpu_run(&guest.vcpu[0]));
+	guest.vcpu[0].run->cr8 = 7;
+	guest_run_to_hlt(&guest, 0);
+	EXPECT_EQ(7, guest_sregs(&guest, 0).cr8);
+}
+
 static void shared_pages(void)
 {
 	struct guest guest;
@@ -428,6 +467,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(system_registers_round_trip),
 	KTAP_TEST(system_registers_survive_a_run),
 	KTAP_TEST(impossible_system_registers),
+	KTAP_TEST(task_priority_that_is_none),
 	KTAP_TEST(shared_pages),
 	KTAP_TEST(beyond_the_shared_pages),
 	KTAP_TEST(shared_pages_outlive_descriptors),

@@ -285,13 +285,23 @@ int x86_set_cr4(struct mkvm_vcpu *vcpu, u64 cr4)
 	return 0;
 }
 
-int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8)
+static bool cr8_is_valid(u64 cr8)
 {
-	if (cr8 & ~0xfull)
-		return -EINVAL;
+	return !(cr8 & ~0xfull);
+}
+
+static void cr8_store(struct mkvm_vcpu *vcpu, u64 cr8)
+{
 	if (vcpu->lapic)
 		lapic_set_tpr(vcpu, cr8 << 4);
 	vcpu->x86.cr8 = cr8;
+}
+
+int x86_set_cr8(struct mkvm_vcpu *vcpu, u64 cr8)
+{
+	if (!cr8_is_valid(cr8))
+		return -EINVAL;
+	cr8_store(vcpu, cr8);
 	return 0;
 }
 
@@ -436,7 +446,7 @@ static bool sregs_are_valid(const struct mkvm_vcpu *vcpu, const struct kvm_sregs
 		return false;
 	}
 	return cr0_is_valid(sregs->cr0) && !(sregs->cr4 & x86_cr4_reserved(vcpu)) &&
-	       !(sregs->efer & x86_efer_reserved(vcpu)) && sregs->cr8 <= 0xf;
+	       !(sregs->efer & x86_efer_reserved(vcpu));
 }
 
 static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
@@ -458,9 +468,9 @@ static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 	x86->cr2 = sregs->cr2;
 	x86->cr3 = sregs->cr3;
 	x86->cr4 = sregs->cr4;
-	x86->cr8 = sregs->cr8;
-	if (vcpu->lapic)
-		lapic_set_tpr(vcpu, sregs->cr8 << 4);
+	/* One that is none is not taken, and no error, as by kvm. */
+	if (cr8_is_valid(sregs->cr8))
+		cr8_store(vcpu, sregs->cr8);
 	x86->efer = sregs->efer;
 	x86_paging_set(vcpu);
 }
