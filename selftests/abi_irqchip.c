@@ -264,9 +264,76 @@ static void capabilities(void)
 	kvm_dev_close(&dev);
 }
 
+static void halt(const struct guest *guest, unsigned int cpu)
+{
+	struct kvm_mp_state halted = { KVM_MP_STATE_HALTED };
+
+	REQUIRE_OK(vcpu_call(&guest->vcpu[cpu], KVM_SET_MP_STATE, &halted));
+	EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(guest, cpu));
+}
+
+static void set_rip(const struct guest *guest, unsigned int cpu, uint64_t rip)
+{
+	struct kvm_regs regs = guest_regs(guest, cpu);
+
+	regs.rip = rip;
+	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[cpu], &regs));
+}
+
+/*
+ * A halted bootstrap processor whose system registers are set to those after RESET, at the reset
+ * vector, runs; other registers, and other processors, do not change whether one does.
+ */
+static void boot_processor_at_reset_vector(void)
+{
+	struct kvm_sregs reset, other;
+	struct kvm_sregs2 sregs2;
+	struct guest guest;
+	unsigned int cpu;
+
+	vec_create(&guest, 2, VEC_KERNEL);
+	reset = guest_sregs(&guest, 0);
+#define STAYS_HALTED(change)                                             \
+	do {                                                             \
+		halt(&guest, 0);                                         \
+		other = reset;                                           \
+		change;                                                  \
+		REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &other));      \
+		EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(&guest, 0)); \
+	} while (0)
+	STAYS_HALTED(set_rip(&guest, 0, 0xfff1));
+	set_rip(&guest, 0, 0xfff0);
+	EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(&guest, 0));
+	STAYS_HALTED(other.cs.selector = 0xf100);
+	STAYS_HALTED(other.cs.base = 0xf0000);
+	STAYS_HALTED(other.cr0 |= X86_CR0_PE);
+	STAYS_HALTED(other.apic_base &= ~(uint64_t)APIC_BASE_BSP);
+#undef STAYS_HALTED
+
+	halt(&guest, 0);
+	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &reset));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, vec_mp_state(&guest, 0));
+	halt(&guest, 0);
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_GET_SREGS2, &sregs2));
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_SET_SREGS2, &sregs2));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, vec_mp_state(&guest, 0));
+
+	/* Another processor, unless it is said to be the bootstrap processor. */
+	cpu = 1;
+	reset = guest_sregs(&guest, cpu);
+	halt(&guest, cpu);
+	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[cpu], &reset));
+	EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(&guest, cpu));
+	reset.apic_base |= APIC_BASE_BSP;
+	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[cpu], &reset));
+	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, vec_mp_state(&guest, cpu));
+	guest_destroy(&guest);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(without), KTAP_TEST(created_once), KTAP_TEST(split),	    KTAP_TEST(lapic_reset),
-	KTAP_TEST(routes),  KTAP_TEST(irqfds),	     KTAP_TEST(ioeventfds), KTAP_TEST(capabilities),
+	KTAP_TEST(without),	KTAP_TEST(created_once), KTAP_TEST(split),
+	KTAP_TEST(lapic_reset), KTAP_TEST(routes),	 KTAP_TEST(irqfds),
+	KTAP_TEST(ioeventfds),	KTAP_TEST(capabilities), KTAP_TEST(boot_processor_at_reset_vector),
 };
 
 KTAP_MAIN(tests)

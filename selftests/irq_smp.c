@@ -364,10 +364,44 @@ static void wakes_up(void)
 	guest_destroy(guest);
 }
 
+guest_code(code_at_reset, 16, "out %al, $" S_SYNC);
+
+#define TOP_PAGE 0xfffff000UL
+
+/* INIT to a bootstrap processor that sleeps in HLT: it goes on at the reset vector. */
+static void init_wakes_up(void)
+{
+	struct kvm_userspace_memory_region top = {
+		.slot = 5,
+		.guest_phys_addr = TOP_PAGE,
+		.memory_size = 0x1000,
+	};
+	struct kvm_msi init = { .address_lo = APIC_GPA, .data = 0x500 };
+	struct halted halted = {};
+	struct guest *guest = &halted.guest;
+	pthread_t thread;
+
+	vec_create(guest, 1, VEC_KERNEL);
+	guest_load(guest, code_halt);
+	vec_start(guest, 0);
+	top.userspace_addr = (uintptr_t)guest_at(guest, GUEST_SHARED, 0x1000);
+	memcpy(guest_at(guest, GUEST_SHARED + 0xff0, 2), code_at_reset, 2);
+	EXPECT_EQ(0, vm_call(guest, KVM_SET_USER_MEMORY_REGION, &top));
+
+	thread = halt(&halted);
+	EXPECT_EQ(1, vm_call(guest, KVM_SIGNAL_MSI, &init));
+	EXPECT_EQ(0, joined(thread));
+	guest_expect_exit(guest, 0, KVM_EXIT_IO);
+	EXPECT_EQ(0, guest_sregs(guest, 0).cr0 & X86_CR0_PE);
+	EXPECT_EQ(0xffff0000, guest_sregs(guest, 0).cs.base);
+	EXPECT_EQ(0, vec_logged(guest));
+	guest_destroy(guest);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(states),	 KTAP_TEST(wakes_up), KTAP_TEST(start_2),
-	KTAP_TEST(start_8),	 KTAP_TEST(start_64), KTAP_TEST(lowest_priority),
-	KTAP_TEST(destinations),
+	KTAP_TEST(states),	 KTAP_TEST(wakes_up),	   KTAP_TEST(start_2),
+	KTAP_TEST(start_8),	 KTAP_TEST(start_64),	   KTAP_TEST(lowest_priority),
+	KTAP_TEST(destinations), KTAP_TEST(init_wakes_up),
 };
 
 KTAP_MAIN(tests)

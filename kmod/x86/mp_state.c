@@ -26,6 +26,20 @@ void x86_mp_reset(struct mkvm_vcpu *vcpu)
 	vcpu->x86.mp_state = runs ? KVM_MP_STATE_RUNNABLE : KVM_MP_STATE_UNINITIALIZED;
 }
 
+/*
+ * User space has set registers.  If they are those of the bootstrap processor after RESET, it runs:
+ * who resets a VM so need not know of KVM_SET_MP_STATE, as with kvm.  The vCPU is loaded.
+ */
+void x86_mp_registers_set(struct mkvm_vcpu *vcpu)
+{
+	const struct kvm_segment *cs = &vcpu->x86.seg[X86_CS];
+
+	x86_fetch(vcpu, X86_ST_RIP | X86_ST_CRS | X86_ST_SEGS);
+	if (mp_is_boot_cpu(vcpu) && vcpu->x86.rip == 0xfff0 && cs->selector == 0xf000 &&
+	    cs->base == 0xffff0000 && !(vcpu->x86.cr0 & X86_CR0_PE))
+		vcpu->x86.mp_state = KVM_MP_STATE_RUNNABLE;
+}
+
 /* Real mode, at the page that the vector names. */
 static void mp_start_up(struct mkvm_vcpu *vcpu, u8 vector)
 {

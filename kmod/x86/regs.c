@@ -473,6 +473,7 @@ static void sregs_store(struct mkvm_vcpu *vcpu, const struct kvm_sregs *sregs)
 		cr8_store(vcpu, sregs->cr8);
 	x86->efer = sregs->efer;
 	x86_paging_set(vcpu);
+	x86_mp_registers_set(vcpu);
 }
 
 static bool sregs_pae(const struct mkvm_vcpu *vcpu)

@@ -57,6 +57,7 @@ void x86_event_exited(struct mkvm_vcpu *vcpu);
 int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state);
 int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state) __must_check;
 void x86_mp_reset(struct mkvm_vcpu *vcpu);
+void x86_mp_registers_set(struct mkvm_vcpu *vcpu);
 int x86_mp_wait(struct mkvm_vcpu *vcpu) __must_check;
 
 /* vcpu_events.c */
