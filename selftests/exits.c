@@ -282,13 +282,19 @@ static void read_without_memory(void)
 /* Code where there is no memory: no one can emulate what is not there, nor does stock kvm. */
 static void fetch_without_memory(void)
 {
+	struct kvm_run *run;
 	struct guest guest;
 
 	start(&guest, MODE_LONG);
 	guest_set_rip(&guest, 0, 2UL << 30);
 	guest_run(&guest, 0);
 	guest_expect_exit(&guest, 0, KVM_EXIT_INTERNAL_ERROR);
-	EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, guest.vcpu[0].run->internal.suberror);
+	run = guest.vcpu[0].run;
+	EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, run->internal.suberror);
+	/* The flags are told nevertheless, and that there are no bytes. */
+	EXPECT(run->emulation_failure.ndata >= 1 && run->emulation_failure.ndata <= 16, "%u words",
+	       run->emulation_failure.ndata);
+	EXPECT_EQ(0, run->emulation_failure.flags);
 }
 
 /* A VM without any memory: an exit. */

@@ -215,22 +215,36 @@ int x86_exit_unknown(struct mkvm_vcpu *vcpu)
 	return 0;
 }
 
-int x86_exit_emulate(struct mkvm_vcpu *vcpu)
+/* The instruction's bytes, as far as there are any, with their size: the words behind the flags. */
+static unsigned int exit_tell_insn(struct mkvm_vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
 	struct x86_insn insn;
 
-	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
-	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
-	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
 	x86_insn_fetch(vcpu, &insn);
 	if (!insn.nr_bytes)
 		return 0;
-	/* Two words of data: the flags, and the 16 bytes of size and instruction as two more. */
-	run->emulation_failure.ndata = 3;
 	run->emulation_failure.flags = KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES;
 	run->emulation_failure.insn_size = insn.nr_bytes;
 	memcpy(run->emulation_failure.insn_bytes, insn.bytes, insn.nr_bytes);
+	return 2;
+}
+
+/* The flags are always told.  What follows what they name tells of the exit, for people to read. */
+int x86_exit_emulate(struct mkvm_vcpu *vcpu)
+{
+	const struct x86_exit *exit = &vcpu->x86.exit;
+	struct kvm_run *run = vcpu->run;
+	unsigned int n = 1;
+
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	memset(&run->emulation_failure, 0, sizeof(run->emulation_failure));
+	run->emulation_failure.suberror = KVM_INTERNAL_ERROR_EMULATION;
+	n += exit_tell_insn(vcpu);
+	run->internal.data[n++] = exit->reason;
+	run->internal.data[n++] = exit->info1;
+	run->internal.data[n++] = exit->info2;
+	run->internal.ndata = n;
 	return 0;
 }
 
