@@ -13,6 +13,7 @@
 #include "lib/host.h"
 #include "lib/vectors.h"
 
+#define LOW    0x2000ULL /* polarity */
 #define LEVEL  0x8000ULL
 #define REMOTE 0x4000ULL
 
@@ -64,6 +65,26 @@ static void edges(void)
 	EXPECT_EQ(2, vec_count(&guest, 0x45));
 	EXPECT_EQ(0x45, vec_ioapic_entry(&guest, 20));
 	EXPECT_EQ(2, vec_logged(&guest));
+	guest_destroy(&guest);
+}
+
+/* A line that is up is up, whatever the entry says of polarity. */
+static void polarity(void)
+{
+	struct guest guest;
+
+	START(&guest, code_looks);
+	EXPECT_EQ(1, kvm_dev_extension(&guest.dev, KVM_CAP_IOAPIC_POLARITY_IGNORED));
+	vec_ioapic_pin(&guest, 20, 0x45 | LOW);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0, vec_count(&guest, 0x45));
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	vec_line(&guest, 20, false);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	EXPECT_EQ(0x45 | LOW, vec_ioapic_entry(&guest, 20));
 	guest_destroy(&guest);
 }
 
@@ -332,10 +353,9 @@ static void split_external(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(edges),	   KTAP_TEST(levels),
-	KTAP_TEST(registers),	   KTAP_TEST(messages),
-	KTAP_TEST(routes_change),  KTAP_TEST(split_eoi),
-	KTAP_TEST(split_external), KTAP_TEST(routes_change_under_load),
+	KTAP_TEST(edges),     KTAP_TEST(polarity),	 KTAP_TEST(levels),
+	KTAP_TEST(registers), KTAP_TEST(messages),	 KTAP_TEST(routes_change),
+	KTAP_TEST(split_eoi), KTAP_TEST(split_external), KTAP_TEST(routes_change_under_load),
 };
 
 KTAP_MAIN(tests)
