@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/audit.h"
 #include "lib/guest.h"
 #include "lib/names.h"
 #include "lib/trace.h"
@@ -185,7 +186,7 @@ static void audited(void)
 	if (!kvm_dev_is_mkvm(&f.guest.dev))
 		ktap_skip("stock kvm has no audit");
 	fresh_pages(&f, N);
-	EXPECT_EQ(1, guest_audit());
+	EXPECT_EQ(1, audit_vms());
 	clean_up(&f);
 }
 

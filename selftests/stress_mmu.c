@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "lib/audit.h"
 #include "lib/cgroup.h"
 #include "lib/guest.h"
 #include "lib/stats.h"
@@ -604,7 +605,7 @@ static void memory_stays_right(void)
 	compare_all(&f);
 	tell_counts(&f);
 	if (f.stats.names) {
-		EXPECT(guest_audit() == 1, "no audit");
+		EXPECT(audit_vms() == 1, "no audit");
 		stats_close(&f.stats);
 	}
 	for (cpu = 0; cpu < NR_CPUS; cpu++)

@@ -6,7 +6,6 @@
 #include "guest.h"
 
 #include <errno.h>
-#include <glob.h>
 #include <linux/mkvm.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "audit.h"
 #include "host.h"
 #include "lib/names.h"
 
@@ -87,31 +87,10 @@ void guest_create(struct guest *guest, unsigned int nr_cpus)
 		REQUIRE_OK(vcpu_offer_host_cpuid(&guest->vcpu[i], &guest->dev));
 }
 
-/* What the module says of the tables of this process's VMs.  Of how many it says something. */
-unsigned int guest_audit(void)
-{
-	char pattern[64], verdict[256] = "";
-	glob_t found;
-	unsigned int i;
-
-	snprintf(pattern, sizeof(pattern), "/sys/kernel/debug/mkvm/%d-*/audit", getpid());
-	if (glob(pattern, 0, NULL, &found))
-		return 0;
-	for (i = 0; i < found.gl_pathc; i++) {
-		FILE *file = fopen(found.gl_pathv[i], "re");
-
-		EXPECT(file && fgets(verdict, sizeof(verdict), file) && !strcmp(verdict, "ok\n"),
-		       "%s: %s", found.gl_pathv[i], verdict);
-		if (file)
-			fclose(file);
-	}
-	globfree(&found);
-	return i;
-}
-
+/* vm_close() audits too, but then the vCPUs' roots are gone. */
 void guest_destroy(struct guest *guest)
 {
-	guest_audit();
+	audit_vms();
 	while (guest->nr_cpus)
 		vcpu_destroy(&guest->vcpu[--guest->nr_cpus]);
 	vm_close(&guest->vm);

@@ -71,8 +71,6 @@ void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus);
 /* The same in two steps, for what has to come before the CPUs. */
 void guest_create_vm(struct guest *guest);
 void guest_add_cpus(struct guest *guest, unsigned int nr_cpus);
-/* guest_destroy() does this too. */
-unsigned int guest_audit(void);
 void guest_destroy(struct guest *guest);
 void __guest_load(struct guest *guest, const void *code, size_t size);
 void __guest_begin(struct guest *guest, const void *code, size_t size);

@@ -136,12 +136,18 @@ static unsigned int ktap_limit(const struct ktap_test *test)
 	       (host_kernel_is_debug() ? KTAP_DEBUG_TIMES : 1);
 }
 
+/* What is to be looked at when a test has come to its end, in its process: audit.c. */
+__attribute__((weak)) void ktap_after(void)
+{
+}
+
 static void ktap_child(const struct ktap_test *test, int skip_pipe)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	ktap_skip_pipe = skip_pipe;
 	alarm(ktap_limit(test));
 	test->run();
+	ktap_after();
 	ktap_end(ktap_failed ? KTAP_FAIL : KTAP_PASS);
 }
 

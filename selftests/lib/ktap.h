@@ -40,6 +40,7 @@ void ktap_fail(const char *file, int line, const char *claim, const char *format
 	__attribute__((format(printf, 4, 5)));
 void ktap_differs(const char *name, const char *claim, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void ktap_after(void);
 void ktap_end(int status) __attribute__((noreturn));
 bool ktap_equal(const char *file, int line, const char *what, unsigned long long expected,
 		unsigned long long actual);
