@@ -64,7 +64,7 @@ static const struct {
 	{ "map, touch, unmap 256", WORK_MAP_256, 10, false, { { 5130, 20, 0 } } },
 	{ "map, touch, unmap 16", WORK_MAP_16, 50, false, { { 1650, 0, 0 } } },
 	{ "demand fill", WORK_FILL, 1024, false, { { 2048, 0, 0 } } },
-	{ "read-only and back 256", WORK_PROTECT, 10, true, { { 180, 40, 0 } } },
+	{ "read-only and back 256", WORK_PROTECT, 10, true, { { 40, 40, 0 } } },
 	{ "switch among 2", WORK_SWITCH_2, 100, false, { { 0, 200, 0 } } },
 	{ "switch among 4", WORK_SWITCH_4, 50, false, { { 0, 200, 0 } } },
 	{ "switch among 8", WORK_SWITCH_8, 25, false, { { 0, 200, 0 } } },

@@ -71,6 +71,7 @@ static void shadow_expect_edit(struct shadow *shadow, const struct mmu_fault *fa
 	if (fault->walk->leaf > 1 || (fault->code & (write | PF_CODE_RESERVED)) != write)
 		return;
 	write_lock(&shadow_mmu(shadow)->lock);
+	shadow_memo_doubt(shadow, gpa_to_gfn(fault->walk->address[0]));
 	wtrack_expect_edit(shadow, gpa_to_gfn(fault->walk->address[0]));
 	write_unlock(&shadow_mmu(shadow)->lock);
 }
@@ -328,6 +329,7 @@ static bool shadow_opens(struct shadow *shadow, struct mmu_vcpu *mv, const struc
 	    !shadow_can_open(shadow, mv, fault) || !wtrack_should_open(shadow, fault->gpa))
 		return false;
 	mv->opened = fault->gva;
+	wtrack_note(shadow, gpa_to_gfn(fault->gpa));
 	/* If the slot is about to go, other slots may be the same memory, and have it yet. */
 	return wtrack_open(shadow, gpa_to_gfn(fault->gpa)) && !shadow_is_table(shadow, fault);
 }
@@ -343,6 +345,15 @@ static enum mkvm_mmu_cause shadow_flush_first(struct shadow *shadow, struct mmu_
 	fault->again = MMU_AGAIN_FLUSH;
 	fault->debt = shadow_debt(shadow);
 	return MKVM_CAUSE_NOTIFIER_RETRY;
+}
+
+/* With the fault's leaf come others: its neighbours, and what was in use before. */
+static void shadow_bring_back(struct shadow *shadow, struct shadow_page *sp,
+			      const struct mmu_fault *fault)
+{
+	shadow_around(shadow, sp, shadow_index_of(fault->gva, 1), fault->root);
+	if (shadow_is_tracking(sp) && !sp->recalled)
+		shadow_memo_recall(shadow, sp);
 }
 
 static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *mv,
@@ -379,7 +390,7 @@ static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *m
 	if (opened && cause != MKVM_CAUSE_HOST_ERROR)
 		cause = MKVM_CAUSE_TRACKED_OPENED;
 	if (cause != MKVM_CAUSE_SPURIOUS && cause != MKVM_CAUSE_HOST_ERROR)
-		shadow_around(shadow, path.sp[1], shadow_index_of(fault->gva, 1), fault->root);
+		shadow_bring_back(shadow, path.sp[1], fault);
 	return cause;
 }
 
@@ -555,10 +566,18 @@ static size_t shadow_bytes(const struct mmu_backend *be)
 {
 	const struct shadow *shadow = to_shadow(be);
 
-	return sizeof(*shadow) + shadow_index_bytes(READ_ONCE(shadow->index.capacity)) +
+	return sizeof(*shadow) + shadow_memo_bytes() +
+	       shadow_index_bytes(READ_ONCE(shadow->index.capacity)) +
 	       READ_ONCE(shadow->nr) *
 		       (sizeof(struct shadow_page) + PT_ENTRIES * sizeof(entry_id)) +
 	       READ_ONCE(shadow->nr_gfns) * PT_ENTRIES * sizeof(u32);
+}
+
+static void shadow_free(struct shadow *shadow)
+{
+	shadow_memo_destroy(shadow);
+	shadow_index_free(&shadow->index);
+	kfree(shadow);
 }
 
 static void shadow_destroy(struct mmu_backend *be)
@@ -573,8 +592,7 @@ static void shadow_destroy(struct mmu_backend *be)
 	WARN_ON_ONCE(!list_empty(&shadow->dead) || shadow->nr_leaves || shadow->nr_pae);
 	write_unlock(&mmu->lock);
 	mmu->slots->watcher = NULL;
-	shadow_index_free(&shadow->index);
-	kfree(shadow);
+	shadow_free(shadow);
 }
 
 static const struct mmu_backend_ops shadow_ops = {
@@ -613,8 +631,8 @@ struct mmu_backend *shadow_create(struct mmu_vm *mmu)
 	INIT_LIST_HEAD(&shadow->pages);
 	INIT_LIST_HEAD(&shadow->dead);
 	INIT_LIST_HEAD(&shadow->orphans);
-	if (shadow_index_grow(shadow)) {
-		kfree(shadow);
+	if (shadow_memo_create(shadow) || shadow_index_grow(shadow)) {
+		shadow_free(shadow);
 		return ERR_PTR(-ENOMEM);
 	}
 	mmu->slots->watcher = &shadow->watcher;

@@ -60,6 +60,8 @@ typedef u32 entry_id;
  * @stores: stores to the guest's table since the shadow was last of use
  * @filled: entry that the last of them filled, plus one; 0: none
  * @dead: nothing is shadowed any more; it waits for those that have it as a root
+ * @recalled: what was in use of it before has been put in: shadow_memo.c
+ * @keep: to open its table saves little: shadow_memo.c
  * @table: the entries
  * @gfns: the guest frames that they map; NULL: the page is direct, or holds no leaves
  * @next: by entry: the next one that maps the same frame, or names the same page
@@ -75,6 +77,8 @@ struct shadow_page {
 	unsigned int roots;
 	unsigned int stores;
 	bool dead;
+	bool recalled;
+	bool keep;
 	u16 filled;
 	hpte_t *table;
 	u32 *gfns;
@@ -119,6 +123,9 @@ struct shadow_index {
  * @orphans: those that a store opens: it has taken the last entry that named them, or there have
  *	been many; empty outside of it
  * @opened: tables that were opened for a store
+ * @memos: what is remembered of tables that were opened
+ * @next_memo: which of them is the next to be forgotten
+ * @guest_table: a page to read a guest's table into
  * @debt: what changes owe that nobody has been told of yet
  */
 struct shadow {
@@ -136,6 +143,9 @@ struct shadow {
 	u32 waiting;
 	u32 nr_pae;
 	unsigned long opened;
+	struct shadow_memo *memos;
+	unsigned int next_memo;
+	void *guest_table;
 	struct mmu_debt debt;
 };
 
@@ -178,6 +188,12 @@ static inline hpte_t shadow_entry(const struct shadow_page *sp, unsigned int i)
 static inline gfn_t shadow_gfn(const struct shadow_page *sp, unsigned int i)
 {
 	return sp->role.direct ? sp->gfn + i : sp->gfns[i];
+}
+
+/* Size of an entry of the guest's table. */
+static inline unsigned int shadow_entry_size(const struct shadow_page *sp)
+{
+	return sp->role.mode == GPT_32 ? sizeof(u32) : sizeof(u64);
 }
 
 /* What the guest's rules make of permission to write for a page that allows @allowed. */
@@ -232,12 +248,21 @@ void shadow_around(struct shadow *shadow, struct shadow_page *sp, unsigned int i
 		   const struct gpt_root *root);
 bool shadow_around_one(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
 
+/* shadow_memo.c */
+int shadow_memo_create(struct shadow *shadow) __must_check;
+void shadow_memo_destroy(struct shadow *shadow);
+size_t shadow_memo_bytes(void);
+void shadow_memo_note(struct shadow *shadow, const struct shadow_page *sp);
+void shadow_memo_doubt(struct shadow *shadow, gfn_t gfn);
+void shadow_memo_recall(struct shadow *shadow, struct shadow_page *sp);
+
 /* wtrack.c */
 bool wtrack_is_tracked(struct shadow *shadow, hva_t hva);
 bool wtrack_is_same(struct shadow *shadow, gfn_t gfn, gfn_t other);
 void wtrack_protect(struct shadow *shadow, gfn_t gfn);
 bool wtrack_should_open(struct shadow *shadow, gpa_t gpa);
 void wtrack_expect_edit(struct shadow *shadow, gfn_t gfn);
+void wtrack_note(struct shadow *shadow, gfn_t gfn);
 bool wtrack_open(struct shadow *shadow, gfn_t gfn);
 int wtrack_store(struct guest_store_watcher *watcher, gpa_t gpa, const struct guest_store *store);
 int wtrack_put(struct guest_store_watcher *watcher, void __user *user, u8 value);

@@ -25,6 +25,7 @@
 
 #define WTRACK_MAX_STORES 3  /* in a row, without use of the shadow */
 #define WTRACK_MAX_EDITS  1  /* the same, of entries of the last level that were nothing before */
+#define WTRACK_MAX_KEPT	  16 /* the same, to a table that it does not pay to open */
 #define WTRACK_MAX_TRIES  64 /* of a store whose page the host takes away each time */
 
 /* A function for each of the guest frames that are the same memory. */
@@ -180,11 +181,6 @@ static unsigned int entries_of(const struct shadow_page *sp, unsigned int nr, un
 	return nr * n / PT_ENTRIES == sp->role.quadrant ? n : 0;
 }
 
-static unsigned int entry_size(const struct shadow_page *sp)
-{
-	return sp->role.mode == GPT_32 ? sizeof(u32) : sizeof(u64);
-}
-
 /* The table is opened when the store has been made. */
 static void page_condemn(struct shadow_page *sp, struct list_head *orphans)
 {
@@ -216,7 +212,7 @@ struct stored {
 static void page_hide(struct shadow *shadow, struct shadow_page *sp, const struct stored *stored)
 {
 	struct list_head *orphans = stored->plain ? &shadow->orphans : NULL;
-	unsigned int nr, first, n, size = entry_size(sp);
+	unsigned int nr, first, n, size = shadow_entry_size(sp);
 	size_t last = stored->offset + stored->len - 1;
 
 	for (nr = stored->offset / size; nr <= last / size; nr++)
@@ -232,6 +228,12 @@ static void page_look(const struct shadow *shadow, struct shadow_page *sp)
 	sp->filled = 0;
 }
 
+/* Have there been so many stores in a row that the table is opened? */
+static bool page_is_written(const struct shadow_page *sp)
+{
+	return sp->stores > (sp->keep ? WTRACK_MAX_KEPT : WTRACK_MAX_STORES) && !sp->roots;
+}
+
 static bool gfn_hide(struct shadow *shadow, gfn_t gfn, const void *data)
 {
 	struct shadow_page *sp = shadow_page_first(shadow, gfn), *next;
@@ -243,7 +245,10 @@ static bool gfn_hide(struct shadow *shadow, gfn_t gfn, const void *data)
 			continue;
 		page_look(shadow, sp);
 		page_hide(shadow, sp, stored);
-		if (stored->plain && ++sp->stores > WTRACK_MAX_STORES && !sp->roots)
+		if (!stored->plain)
+			continue;
+		sp->stores++;
+		if (page_is_written(sp))
 			page_condemn(sp, &shadow->orphans);
 	}
 	return false;
@@ -256,7 +261,7 @@ static bool gfn_hide(struct shadow *shadow, gfn_t gfn, const void *data)
  */
 static void page_fill(struct shadow *shadow, struct shadow_page *sp, const struct stored *stored)
 {
-	unsigned int nr = stored->offset / entry_size(sp), first;
+	unsigned int nr = stored->offset / shadow_entry_size(sp), first;
 
 	if (sp->role.level > 1 || sp->owed > atomic64_read(&shadow_mmu(shadow)->flush_done))
 		return;
@@ -290,7 +295,7 @@ static void orphans_open(struct shadow *shadow)
 /* Is it better to emulate a store to the guest's table of @sp than to open that? */
 static bool page_keeps(struct shadow *shadow, struct shadow_page *sp, gpa_t gpa)
 {
-	unsigned int size = entry_size(sp);
+	unsigned int size = shadow_entry_size(sp);
 	gpte_t gpte = { 0 };
 
 	if (!sp->parents && !sp->roots)
@@ -298,6 +303,8 @@ static bool page_keeps(struct shadow *shadow, struct shadow_page *sp, gpa_t gpa)
 	if (sp->role.level > 1)
 		return true;
 	page_look(shadow, sp);
+	if (sp->keep)
+		return sp->stores < WTRACK_MAX_KEPT;
 	/* 32-bit code stores an entry of PAE in two halves. */
 	if (sp->stores >= (sp->role.mode == GPT_PAE ? 2 : 1) * WTRACK_MAX_EDITS)
 		return false;
@@ -353,6 +360,23 @@ static bool gfn_open(struct shadow *shadow, gfn_t gfn, const void *unused)
 			shadow_page_drop(shadow, sp);
 	}
 	return false;
+}
+
+static bool gfn_note(struct shadow *shadow, gfn_t gfn, const void *unused)
+{
+	struct shadow_page *sp = shadow_page_first(shadow, gfn);
+
+	for (; sp; sp = sp->bucket)
+		if (sp->gfn == gfn && shadow_is_tracking(sp) && sp->role.level == 1)
+			shadow_memo_note(shadow, sp);
+	return false;
+}
+
+/* @gfn is about to be opened for many stores: what is in use of it will be again. */
+void wtrack_note(struct shadow *shadow, gfn_t gfn)
+{
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	over_aliases(shadow, gfn, gfn_note, NULL);
 }
 
 /* Drops what shadows @gfn, so that the guest can write to it.  True: it can. */
