@@ -22,6 +22,7 @@
 #include <linux/eventfd.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
+#include <linux/shrinker.h>
 #include <linux/syscore_ops.h>
 #include <linux/vtime.h>
 #include <asm/cpufeature.h>
@@ -43,6 +44,62 @@ static __always_inline void compat_rcu_guest_enter(void)
 #else
 #define compat_immediate_exit immediate_exit
 #endif
+
+/* A shrinker, which newer kernels allocate themselves. */
+#ifdef MKVM_HAVE_SHRINKER_ALLOC
+struct compat_shrinker {
+	struct shrinker *shrinker;
+};
+
+static inline struct compat_shrinker *compat_shrinker_of(struct shrinker *shrinker)
+{
+	return shrinker->private_data;
+}
+#else
+struct compat_shrinker {
+	struct shrinker shrinker;
+};
+
+static inline struct compat_shrinker *compat_shrinker_of(struct shrinker *shrinker)
+{
+	return container_of(shrinker, struct compat_shrinker, shrinker);
+}
+#endif
+
+typedef unsigned long (*compat_shrink_fn)(struct shrinker *shrinker, struct shrink_control *sc);
+
+/* May sleep.  0 or -ENOMEM. */
+static inline int compat_shrinker_register(struct compat_shrinker *compat, const char *name,
+					   compat_shrink_fn count, compat_shrink_fn scan)
+{
+#ifdef MKVM_HAVE_SHRINKER_ALLOC
+	compat->shrinker = shrinker_alloc(0, "%s", name);
+	if (!compat->shrinker)
+		return -ENOMEM;
+	compat->shrinker->count_objects = count;
+	compat->shrinker->scan_objects = scan;
+	compat->shrinker->private_data = compat;
+	shrinker_register(compat->shrinker);
+	return 0;
+#else
+	compat->shrinker = (struct shrinker){
+		.count_objects = count,
+		.scan_objects = scan,
+		.seeks = DEFAULT_SEEKS,
+	};
+	return register_shrinker(&compat->shrinker, "%s", name);
+#endif
+}
+
+/* None of its callbacks runs any more then.  May sleep. */
+static inline void compat_shrinker_unregister(struct compat_shrinker *compat)
+{
+#ifdef MKVM_HAVE_SHRINKER_ALLOC
+	shrinker_free(compat->shrinker);
+#else
+	unregister_shrinker(&compat->shrinker);
+#endif
+}
 
 /* Adds 1 to an eventfd.  Any context but an NMI. */
 static inline void compat_eventfd_signal(struct eventfd_ctx *eventfd)

@@ -18,6 +18,7 @@
 #include <linux/workqueue.h>
 #include <linux/xarray.h>
 #include "coalesced.h"
+#include "compat.h"
 #include "irqchip/irqchip.h"
 #include "memslot.h"
 #include "mmu/mmu.h"
@@ -50,6 +51,7 @@ struct kvm_pre_fault_memory;
  *	how many processors were interrupted for it; atomic
  * @debugfs: its directory there; immutable
  * @notifier: tells of changes to the process's memory
+ * @shrinker: drops shadow tables when the host is short of memory
  * @tsc_lock: guards @tsc_base and @tsc_value
  * @tsc_base: when the host's TSC, with what suspends have taken, was this, the guest's was
  *	@tsc_value; @tsc_lock
@@ -93,6 +95,7 @@ struct mkvm {
 	} flushes;
 	struct dentry *debugfs;
 	struct mmu_notifier notifier;
+	struct compat_shrinker shrinker;
 	struct mutex tsc_lock;
 	u64 tsc_base;
 	u64 tsc_value;
@@ -272,6 +275,10 @@ void mkvm_debugfs_exit(void);
 extern const struct file_operations mkvm_dev_fops;
 extern const struct file_operations mkvm_vm_fops;
 extern const struct file_operations mkvm_vcpu_fops;
+
+/* shrinker.c */
+int mkvm_shrinker_register(struct mkvm *vm) __must_check;
+void mkvm_shrinker_unregister(struct mkvm *vm);
 
 /* notifier.c */
 int mkvm_notifier_register(struct mkvm *vm) __must_check;

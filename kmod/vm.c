@@ -192,10 +192,15 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	r = mkvm_notifier_register(vm);
 	if (r)
 		goto drop_mm;
+	r = mkvm_shrinker_register(vm);
+	if (r)
+		goto unregister_notifier;
 	mkvm_debugfs_add(vm);
 	*out = vm;
 	return 0;
 
+unregister_notifier:
+	mkvm_notifier_unregister(vm);
 drop_mm:
 	mmdrop(vm->mm);
 	preempt_notifier_dec();
@@ -220,6 +225,7 @@ static void vm_destroy(struct kref *refs)
 	unsigned long id;
 
 	mkvm_debugfs_remove(vm);
+	mkvm_shrinker_unregister(vm);
 	mkvm_notifier_unregister(vm);
 	/* What goes wrong from here on finds the VM dead, and no work is queued any more. */
 	WRITE_ONCE(vm->dead, true);

@@ -21,6 +21,8 @@
 #include "guest/workloads.h"
 #include "lib/guest.h"
 #include "lib/host.h"
+#include "lib/stats.h"
+#include "lib/sys.h"
 #include "lib/trace.h"
 
 #define AROUND	   64 /* what fault_around is by default */
@@ -240,8 +242,44 @@ static void exits_of_workloads(void)
 	clean_up(&f);
 }
 
+static uint64_t table_pages(const struct fixture *f)
+{
+	struct stats stats;
+	uint64_t pages;
+
+	stats_open(&stats, f->guest.vm.fd);
+	pages = stats_value(&stats, "mkvm_table_pages");
+	stats_close(&stats);
+	return pages;
+}
+
+/* The host takes shadow tables back, but for those in use; the guest goes on, with new ones. */
+static void tables_go_when_the_host_is_short(void)
+{
+	uint64_t before, after, again;
+	struct fixture f;
+
+	set_up(&f);
+	if (f.traced)
+		ktap_skip("kvm does not tell how many tables it has");
+	guest_work(&f, WORK_ADD_PROCESSES, 32);
+	guest_work(&f, WORK_SWITCH_32, 1);
+	before = table_pages(&f);
+	REQUIRE(sys_write("/proc/sys/vm/drop_caches", "2"), "drop_caches: %s", strerror(errno));
+	after = table_pages(&f);
+	guest_work(&f, WORK_SWITCH_32, 1);
+	again = table_pages(&f);
+	ktap_note("table pages: %llu, %llu when the host was short of memory, then %llu",
+		  (unsigned long long)before, (unsigned long long)after, (unsigned long long)again);
+	EXPECT(before > 100);
+	EXPECT(after && after < 10);
+	EXPECT(again > 100);
+	clean_up(&f);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(exits_of_workloads),
+	KTAP_TEST(tables_go_when_the_host_is_short),
 };
 
 int main(int argc, char **argv)

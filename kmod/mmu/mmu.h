@@ -350,6 +350,8 @@ static inline bool mmu_shadow_limit_is_valid(u32 pages)
 }
 
 void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages);
+unsigned long mmu_shadow_pages(const struct mmu_vm *mmu);
+unsigned long mmu_shadow_shrink(struct mmu_vm *mmu, unsigned long nr);
 
 /* The root that the processor shall walk for @mv, and how deep. */
 hpa_t mmu_root(const struct mmu_vcpu *mv);

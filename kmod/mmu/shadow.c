@@ -448,6 +448,34 @@ void mmu_forget_tables(struct mmu_vm *mmu)
 	mmu_settle(mmu, debt);
 }
 
+/* How many shadow pages there are, at some moment. */
+unsigned long mmu_shadow_pages(const struct mmu_vm *mmu)
+{
+	const struct mmu_backend *be = mmu->backend[MMU_SHADOW];
+
+	return be ? READ_ONCE(to_shadow(be)->nr) : 0;
+}
+
+/*
+ * The host wants memory: drops at most @nr shadow pages, the oldest first, but for those that are
+ * somebody's root.  How many it were.  May sleep.
+ */
+unsigned long mmu_shadow_shrink(struct mmu_vm *mmu, unsigned long nr)
+{
+	struct mmu_backend *be = mmu->backend[MMU_SHADOW];
+	struct mmu_debt debt;
+	unsigned long left;
+
+	if (!be)
+		return 0;
+	write_lock(&mmu->lock);
+	left = shadow_pages_drop(to_shadow(be), nr);
+	debt = shadow_debt(to_shadow(be));
+	write_unlock(&mmu->lock);
+	mmu_settle(mmu, debt);
+	return nr - left;
+}
+
 /* As many shadow pages as @pages may be kept, but for those that are in use. */
 void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages)
 {

@@ -229,6 +229,7 @@ void shadow_page_link(struct shadow *shadow, struct shadow_page *sp, unsigned in
 void shadow_page_clear(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
 void shadow_page_drop(struct shadow *shadow, struct shadow_page *sp);
 void shadow_page_release(struct shadow *shadow, struct shadow_page *sp);
+unsigned long shadow_pages_drop(struct shadow *shadow, unsigned long nr);
 void shadow_pages_make_room(struct shadow *shadow, unsigned int nr);
 void shadow_cursor(const struct shadow *shadow, struct shadow_page *sp, unsigned int i,
 		   struct pt_iter *it);

@@ -388,18 +388,27 @@ void shadow_page_release(struct shadow *shadow, struct shadow_page *sp)
 	page_retire(shadow, sp);
 }
 
-/* Drops the oldest pages that are nobody's root, until @nr more keep to the limit. */
-void shadow_pages_make_room(struct shadow *shadow, unsigned int nr)
+/* Drops the @nr oldest pages that are nobody's root.  How many of @nr there were not. */
+unsigned long shadow_pages_drop(struct shadow *shadow, unsigned long nr)
 {
 	struct shadow_page *sp, *next;
 
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
-	if (!nr)
-		return;
 	list_for_each_entry_safe(sp, next, &shadow->pages, all) {
-		if (shadow->nr + nr <= shadow->limit)
+		if (!nr)
 			break;
-		if (!sp->roots)
-			shadow_page_drop(shadow, sp);
+		if (sp->roots)
+			continue;
+		shadow_page_drop(shadow, sp);
+		nr--;
 	}
+	return nr;
+}
+
+/* Drops as many of the oldest as it takes for @nr more to keep to the limit. */
+void shadow_pages_make_room(struct shadow *shadow, unsigned int nr)
+{
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	if (nr && shadow->nr + nr > shadow->limit)
+		(void)shadow_pages_drop(shadow, shadow->nr + nr - shadow->limit);
 }

@@ -458,12 +458,24 @@ static void giant_op(unsigned int first, unsigned int n)
 	}
 }
 
+/* The host is short of memory. */
+static void shrink(void)
+{
+	unsigned long nr = 1 + draw(20);
+
+	note("host: shrinks by %lu", nr, 0, 0);
+	if (mmu_shadow_shrink(&world.mmu, nr))
+		count(SHADOW_SHRUNK);
+}
+
 /* One operation, drawn. */
 void host_op(void)
 {
 	static const vpage_fn ranged[] = { discard, protect, clean, unmap, lazy_free, share };
 	unsigned int first = world_pick_vpage(), n = pick_length(first), i;
 
+	if (world.shadow && draw_one_in(50))
+		return shrink();
 	if (host_is_giant(first))
 		return giant_op(first, n);
 	if (is_huge(first / HUGE_VPAGES) && world.large && draw(16))

@@ -20,6 +20,7 @@
 	x(SHADOW_PIECES, "shadow: access by a piece of a large page") \
 	x(SHADOW_CR3, "shadow: root loaded")				\
 	x(SHADOW_MODE, "shadow: mode changed")				\
+	x(SHADOW_SHRUNK, "shadow: tables dropped for the host")		\
 	x(SHADOW_INVLPG, "shadow: INVLPG by the processor")		\
 	x(SHADOW_STORE, "shadow: store to what may be a table")		\
 	x(SHADOW_HALF_STORE, "shadow: store of half an entry")		\
