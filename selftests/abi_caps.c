@@ -2,8 +2,8 @@
 /*
  * Capabilities: each number, on the device and on a VM.
  *
- * The tables say what is answered here and how kvm differs.  On kvm a row that is wrong fails, so do
- * a capability in no row, and a difference that is none any more.  What is in no row is 0
+ * The tables say what is answered here and how kvm differs.  On kvm a row that is wrong fails, and
+ * so do a capability in no row, and a difference that is none any more.  What is in no row is 0
  * everywhere.  And what is not had cannot be switched on, nor do its ioctls exist.
  */
 #include <errno.h>
