@@ -33,6 +33,8 @@ struct trial {
 	unsigned int rounds;
 	unsigned int instances, emulated, faults, wrong, told;
 	bool reached[MAX_ROWS][NR_SIZES][NR_PREFIXES][2];
+	unsigned int of_row[MAX_ROWS][2];    /* without a fault, and with one */
+	unsigned int at_cpl[MAX_ROWS][2][2]; /* of these at CPL 0, and at CPL 3 */
 	unsigned int wrong_of_row[MAX_ROWS];
 	const char *known[MAX_KNOWN];
 	unsigned int nr_known;
@@ -44,8 +46,9 @@ static void describe(char *text, size_t room, const struct instance *in)
 {
 	unsigned int i, n;
 
-	n = snprintf(text, room, "%s, %s%s, size %u, %s:", mode_title(in->mode),
-		     prefix_title(in->prefix), in->row->name, in->size, fault_title(in->fault));
+	n = snprintf(text, room, "%s, %s%s, size %u, %s, CPL %u:", mode_title(in->mode),
+		     prefix_title(in->prefix), in->row->name, in->size, fault_title(in->fault),
+		     in->user ? 3 : 0);
 	for (i = 0; i < in->len && n < room; i++)
 		n += snprintf(text + n, room - n, " %02x", in->bytes[i]);
 }
@@ -248,6 +251,8 @@ static void run_native(struct trial *trial, const struct instance *in, struct ou
 	}
 	quirk_twin(&twin);
 	stage_run(&trial->ram, &twin, trial->memory, native);
+	if (native->vector == NO_VECTOR && native->exit == KVM_EXIT_HLT)
+		native->rip += (int)(in->len - twin.len);
 	/* Of port input, hardware does nothing but to exit: it is emulated on RAM, too. */
 	if (native->vector != NO_VECTOR && !row_is_string(in->row))
 		expect_memory(trial, in, native);
@@ -300,23 +305,44 @@ static bool choose_fault(struct instance *in)
 	return false;
 }
 
+/* By turns at CPL 0 and at CPL 3, where there are both. */
+static void choose_privilege(struct trial *trial, struct instance *in, bool faults)
+{
+	unsigned int turn = trial->of_row[in->row - insn_rows][faults]++;
+
+	in->user = turn % 2;
+	if (!legal_privilege(in->row, in->mode, faults, in->user))
+		in->user = !in->user;
+}
+
+static void try_one(struct trial *trial, struct instance *in, unsigned int size_index, bool faults)
+{
+	unsigned int row = in->row - insn_rows;
+
+	choose_privilege(trial, in, faults);
+	in->fault = FAULT_NONE;
+	if (faults ? !choose_fault(in) : !instance_make(in))
+		return;
+	try_instance(trial, in);
+	trial->reached[row][size_index][in->prefix][faults] = true;
+	trial->at_cpl[row][faults][in->user]++;
+}
+
+static bool has_faults(const struct instance *in)
+{
+	return legal_privilege(in->row, in->mode, true, false) ||
+	       legal_privilege(in->row, in->mode, true, true);
+}
+
 static void try_combination(struct trial *trial, struct instance *in, unsigned int size_index)
 {
-	unsigned int row = in->row - insn_rows, i;
 	unsigned int rounds = trial->rounds * (row_has_selector(in->row) ? SELECTORS : 1);
+	unsigned int i;
 
 	for (i = 0; i < rounds; i++) {
-		in->fault = FAULT_NONE;
-		if (!instance_make(in))
-			continue;
-		try_instance(trial, in);
-		trial->reached[row][size_index][in->prefix][0] = true;
-	}
-	for (i = 0; i < rounds && trial->mode != IN_REAL; i++) {
-		if (!choose_fault(in))
-			continue;
-		try_instance(trial, in);
-		trial->reached[row][size_index][in->prefix][1] = true;
+		try_one(trial, in, size_index, false);
+		if (has_faults(in))
+			try_one(trial, in, size_index, true);
 	}
 }
 
@@ -353,8 +379,22 @@ static void check_reached(struct trial *trial, struct instance *in, unsigned int
 
 	EXPECT(reached[0], "%s, %s%s, size %u: no instance", mode_title(in->mode),
 	       prefix_title(in->prefix), in->row->name, in->size);
-	EXPECT(reached[1] || in->mode == IN_REAL, "%s, %s%s, size %u: no instance with a fault",
-	       mode_title(in->mode), prefix_title(in->prefix), in->row->name, in->size);
+	EXPECT(reached[1] || !has_faults(in) || (in->mode == IN_REAL && in->prefix == PREFIX_CS),
+	       "%s, %s%s, size %u: no instance with a fault", mode_title(in->mode),
+	       prefix_title(in->prefix), in->row->name, in->size);
+}
+
+static void check_privileges(struct trial *trial, struct instance *in, unsigned int size_index)
+{
+	unsigned int faults, user;
+
+	(void)size_index;
+	for (faults = 0; faults < 2; faults++)
+		for (user = 0; user < 2; user++)
+			EXPECT(trial->at_cpl[in->row - insn_rows][faults][user] ||
+				       !legal_privilege(in->row, in->mode, faults, user),
+			       "%s, %s: none at CPL %u with%s fault", mode_title(in->mode),
+			       in->row->name, user ? 3 : 0, faults ? " a" : "out");
 }
 
 static void try_mode(struct trial *trial, enum try_mode mode)
@@ -364,9 +404,11 @@ static void try_mode(struct trial *trial, enum try_mode mode)
 	stage_create(&trial->mmio, mode, false);
 	walk_combinations(trial, try_combination);
 	walk_combinations(trial, check_reached);
+	walk_combinations(trial, check_privileges);
 	stage_destroy(&trial->ram);
 	stage_destroy(&trial->mmio);
 	memset(trial->reached, 0, sizeof(trial->reached));
+	memset(trial->at_cpl, 0, sizeof(trial->at_cpl));
 	ktap_note("%s: %u instances so far, %u with MMIO exits, %u with an exception, %u wrong",
 		  mode_title(mode), trial->instances, trial->emulated, trial->faults, trial->wrong);
 }

@@ -144,7 +144,8 @@ bool descriptor_choose(struct instance *in, int seg, uint16_t *selector)
 	if (any && random_below(12) == 0)
 		*selector += 8 * NR_ENTRIES;
 	if (null && (any || (seg != CS && (seg != SS || in->mode == IN_LONG)))) {
-		*selector = any || seg != SS ? random_below(4) : 0;
+		/* As SS at CPL 0 another RPL is for AMD no fault, and for Intel one. */
+		*selector = (any && in->user) || seg != SS ? random_below(4) : 0;
 		return true;
 	}
 	return choose_entry(in, seg, i) && (any || entries[i].use & use);

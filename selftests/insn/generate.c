@@ -103,16 +103,23 @@ static uint64_t fault_target(struct instance *in, unsigned int bytes, bool writt
 {
 	unsigned int good = random_below(bytes);
 
+	/* There are no pages. */
+	if (in->mode == IN_REAL && in->fault != FAULT_LIMIT)
+		return 0;
 	switch (in->fault) {
 	case FAULT_SELECTOR:
-		return row_has_selector(in->row) && !written ? window_target(in, bytes) : 0;
+		return row_has_selector(in->row) && !written && in->mode != IN_REAL
+			       ? window_target(in, bytes)
+			       : 0;
 	case FAULT_ABSENT:
 		return BEFORE_ABSENT + 0x1000 - good;
 	case FAULT_READONLY:
 		return written ? BEFORE_READONLY + 0x1000 - good : 0;
 	case FAULT_SUPERVISOR:
-		return BEFORE_SUPERVISOR + 0x1000 - good;
+		return in->user ? BEFORE_SUPERVISOR + 0x1000 - good : 0;
 	case FAULT_PAGE:
+		if (!written && !in->user)
+			return 0;
 		return (written ? PAGE_READONLY : PAGE_SUPERVISOR) + 0x100 + random_below(0x800);
 	case FAULT_CANONICAL:
 		return in->mode == IN_LONG ? BEFORE_HOLE + 0x1000 - good : 0;
@@ -128,11 +135,17 @@ static uint64_t fault_target(struct instance *in, unsigned int bytes, bool writt
 	}
 }
 
-/* The last operand that was placed is to lie across its segment's end. */
-static void choose_limit(struct code *c, unsigned int bytes)
+/*
+ * The last operand that was placed is to lie across its segment's end.  In real mode a handler has the
+ * limit of the code that it interrupts: false.
+ */
+static bool choose_limit(struct code *c, unsigned int bytes)
 {
+	if (c->in->mode == IN_REAL && c->seg == CS)
+		return false;
 	c->in->limit_seg = c->seg;
 	c->in->limit = c->ea + random_below(bytes) - 1;
+	return true;
 }
 
 static void fill(uint8_t *bytes, uint64_t value, unsigned int width)
@@ -250,6 +263,8 @@ static bool place_modrm(struct code *c, uint64_t target, unsigned int bytes)
 {
 	uint64_t offset = 0;
 
+	if (BIT_OPS(c->in->row) && INSN_KIND(c->in->row->src) == INSN_REG && c->fixed >> c->reg & 1)
+		return false;
 	if (BIT_OPS(c->in->row) && INSN_KIND(c->in->row->src) == INSN_REG)
 		offset = bit_offset(c, bytes);
 	if (!encode_memory(c, target - offset))
@@ -284,8 +299,8 @@ static bool place_operand(struct code *c, uint8_t operand, bool written, bool fa
 		ok = place_modrm(c, target, bytes);
 		break;
 	}
-	if (ok && faults && in->fault == FAULT_LIMIT)
-		choose_limit(c, bytes);
+	if (ok && faults && in->fault == FAULT_LIMIT && !choose_limit(c, bytes))
+		return false;
 	if (ok && row_has_selector(in->row) && !written)
 		return choose_selector(c, target);
 	if (ok)
@@ -400,13 +415,16 @@ static void settle_registers(struct code *c)
 		in->gpr[RCX] = (in->gpr[RCX] & ~mask) | 1;
 	if (INSN_KIND(row->dst) == INSN_PORT || INSN_KIND(row->src) == INSN_PORT)
 		in->gpr[RDX] = (in->gpr[RDX] & ~0xffffULL) | INSTANCE_PORT;
+	/* The exception comes to this stack. */
+	if (in->fault != FAULT_NONE && !in->user && in->mode != IN_LONG)
+		c->fixed |= 1 << RSP;
 	if (row->op == INSN_OP_CMPXCHG)
 		c->fixed |= 1 << RAX;
 	if (row->op == INSN_OP_CMPXCHG_PAIR)
 		c->fixed |= 1 << RAX | 1 << RBX | 1 << RCX | 1 << RDX;
 }
 
-/* row, mode, size, prefix and fault are given.  False: no such instance was found. */
+/* row, mode, size, prefix, fault and user are given.  False: no such instance was found. */
 bool instance_make(struct instance *in)
 {
 	unsigned int tries;
@@ -418,7 +436,6 @@ bool instance_make(struct instance *in)
 		in->limit_seg = -1;
 		in->nr_overlays = 0;
 		in->pad = CODE_PAD - segment_base(in->mode, CS);
-		in->user = in->fault != FAULT_NONE;
 		choose_registers(in);
 		choose_prefixes(&c);
 		choose_opcode(&c);

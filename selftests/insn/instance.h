@@ -101,6 +101,7 @@ struct instance {
 	unsigned int size; /* of INSN_SIZE_V; 0: has no such operand */
 	enum try_prefix prefix;
 	enum try_fault fault;
+	bool user; /* at CPL 3 */
 
 	/* what comes of it */
 	uint8_t bytes[15];
@@ -110,7 +111,6 @@ struct instance {
 	int xmm;	/* -1: none */
 	int limit_seg;	/* -1: none */
 	uint32_t limit; /* of that segment */
-	bool user;	/* at CPL 3 */
 	uint64_t pad;	/* CODE_PAD, in the code segment that it goes to */
 	unsigned int nr_overlays;
 	struct overlay {
@@ -142,6 +142,7 @@ bool row_is_string(const struct insn_row *row);
 bool row_has_selector(const struct insn_row *row);
 bool legal_size(const struct insn_row *row, enum try_mode mode, unsigned int size);
 bool legal_prefix(const struct insn_row *row, enum try_mode mode, enum try_prefix prefix);
+bool legal_privilege(const struct insn_row *row, enum try_mode mode, bool faults, bool user);
 unsigned int operand_bytes(const struct instance *in, uint8_t operand);
 bool operand_is_memory(uint8_t operand);
 

@@ -130,3 +130,21 @@ bool legal_prefix(const struct insn_row *row, enum try_mode mode, enum try_prefi
 		return true;
 	}
 }
+
+static bool uses_stack(const struct insn_row *row)
+{
+	return INSN_KIND(row->dst) == INSN_STACK || INSN_KIND(row->src) == INSN_STACK ||
+	       row->op == INSN_OP_CALL_FAR;
+}
+
+/*
+ * At which CPL there are instances of a row.  Its faults of CPL 0 come to the stack that it stands
+ * on, but in 64-bit mode, so that one of the stack's own would be a double fault.  Selectors that
+ * load without a fault are those of CPL 0.
+ */
+bool legal_privilege(const struct insn_row *row, enum try_mode mode, bool faults, bool user)
+{
+	if (user)
+		return mode != IN_REAL && (faults || !row_has_selector(row));
+	return !faults || mode == IN_LONG || !uses_stack(row);
+}

@@ -5,6 +5,8 @@
  */
 #include "quirks.h"
 
+#include <string.h>
+
 #include "lib/host.h"
 
 /* QEMU has no segment limits. */
@@ -18,11 +20,39 @@ static bool is_unknown_test(const struct instance *in)
 	return host_is_qemu() && in->row->op == INSN_OP_TEST && in->row->ext == 1;
 }
 
-/* QEMU does not know one of two encodings of TEST; the other one is run for it. */
+/* In code of 16 bits QEMU's MOVBE has the operand size that it would have in code of 32 bits. */
+static bool has_other_size(const struct instance *in)
+{
+	return host_is_qemu() && in->row->op == INSN_OP_MOVBE && mode_bits(in->mode) == 16;
+}
+
+/* The other operand size: without prefix 66, or with one. */
+static void flip_size(struct instance *in)
+{
+	unsigned int i = 0;
+
+	while (in->bytes[i] != 0x66 && in->bytes[i] != 0x0f)
+		i++;
+	if (in->bytes[i] == 0x66) {
+		memmove(in->bytes + i, in->bytes + i + 1, in->len - i - 1);
+		in->len--;
+		return;
+	}
+	memmove(in->bytes + 1, in->bytes, in->len);
+	in->bytes[0] = 0x66;
+	in->len++;
+}
+
+/*
+ * QEMU does not know one of two encodings of TEST; the other one is run for it.  So is a MOVBE that
+ * has the right size there, if it is no longer than an instruction can be.
+ */
 void quirk_twin(struct instance *in)
 {
 	if (is_unknown_test(in))
 		in->bytes[in->modrm_at] &= 0xc7;
+	if (has_other_size(in) && in->len < sizeof(in->bytes))
+		flip_size(in);
 }
 
 /*
@@ -51,9 +81,9 @@ void quirk_mend(const struct instance *in, struct outcome *outcome)
 }
 
 /*
- * QEMU, 16-bit code: MOVBE has the operand size that 32-bit code would have.  The TEST that it
- * does not know may be #UD where it would have to be emulated, and faults elsewhere.  A far call
- * in 64-bit mode pushes by 32 bits of the stack pointer.
+ * QEMU: the TEST that it does not know may be #UD where it would have to be emulated, and faults
+ * elsewhere.  A far call in 64-bit mode pushes by 32 bits of the stack pointer.  A MOVBE that it takes
+ * for a shorter one may not reach the device.
  */
 bool quirk_spoils(const struct instance *in, const struct outcome *emulated)
 {
@@ -63,7 +93,10 @@ bool quirk_spoils(const struct instance *in, const struct outcome *emulated)
 		return false;
 	if (in->row->op == INSN_OP_CALL_FAR && in->fault == FAULT_CANONICAL)
 		return true;
-	if (in->row->op == INSN_OP_MOVBE && mode_bits(in->mode) == 16)
+	/* What it would have found out before the stack's end nobody knows. */
+	if (in->row->op == INSN_OP_CALL_FAR && in->fault == FAULT_LIMIT && in->limit_seg == SS)
+		return true;
+	if (has_other_size(in) && in->fault == FAULT_NONE && !emulated->nr_mmio)
 		return true;
 	return is_unknown_test(in) && (emulated->vector == 6 || in->fault != FAULT_NONE);
 }

@@ -8,7 +8,7 @@ static uint64_t state = 1;
 
 void random_seed(uint64_t seed)
 {
-	state = seed * 0x9e3779b97f4a7c15 + 1;
+	state = seed * 0xd1342543de82ef95 + 1;
 }
 
 uint64_t random_u64(void)

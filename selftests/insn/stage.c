@@ -250,14 +250,14 @@ static void settle(struct stage *stage, const struct instance *in)
 {
 	struct kvm_sregs sregs = stage->sregs[in->user];
 
-	if (stage->settled && !in->user)
+	if (stage->settled && !in->user && in->limit_seg < 0)
 		return;
 	if (in->limit_seg >= 0) {
 		segment_of(&sregs, in->limit_seg)->limit = in->limit;
 		segment_of(&sregs, in->limit_seg)->g = 0;
 	}
 	REQUIRE_OK(vcpu_set_sregs(&stage->guest.vcpu[0], &sregs));
-	stage->settled = !in->user;
+	stage->settled = !in->user && in->limit_seg < 0;
 }
 
 static void set_registers(struct stage *stage, const struct instance *in, uint64_t rip)
@@ -368,17 +368,34 @@ static uint64_t frame_word(const uint8_t **at, unsigned int width)
 	return value;
 }
 
+/* A frame of @bytes is taken from the stack of what was interrupted, as if it had never been there. */
+static void undo_frame(struct stage *stage, struct outcome *outcome, uint64_t at,
+		       unsigned int bytes, const uint8_t *memory)
+{
+	uint64_t mask = mode_bits(stage->mode) == 16 ? 0xffff : 0xffffffff;
+	uint64_t *rsp = &outcome->gpr[RSP];
+
+	*rsp = (*rsp & ~mask) | ((*rsp + bytes) & mask);
+	if (at >= RAM_BELOW && at + bytes <= RAM_BELOW + COMPARED)
+		memcpy(guest_at(&stage->guest, at, bytes), memory + at - RAM_BELOW, bytes);
+}
+
 /* At the HLT of a vector: the exception's frame, and back to what was interrupted. */
-static void read_trap(struct stage *stage, const struct instance *in, struct outcome *outcome)
+static void read_trap(struct stage *stage, const struct instance *in, struct outcome *outcome,
+		      const uint8_t *memory)
 {
 	unsigned int bits = mode_bits(stage->mode), width = bits == 64 ? 8 : 4;
 	struct kvm_sregs sregs = guest_sregs(&stage->guest, 0);
-	const uint8_t *frame;
+	/* A stack of 16 bits is that of 16-bit code: a handler at another CPL has one of 32. */
+	bool narrow = bits == 16 && !in->user;
+	uint64_t at = sregs.ss.base + (narrow ? outcome->gpr[RSP] & 0xffff : outcome->gpr[RSP]);
+	const uint8_t *frame, *start;
 
 	outcome->vector = (outcome->rip - GUEST_TRAPS) / 16;
 	if (stage->mode == IN_REAL)
 		width = 2;
-	frame = guest_at(&stage->guest, sregs.ss.base + outcome->gpr[RSP], 64);
+	frame = guest_at(&stage->guest, at, 64);
+	start = frame;
 	if (width > 2 && WITH_ERROR >> outcome->vector & 1)
 		outcome->error = frame_word(&frame, width);
 	outcome->rip = frame_word(&frame, width);
@@ -386,19 +403,21 @@ static void read_trap(struct stage *stage, const struct instance *in, struct out
 	outcome->rflags = frame_word(&frame, width);
 	if (in->user || bits == 64)
 		outcome->gpr[RSP] = frame_word(&frame, width);
+	else
+		undo_frame(stage, outcome, at, frame - start, memory);
 	if (outcome->vector == 14)
 		outcome->cr2 = sregs.cr2;
 }
 
 static void judge_end(struct stage *stage, const struct instance *in, struct outcome *outcome,
-		      uint64_t end)
+		      uint64_t end, const uint8_t *memory)
 {
 	if (outcome->rip >= GUEST_TRAPS && outcome->rip < TRAPS_END)
-		read_trap(stage, in, outcome);
+		read_trap(stage, in, outcome, memory);
 	else if (!ends_by_out(in))
 		outcome->rip--;
 	/* The HLT at CPL 3. */
-	if (outcome->vector == 13 && outcome->error == 0 &&
+	if (in->user && outcome->vector == 13 && outcome->error == 0 &&
 	    (outcome->rip == end || outcome->rip == in->pad))
 		outcome->vector = NO_VECTOR;
 }
@@ -438,7 +457,7 @@ void stage_run(struct stage *stage, const struct instance *in, const uint8_t *me
 	run_to_end(stage, outcome);
 	get_registers(stage, outcome);
 	if (outcome->exit == KVM_EXIT_HLT)
-		judge_end(stage, in, outcome, placed.end);
+		judge_end(stage, in, outcome, placed.end, memory);
 	if (outcome->exit != KVM_EXIT_HLT || outcome->vector != NO_VECTOR)
 		stage->settled = false;
 	if (row_has_selector(in->row))
