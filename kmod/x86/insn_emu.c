@@ -65,6 +65,15 @@ static bool is_port_op(const struct emu *emu)
 	return emu->insn.row->op == INSN_OP_INS || emu->insn.row->op == INSN_OP_OUTS;
 }
 
+/*
+ * What accesses no memory but the stack of IRET cannot have exited for an access: another vCPU has
+ * put it there since, and the processor executes it.
+ */
+static bool has_no_access(const struct x86_insn *insn)
+{
+	return insn->row->attr & INSN_NO_EXEC && !insn->is_mem && insn->opcode[0] != 0xcf;
+}
+
 static enum emu_status decode(struct emu *emu)
 {
 	switch (insn_decode(&emu->insn, emu->bits)) {
@@ -77,6 +86,8 @@ static enum emu_status decode(struct emu *emu)
 	default:
 		return EMU_UNKNOWN;
 	}
+	if (has_no_access(&emu->insn))
+		return EMU_AGAIN;
 	if (emu->insn.row->attr & INSN_NO_EXEC)
 		return take_group7(emu);
 	if (is_port_op(emu) && !emu->port_granted)

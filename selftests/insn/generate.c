@@ -136,8 +136,8 @@ static uint64_t fault_target(struct instance *in, unsigned int bytes, bool writt
 }
 
 /*
- * The last operand that was placed is to lie across its segment's end.  In real mode a handler has the
- * limit of the code that it interrupts: false.
+ * The last operand that was placed is to lie across its segment's end.  In real mode a handler has
+ * the limit of the code that it interrupts: false.
  */
 static bool choose_limit(struct code *c, unsigned int bytes)
 {

@@ -82,8 +82,8 @@ void quirk_mend(const struct instance *in, struct outcome *outcome)
 
 /*
  * QEMU: the TEST that it does not know may be #UD where it would have to be emulated, and faults
- * elsewhere.  A far call in 64-bit mode pushes by 32 bits of the stack pointer.  A MOVBE that it takes
- * for a shorter one may not reach the device.
+ * elsewhere.  A far call in 64-bit mode pushes by 32 bits of the stack pointer.  A MOVBE that it
+ * takes for a shorter one may not reach the device.
  */
 bool quirk_spoils(const struct instance *in, const struct outcome *emulated)
 {

@@ -368,7 +368,7 @@ static uint64_t frame_word(const uint8_t **at, unsigned int width)
 	return value;
 }
 
-/* A frame of @bytes is taken from the stack of what was interrupted, as if it had never been there. */
+/* A frame of @bytes is taken from the stack of what was interrupted, as if it had not been. */
 static void undo_frame(struct stage *stage, struct outcome *outcome, uint64_t at,
 		       unsigned int bytes, const uint8_t *memory)
 {

@@ -303,6 +303,18 @@ static void illegal_and_unknown(void)
 	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
 	start(64, 0xc4, 0xe2, 0x7b, 0x10, 0x07); /* VEX */
 	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
+	start(64, 0x48, 0xcf); /* iret: of its stack nothing is known */
+	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
+	start(64, 0x90); /* from here on what has no memory is the processor's */
+	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	start(64, 0x0f, 0x0b); /* ud2 */
+	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	start(64, 0xee); /* out */
+	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	start(64, 0x0f, 0x22, 0xdf); /* mov to CR3 */
+	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	start(64, 0x0f, 0x01, 0xe0); /* smsw of a register */
+	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
 	EXPECT_EQ(0, m.retired);
 }
 
