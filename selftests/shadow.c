@@ -363,7 +363,7 @@ static void flood(void)
 		STEP(&f, STEP_WRITE, DIRECTORY + (64 + i) * 8, 0, TRACKED_EMULATED, 1);
 	STEP(&f, STEP_WRITE, DIRECTORY + 68 * 8, 0, FILL, 1);
 	/* Its shadow has to be linked again, no more. */
-	STEP(&f, STEP_READ, WINDOW, 0, SPURIOUS, 1);
+	STEP(&f, STEP_READ, WINDOW, 0, FILL, 1);
 	STEP(&f, STEP_WRITE, TABLE + 64 * 8, 0, TRACKED_EMULATED, 1);
 	STEP(&f, STEP_WRITE, TABLE + 65 * 8, 0, TRACKED_OPENED, 1);
 	for (i = 2; i < 8; i++)

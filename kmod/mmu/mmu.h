@@ -283,6 +283,7 @@ struct mmu_debt {
  * @debt: for the backend: what has to be settled before, with %MMU_AGAIN_FLUSH
  * @walk: for the backend: the walk of the guest's tables
  * @marked: for the backend: accessed and dirty bits of the guest's that the fault has set
+ * @linked: for the backend: a table on the way was not named by the one above
  * @code: out: with MMU_REFLECT, the page fault's error code
  * @cause: out: the one cause
  * @error: out: with MMU_FAILED, a negative errno
@@ -302,6 +303,7 @@ struct mmu_fault {
 	struct mmu_debt debt;
 	struct gpt_walk *walk;
 	u64 marked;
+	bool linked;
 	u32 code;
 	enum mkvm_mmu_cause cause;
 	int error;

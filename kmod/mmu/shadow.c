@@ -191,13 +191,14 @@ static enum mmu_again shadow_descend(struct shadow *shadow, struct mmu_vcpu *mv,
 	return owed ? MMU_AGAIN_FLUSH : MMU_AGAIN_NOT;
 }
 
-static void shadow_link(struct shadow *shadow, const struct shadow_path *path, gva_t gva)
+static void shadow_link(struct shadow *shadow, const struct shadow_path *path,
+			struct mmu_fault *fault)
 {
 	int level;
 
 	for (level = path->top; level > 1; level--) {
 		struct shadow_page *sp = path->sp[level], *child = path->sp[level - 1];
-		unsigned int i = shadow_index_of(gva, level);
+		unsigned int i = shadow_index_of(fault->gva, level);
 		hpte_t pte = shadow_entry(sp, i);
 
 		sp->stores = 0;
@@ -206,6 +207,7 @@ static void shadow_link(struct shadow *shadow, const struct shadow_path *path, g
 		/* By another role, or what the VMM has put there behind our back. */
 		shadow_page_clear(shadow, sp, i);
 		shadow_page_link(shadow, sp, i, child);
+		fault->linked = true;
 	}
 	path->sp[1]->stores = 0;
 }
@@ -273,9 +275,12 @@ static enum mkvm_mmu_cause shadow_fill(struct shadow *shadow, struct shadow_page
 		it.be->mmu->up->kill(it.be->mmu);
 		return MKVM_CAUSE_HOST_ERROR;
 	}
-	/* What the fault did not ask for stays as it was allowed. */
+	/*
+	 * What the fault did not ask for stays as it was allowed.  The leaf of a table that was
+	 * kept may be all there; what was amiss is the way to it.
+	 */
 	if (present && !(hpte_access(it.be->fmt, leaf) & ~hpte_access(it.be->fmt, it.pte)))
-		return MKVM_CAUSE_SPURIOUS;
+		return fault->linked ? shadow_cause(fault, false) : MKVM_CAUSE_SPURIOUS;
 	if (!present) {
 		rmap_add(shadow, sp, i, gfn);
 		it.gfn = gfn;
@@ -383,7 +388,7 @@ static enum mkvm_mmu_cause shadow_map(struct mmu_backend *be, struct mmu_vcpu *m
 	} else {
 		mv->opened = GPA_NONE;
 	}
-	shadow_link(shadow, &path, fault->gva);
+	shadow_link(shadow, &path, fault);
 	if (!shadow_may_fill(shadow))
 		return shadow_flush_first(shadow, fault);
 	cause = shadow_fill(shadow, path.sp[1], fault, frame);

@@ -250,16 +250,17 @@ static int paging_outcome(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault,
 /*
  * The processor does not tell an access that it makes by itself (to a descriptor table, say), which
  * CR4.SMAP forbids whatever RFLAGS.AC says.  It is one if all is there that the access needs, and
- * it faults nevertheless, twice at one place.
+ * it faults nevertheless, twice in a row at one place.
  */
 static bool paging_is_implicit(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct x86_paging *paging = &vcpu->x86.paging;
-	bool again =
-		paging->spurious_rip == vcpu->x86.exit.rip && paging->spurious_gva == fault->gva;
+	bool again = paging->spurious && paging->spurious_rip == vcpu->x86.exit.rip &&
+		     paging->spurious_gva == fault->gva;
 
-	if (fault->cause != MKVM_CAUSE_SPURIOUS || fault->access & (ACC_U | ACC_X) ||
-	    !(vcpu->x86.cr4 & X86_CR4_SMAP))
+	paging->spurious = fault->cause == MKVM_CAUSE_SPURIOUS &&
+			   !(fault->access & (ACC_U | ACC_X)) && (vcpu->x86.cr4 & X86_CR4_SMAP);
+	if (!paging->spurious)
 		return false;
 	paging->spurious_rip = vcpu->x86.exit.rip;
 	paging->spurious_gva = fault->gva;
@@ -294,7 +295,7 @@ int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code)
 	root.pdptr = vcpu->mmu.root.pdptr;
 	fault.root = &root;
 	outcome = mmu_handle_fault(&vcpu->mmu, &fault);
-	if (outcome == MMU_RESUME && paging_is_implicit(vcpu, &fault)) {
+	if (paging_is_implicit(vcpu, &fault)) {
 		root.smap = true;
 		outcome = mmu_handle_fault(&vcpu->mmu, &fault);
 	}

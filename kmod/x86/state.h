@@ -176,7 +176,8 @@ struct x86_debug {
  * @opened: how often in a row a table was opened for one instruction
  * @opened_rip: where that is
  * @opened_gva: what it writes to
- * @spurious_rip: where the last fault was that found nothing to do
+ * @spurious: the last fault was a supervisor's that found nothing to do, with SMAP
+ * @spurious_rip: where that was
  * @spurious_gva: of what
  * @walked_write: the last walk of a vCPU on the second table wanted a dirty bit, as far as is known
  * @walked_rip: where that was
@@ -187,6 +188,7 @@ struct x86_paging {
 	bool by_host;
 	unsigned int opened;
 	u64 opened_rip, opened_gva;
+	bool spurious;
 	u64 spurious_rip, spurious_gva;
 	bool walked_write;
 	u64 walked_rip, walked_gva;

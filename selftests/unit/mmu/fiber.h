@@ -49,6 +49,7 @@ struct srcu_struct {
  * @breaks: how often a spinning lock was given up on the way, ever
  * @changes: entries that it changed, ever
  * @installs: leaves that were added, or allow more, in this job
+ * @links: entries of shadow tables that name a table, and named none, the same
  */
 struct fiber {
 	void (*job)(void *arg);
@@ -69,6 +70,7 @@ struct fiber {
 	unsigned long breaks;
 	unsigned long changes;
 	unsigned int installs;
+	unsigned int links;
 };
 
 extern struct fiber *self;

@@ -120,13 +120,13 @@ static void check_cause(const struct mmu_fault *fault, enum mmu_outcome outcome,
 	case MKVM_CAUSE_DIRTY_BIT:
 	case MKVM_CAUSE_ACCESSED_BIT:
 	case MKVM_CAUSE_DIRTY_LOG:
-		check(outcome == MMU_RESUME && self->installs);
+		check(outcome == MMU_RESUME && (self->installs || self->links));
 		return count(fault->cause == MKVM_CAUSE_FILL	    ? CAUSE_FILL
 			     : fault->cause == MKVM_CAUSE_DIRTY_BIT ? CAUSE_DIRTY_BIT
 			     : fault->cause == MKVM_CAUSE_DIRTY_LOG ? CAUSE_DIRTY_LOG
 								    : CAUSE_ACCESSED_BIT);
 	case MKVM_CAUSE_SPURIOUS:
-		check(outcome == MMU_RESUME && !self->installs);
+		check(outcome == MMU_RESUME && !self->installs && !self->links);
 		return count(CAUSE_SPURIOUS);
 	case MKVM_CAUSE_NOTIFIER_RETRY:
 		check(outcome == MMU_RESUME && !self->installs);
@@ -215,6 +215,7 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 		fault = second;
 	self->faults = 0;
 	self->installs = 0;
+	self->links = 0;
 	self->user_failed = false;
 	outcome = mmu_handle_fault(&cpu->mv, &fault);
 	note("outcome %lu code %#lx for %#lx", outcome, fault.code, gva);

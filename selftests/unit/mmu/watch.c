@@ -107,6 +107,8 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 	self->changes++;
 	if (is.present && is.leaf && (!was.present || is.access & ~was.access))
 		self->installs++;
+	if (shadow && is.present && !is.leaf && !was.present)
+		self->links++;
 	if (level == 3)
 		watch_giant(&was, &is);
 	if (is.present && is.leaf && level > 1)
