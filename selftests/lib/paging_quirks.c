@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The list: see paging_quirks.h. */
+#include "paging_quirks.h"
+
+#include "host.h"
+
+#define P    1
+#define RSVD 8
+
+/* Of an entry */
+#define ACCESSED 0x20
+
+static const struct paging_quirk quirks[] = {
+	{
+		.name = "reserved_not_present",
+		.emulator = EMULATOR_QEMU,
+		.tdp = true,
+		.has = RSVD | P,
+		.lost = P,
+	},
+	{
+		.name = "large_accessed",
+		.emulator = EMULATOR_QEMU,
+		.tdp = true,
+		.marks = ACCESSED,
+	},
+};
+
+static bool is_here(const struct paging_quirk *quirk, bool shadow)
+{
+	if (!(shadow ? quirk->shadow : quirk->tdp))
+		return false;
+	return quirk->emulator == EMULATOR_QEMU ? host_is_qemu() : host_is_bochs();
+}
+
+const struct paging_quirk *paging_quirk_next(const struct paging_quirk *last, bool shadow)
+{
+	const struct paging_quirk *quirk = last ? last + 1 : quirks;
+
+	for (; quirk < quirks + sizeof(quirks) / sizeof(quirks[0]); quirk++)
+		if (is_here(quirk, shadow))
+			return quirk;
+	return NULL;
+}
