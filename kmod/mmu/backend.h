@@ -27,8 +27,8 @@ typedef bool (*mmu_large_fn)(const void *data, gfn_t gfn, int level);
  * @watch_slowly: and to each of [start, end), with breaks
  * @collect_slowly: put into the log of @slot which of [start, end) are written by what only the
  *	entries tell; with breaks
- * @split: split the large leaves of [start, end) that allow writing as long as there are pages in
- *	@cache.  Returns where it stopped
+ * @split_slowly: split the large leaves of [start, end) that allow writing as long as there are
+ *	pages in @cache; with breaks.  Returns where it stopped
  * @age: forget that [start, end) are used; the lock may be held for reading if the format has
  *	accessed bits.  *@young: they were
  * @is_young: are they?  The lock may be held for reading
@@ -55,7 +55,8 @@ struct mmu_backend_ops {
 					gfn_t end) __must_check;
 	void (*collect_slowly)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 			       gfn_t end);
-	gfn_t (*split)(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end);
+	gfn_t (*split_slowly)(struct mmu_backend *be, struct pt_cache *cache, gfn_t start,
+			      gfn_t end);
 	struct mmu_debt (*age)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,
 			       gfn_t end, bool *young) __must_check;
 	struct mmu_debt (*is_young)(struct mmu_backend *be, const struct memslot *slot, gfn_t start,

@@ -79,7 +79,7 @@ static void log_split(struct mmu_vm *mmu, gfn_t start, gfn_t end)
 		at = mmu->backend[i] ? start : end;
 		while (at < end && !pt_cache_fill(&cache, LOG_SPLIT_PAGES)) {
 			write_lock(&mmu->lock);
-			at = mmu->backend[i]->ops->split(mmu->backend[i], &cache, at, end);
+			at = mmu->backend[i]->ops->split_slowly(mmu->backend[i], &cache, at, end);
 			write_unlock(&mmu->lock);
 		}
 	}

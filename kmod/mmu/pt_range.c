@@ -11,19 +11,20 @@
 
 /*
  * Under the lock, read or write: splits the large leaf under the cursor with a page of @cache,
- * unless another vCPU was first.  The pieces allow what it does and @more.
+ * unless another vCPU was first: false.  The pieces allow what it does and @more.
  */
-void pt_split(struct pt_iter *it, struct pt_cache *cache, u32 more)
+bool pt_split(struct pt_iter *it, struct pt_cache *cache, u32 more)
 {
 	hpte_t *table = pt_cache_get(cache);
 
 	lockdep_assert_held(&it->be->mmu->lock);
 	if (pt_try_split(it, table, more)) {
 		pt_page_linked(it->be->mmu);
-	} else {
-		clear_page(table);
-		pt_cache_put(cache, table);
+		return true;
 	}
+	clear_page(table);
+	pt_cache_put(cache, table);
+	return false;
 }
 
 /* What to do with the pages of a tree that nothing names any more. */
@@ -223,14 +224,14 @@ void pt_range_collect_slowly(struct mmu_backend *be, const struct memslot *slot,
 
 /*
  * Splits the large leaves of [start, end) that allow writing, as long as there are pages in @cache.
- * Returns where it stopped.
+ * Returns where it stopped.  With breaks: no large leaf comes meanwhile where a log is on.
  */
-gfn_t pt_range_split(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end)
+gfn_t pt_range_split_slowly(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end)
 {
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&be->mmu->lock);
-	pt_for_each(&it, be, 2, start, end) {
+	for (pt_iter_start(&it, be, 2, start, end); pt_iter_valid(&it); range_next_slowly(&it)) {
 		while (hpte_is_leaf(be->fmt, it.pte, it.level) &&
 		       (hpte_access(be->fmt, it.pte) & ACC_W)) {
 			if (!cache->nr)

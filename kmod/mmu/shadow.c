@@ -555,7 +555,8 @@ static void shadow_collect(struct mmu_backend *be, const struct memslot *slot, g
 }
 
 /* There are no large leaves. */
-static gfn_t shadow_split(struct mmu_backend *be, struct pt_cache *cache, gfn_t start, gfn_t end)
+static gfn_t shadow_split_slowly(struct mmu_backend *be, struct pt_cache *cache, gfn_t start,
+				 gfn_t end)
 {
 	return end;
 }
@@ -638,7 +639,7 @@ static const struct mmu_backend_ops shadow_ops = {
 	.watch = shadow_watch,
 	.watch_slowly = shadow_watch_range,
 	.collect_slowly = shadow_collect,
-	.split = shadow_split,
+	.split_slowly = shadow_split_slowly,
 	.age = shadow_age,
 	.is_young = shadow_is_young,
 	.collapse_slowly = shadow_collapse,

@@ -25,15 +25,15 @@
 /*
  * Splits the large leaf under the cursor, which does not allow the access.  If dirty bits tell of
  * each write from now on, and the host lets all of it be written as it does @frame, all small
- * pieces may be.
+ * pieces may be: true, and to the host the whole huge page is dirty by @frame.
  */
-static void tdp_split(struct pt_iter *it, struct mmu_vcpu *mv, const struct mmu_fault *fault,
+static bool tdp_split(struct pt_iter *it, struct mmu_vcpu *mv, const struct mmu_fault *fault,
 		      const struct frame *frame)
 {
 	bool open = frame->writable && mmu_logs_by_bits(mv->vm) && it->level == 2 &&
-		    fault->host_level >= 2;
+		    fault->host_level >= 2 && !(hpte_access(it->be->fmt, it->pte) & ACC_W);
 
-	pt_split(it, &mv->cache, open ? ACC_W : 0);
+	return pt_split(it, &mv->cache, open ? ACC_W : 0) && open;
 }
 
 static void tdp_link(struct pt_iter *it, struct mmu_vcpu *mv)
@@ -53,12 +53,14 @@ static bool tdp_allows(const struct pt_iter *it, const struct mmu_fault *fault)
 
 /*
  * Goes down to the fault's level, or to a larger leaf that allows the access already.  Links the
- * tables that are missing, and splits larger leaves that do not allow it.
+ * tables that are missing, and splits larger leaves that do not allow it.  True: it has opened the
+ * pieces of one.
  */
-static void tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_vcpu *mv,
+static bool tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_vcpu *mv,
 			const struct mmu_fault *fault, const struct frame *frame)
 {
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
+	bool opened = false;
 
 	pt_iter_start(it, be, fault->level, gfn, gfn + 1);
 	while (it->level > fault->level) {
@@ -67,10 +69,11 @@ static void tdp_descend(struct pt_iter *it, struct mmu_backend *be, struct mmu_v
 		if (!hpte_present(be->fmt, it->pte))
 			tdp_link(it, mv);
 		else if (!tdp_allows(it, fault))
-			tdp_split(it, mv, fault, frame);
+			opened |= tdp_split(it, mv, fault, frame);
 		else
 			break;
 	}
+	return opened;
 }
 
 /* Which frame the leaf under the cursor maps @gfn to. */
@@ -108,14 +111,14 @@ static enum mkvm_mmu_cause tdp_map_frame(struct mmu_backend *be, struct mmu_vcpu
 	const struct pte_fmt *fmt = be->fmt;
 	gfn_t gfn = gpa_to_gfn(fault->gpa);
 	struct pt_iter it;
-	bool write = fault->access & ACC_W, opened;
+	bool write = fault->access & ACC_W, split, opened;
 
-	tdp_descend(&it, be, mv, fault, frame);
+	split = tdp_descend(&it, be, mv, fault, frame);
 	do {
 		if (hpte_is_table(fmt, it.pte, it.level))
 			return MKVM_CAUSE_NONE;
 		/* Another vCPU was here first, and with no fewer permissions. */
-		if (tdp_allows(&it, fault))
+		if (!split && tdp_allows(&it, fault))
 			return MKVM_CAUSE_SPURIOUS;
 		/*
 		 * A present entry with another frame cannot be: the notifier took the old one away
@@ -172,7 +175,7 @@ static const struct mmu_backend_ops tdp_ops = {
 	.watch = pt_range_watch,
 	.watch_slowly = pt_range_watch_slowly,
 	.collect_slowly = pt_range_collect_slowly,
-	.split = pt_range_split,
+	.split_slowly = pt_range_split_slowly,
 	.age = pt_range_age,
 	.is_young = pt_range_is_young,
 	.collapse_slowly = pt_range_collapse_slowly,

@@ -166,6 +166,7 @@ void write_lock(struct sim_lock *lock)
 {
 	lock_alone(lock);
 	self->spinning++;
+	self->holds++;
 }
 
 void write_unlock(struct sim_lock *lock)
@@ -182,6 +183,7 @@ bool sim_break(struct sim_lock *lock)
 		return false;
 	write_unlock(lock);
 	write_lock(lock);
+	self->holds--;
 	self->breaks++;
 	return true;
 }

@@ -46,7 +46,8 @@ struct srcu_struct {
  * @user_failed: an access of the process itself failed in this job
  * @nofault: page faults of the process fail, and may not be waited for
  * @faults: faults that were traced in this job
- * @breaks: how often a spinning lock was given up on the way, ever
+ * @holds: how often it has taken a lock for writing, ever
+ * @breaks: how often such a lock was given up on the way, ever
  * @changes: entries that it changed, ever
  * @installs: leaves that were added, or allow more, in this job
  * @links: entries of shadow tables that name a table, and named none, the same
@@ -67,6 +68,7 @@ struct fiber {
 	bool user_failed;
 	int nofault;
 	unsigned int faults;
+	unsigned long holds;
 	unsigned long breaks;
 	unsigned long changes;
 	unsigned int installs;

@@ -451,11 +451,16 @@ static struct model_slot *pick_huge(void)
 	return NULL;
 }
 
-/* A log goes on where large leaves may be, or is cleared, or goes off again. */
+/*
+ * A log goes on where large leaves may be, which takes guests some time; or is cleared, or goes off
+ * again.
+ */
 static void log_where_huge(struct model_slot *slot)
 {
 	note("user space: log of slot %lu", slot->id, 0, 0);
-	if (!slot->due || draw_one_in(6))
+	if (!slot->due)
+		let_others(draw(100));
+	if (!slot->due || draw_one_in(3))
 		slot_log(slot);
 	else if (draw(2))
 		log_get(slot);

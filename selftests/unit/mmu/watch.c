@@ -95,6 +95,33 @@ static void watch_giant(const struct cpu_entry *was, const struct cpu_entry *is)
 		count(ENTRY_GIANT_TABLE);
 }
 
+/* One split of several under one lock: others had it in between. */
+static void watch_eager(void)
+{
+	static unsigned long holds, breaks;
+
+	if (holds == self->holds && breaks != self->breaks)
+		count(ENTRY_SPLIT_BREAK);
+	holds = self->holds;
+	breaks = self->breaks;
+}
+
+/* A large leaf has been split: may its pieces do more? */
+static void watch_split(const struct cpu_format *format, const struct cpu_entry *was,
+			const struct cpu_entry *is, int level)
+{
+	const u64 *table = phys_to_virt(is->address);
+	const struct cpu_entry piece = format->read(table[0], level - 1);
+
+	count(ENTRY_LEAF_TABLE);
+	if (world.mmu.lock.writer == self)
+		watch_eager();
+	if (!(piece.access & ~was->access))
+		return;
+	self->installs++;
+	count(ENTRY_SPLIT_OPEN);
+}
+
 /* What became of an entry; changes that no table of the MMU has are found here. */
 void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 {
@@ -114,7 +141,7 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 	if (is.present && is.leaf && level > 1)
 		count(world.mmu.lock.writer == self ? ENTRY_ROOM : ENTRY_LARGE);
 	if (was.present && was.leaf && is.present && !is.leaf)
-		return count(ENTRY_LEAF_TABLE);
+		return watch_split(format, &was, &is, level);
 	/* What was aged is forgotten. */
 	if (!was.present && !is.present)
 		return check(old && !new);

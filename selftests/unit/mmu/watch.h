@@ -42,6 +42,8 @@
 	x(ENTRY_LEAF_LESS, "entry: leaf allows less")			\
 	x(ENTRY_LEAF_CLEAN, "entry: leaf loses its dirty bit")		\
 	x(ENTRY_LEAF_TABLE, "entry: leaf to table, a split")		\
+	x(ENTRY_SPLIT_OPEN, "entry: leaf to table, whose pieces allow more") \
+	x(ENTRY_SPLIT_BREAK, "entry: others between two splits of one call") \
 	x(ENTRY_LARGE, "entry: a large leaf comes")			\
 	x(ENTRY_GIANT, "entry: a leaf of a GiB comes")			\
 	x(ENTRY_GIANT_ROOM, "entry: a leaf of a GiB comes for a table")	\

@@ -148,7 +148,7 @@ u64 world_pick_mode(void)
 	do {
 		mode = 1u << (draw(2) ? 2 : draw(2));
 	} while (!(mode & modes));
-	return mode | (draw(2) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
+	return mode | (draw_one_in(4) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
 }
 
 static void host_job(void *unused)
@@ -172,10 +172,14 @@ static void vmm_job(void *unused)
 	vmm_op();
 }
 
+/* What the host has there; where the guest may write the host has to know that it may be dirty. */
 static bool is_frame(void *unused, hva_t hva, hfn_t hfn, bool writable)
 {
 	const struct vpage *v = host_vpage(hva);
+	const struct page *page = v->page;
 
+	if (writable && page && !page->device && !v->dirty && !(page->head ?: page)->dirty)
+		return false;
 	return (v->state == VPAGE_PRESENT || v->state == VPAGE_DEVICE) &&
 	       v->page == sim_pfn_to_page(hfn) && (v->writable || !writable);
 }
