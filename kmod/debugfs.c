@@ -21,6 +21,8 @@ static bool audit_is_frame(void *data, hva_t hva, hfn_t hfn, bool writable)
 	struct page *page;
 	bool same;
 
+	if (writable && host_map_denies_write(hva))
+		return false;
 	/* What is not there, or not without sleeping, is not known to be wrong. */
 	if (get_user_pages_fast_only(hva, 1, writable ? FOLL_WRITE : 0, &page) != 1)
 		return true;

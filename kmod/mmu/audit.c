@@ -66,6 +66,8 @@ static const char *leaf_fault(const struct mmu_backend *be, const struct mmu_aud
 		return leaf_is_plain(be->fmt, pte, level) ? NULL : "an own page with odd bits";
 	if (!slot || gfn + pt_span(level) > slot->base_gfn + slot->npages)
 		return "a leaf outside of any slot";
+	if (!(access & ACC_R))
+		return "a leaf that forbids reading";
 	if (!leaf_is_plain(be->fmt, pte, level))
 		return "a leaf with bits that mean nothing";
 	if (level > be->mmu->caps.max_level || !memslot_fits(slot, gfn, pt_span(level)))

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * How the host's own table maps an address of the current process: how large, and to which frame
- * where a driver has mapped it; and which neighbours may be brought in with it.
+ * How the host's own table maps an address of the current process: how large, whether it may be
+ * written, and to which frame where a driver has mapped it; and which neighbours may be brought in
+ * with it.
  *
- * For the first the table is read without its locks, with interrupts off: then no table that was
+ * For the first two the table is read without its locks, with interrupts off: then no table that was
  * reached is freed.  An answer is true as long as the caller keeps the notifier from going on, as
  * another mapping begins with an invalidation of this one.
  */
@@ -14,43 +15,80 @@
 #include <asm/memtype.h>
 #include "compat.h"
 #include "mmu/host_map.h"
+#include "mmu/mmu.h"
 
 /* How often the mapping of a device may change while it is looked at. */
 #define DEVICE_MAX_TRIES 3
 
-static int map_level(struct mm_struct *mm, hva_t hva)
+/* What an entry says of the address. */
+struct map_entry {
+	int level;
+	bool present;
+	bool writable;
+};
+
+static struct map_entry map_small(pmd_t pmd, hva_t hva)
 {
+	pte_t pte = READ_ONCE(*pte_offset_kernel(&pmd, hva));
+
+	return (struct map_entry){ 1, pte_present(pte), pte_write(pte) };
+}
+
+static struct map_entry map_entry(struct mm_struct *mm, hva_t hva)
+{
+	const struct map_entry none = { .level = 1 };
+
 	pgd_t *pgdp = pgd_offset(mm, hva), pgd = READ_ONCE(*pgdp);
 	p4d_t *p4dp, p4d;
 	pud_t *pudp, pud;
 	pmd_t pmd;
 
 	if (pgd_none(pgd))
-		return 1;
+		return none;
 	p4dp = p4d_offset_lockless(pgdp, pgd, hva);
 	p4d = READ_ONCE(*p4dp);
 	if (p4d_none(p4d) || !p4d_present(p4d))
-		return 1;
+		return none;
 	pudp = pud_offset_lockless(p4dp, p4d, hva);
 	pud = READ_ONCE(*pudp);
 	if (pud_none(pud) || !pud_present(pud))
-		return 1;
+		return none;
 	if (pud_leaf(pud))
-		return 3;
+		return (struct map_entry){ 3, true, pud_write(pud) };
 	pmd = READ_ONCE(*pmd_offset_lockless(pudp, pud, hva));
-	return pmd_present(pmd) && pmd_leaf(pmd) ? 2 : 1;
+	if (pmd_none(pmd) || !pmd_present(pmd))
+		return none;
+	if (pmd_leaf(pmd))
+		return (struct map_entry){ 2, true, pmd_write(pmd) };
+	return map_small(pmd, hva);
+}
+
+static struct map_entry map_read(hva_t hva)
+{
+	struct map_entry entry;
+	unsigned long flags;
+
+	local_irq_save(flags);
+	entry = map_entry(current->mm, hva);
+	local_irq_restore(flags);
+	return entry;
 }
 
 /* The level of the entry that maps @hva: 1 (4 KiB, or nothing there), 2 (2 MiB) or 3 (1 GiB). */
 int host_map_level(hva_t hva)
 {
-	unsigned long flags;
-	int level;
+	return map_read(hva).level;
+}
 
-	local_irq_save(flags);
-	level = map_level(current->mm, hva);
-	local_irq_restore(flags);
-	return level;
+/*
+ * Is something mapped at @hva that the current process may not write?  Then no entry that allows
+ * writing is right there: the host takes the permission away after an invalidation only.
+ */
+bool host_map_denies_write(hva_t hva)
+{
+	struct map_entry entry = map_read(hva);
+
+	return entry.present && !entry.writable;
 }
 
 /* Nobody brings these in before they are used: devices', and pages that user space supplies. */

@@ -409,6 +409,9 @@ struct mmu_audit {
 
 void mmu_audit(struct mmu_vm *mmu, struct mmu_audit *audit);
 
+/* host_map.c, for is_frame of mmu_audit: what the current process has mapped. */
+bool host_map_denies_write(hva_t hva);
+
 /* Guest tables. */
 gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva);
 int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
