@@ -60,6 +60,7 @@ struct memslots_retired {
  * @active: the published set; written under @lock
  * @retired: former sets, to be freed when no reader can be left; @lock
  * @nr_retired: how many there are; @lock
+ * @retired_bytes: what they take; @lock
  * @by_id: the slots by the caller's number; @lock
  * @hva_tree: slots by host virtual address; the MMU's lock
  * @split_lock: excludes emulated split locks from each other; inside @srcu
@@ -73,6 +74,7 @@ struct memslot_table {
 	struct memslots __rcu *active;
 	struct memslots_retired *retired;
 	unsigned int nr_retired;
+	size_t retired_bytes;
 	struct xarray by_id;
 	struct rb_root_cached hva_tree;
 	struct mutex split_lock;

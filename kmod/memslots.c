@@ -109,7 +109,7 @@ static size_t run_bytes(const struct memslot_run *run)
 	return bytes;
 }
 
-/* What slots, their logs and the set take, but for what is about to be freed.  May sleep. */
+/* What slots, their logs, the set, and sets that a reader may still see take.  May sleep. */
 size_t memslot_table_bytes(struct memslot_table *table)
 {
 	const struct memslots *slots;
@@ -118,7 +118,7 @@ size_t memslot_table_bytes(struct memslot_table *table)
 
 	mutex_lock(&table->lock);
 	slots = memslots_get(table);
-	bytes = struct_size(slots, at, slots->nr);
+	bytes = struct_size(slots, at, slots->nr) + table->retired_bytes;
 	for (i = 0; i < slots->nr; i++)
 		bytes += run_bytes(slots->at[i].run);
 	mutex_unlock(&table->lock);
@@ -256,11 +256,12 @@ void memslots_drop(struct memslots_step *step)
 	kvfree(step->next);
 }
 
-static void retire(struct memslot_table *table, struct memslots_retired *retired)
+static void retire(struct memslot_table *table, struct memslots_retired *retired, size_t bytes)
 {
 	retired->next = table->retired;
 	table->retired = retired;
 	table->nr_retired++;
+	table->retired_bytes += bytes;
 }
 
 /* Readers that come from now on see the next set; others may still see the one before. */
@@ -270,9 +271,9 @@ void memslots_publish(struct memslot_table *table, struct memslots_step *step)
 
 	lockdep_assert_held(&table->lock);
 	rcu_assign_pointer(table->active, step->next);
-	retire(table, &old->retired);
+	retire(table, &old->retired, struct_size(old, at, old->nr));
 	if (step->stale)
-		retire(table, &step->stale->retired);
+		retire(table, &step->stale->retired, sizeof(*step->stale));
 	if (table->nr_retired >= MEMSLOTS_RETIRED_MAX)
 		memslots_wait(table);
 }
@@ -283,6 +284,7 @@ static void free_retired(struct memslot_table *table)
 
 	table->retired = NULL;
 	table->nr_retired = 0;
+	table->retired_bytes = 0;
 	while (retired) {
 		struct memslots_retired *next = retired->next;
 

@@ -113,7 +113,7 @@ static u64 vm_table_bytes(const struct stats_file *file, u32 arg)
 	return mmu_table_bytes(&file->vm->mmu);
 }
 
-/* What memory virtualisation takes besides the tables: slots, logs, reserves.  May sleep. */
+/* What memory virtualisation takes besides the tables: slots, logs, reserves, lists.  May sleep. */
 u64 mkvm_metadata_bytes(struct mkvm *vm)
 {
 	u64 bytes = mmu_metadata_bytes(&vm->mmu) + memslot_table_bytes(&vm->slots);
@@ -122,7 +122,7 @@ u64 mkvm_metadata_bytes(struct mkvm *vm)
 
 	rcu_read_lock(); /* one that cannot be made after all is taken out again */
 	xa_for_each(&vm->vcpus, id, vcpu)
-		bytes += mmu_vcpu_reserve_bytes(&vcpu->mmu);
+		bytes += mmu_vcpu_bytes(&vcpu->mmu);
 	rcu_read_unlock();
 	return bytes;
 }

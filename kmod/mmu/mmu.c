@@ -76,10 +76,13 @@ size_t mmu_metadata_bytes(const struct mmu_vm *mmu)
 	return bytes;
 }
 
-/* Table pages that a vCPU has in reserve: no more than its next fault may need.  Any thread. */
-size_t mmu_vcpu_reserve_bytes(const struct mmu_vcpu *mv)
+/*
+ * What the MMU takes for a vCPU: table pages in reserve, no more than its next fault may need; and
+ * the page in which its processor lists what it writes, where that can.  Any thread.
+ */
+size_t mmu_vcpu_bytes(const struct mmu_vcpu *mv)
 {
-	return READ_ONCE(mv->cache.nr) * PAGE_SIZE;
+	return (READ_ONCE(mv->cache.nr) + mv->vm->caps.pml) * PAGE_SIZE;
 }
 
 /* All vCPUs are gone and the notifier is silent; each CPU flushes before it runs another guest. */

@@ -37,7 +37,7 @@ enum mmu_kind {
  * @levels: depth that the processor walks
  * @max_level: level of the largest leaf: 1 (4 KiB), 2 (2 MiB) or 3 (1 GiB)
  * @no_large_exec: code in large leaves can bring the processor down (iTLB multihit)
- * @pml: it can list the frames that it sets a dirty bit of
+ * @pml: it can list the frames that it sets a dirty bit of; each vCPU has a page for the list
  * @phys_bits: width of a physical address
  */
 struct mmu_caps {
@@ -318,7 +318,7 @@ bool mmu_has_accessed_bits(const struct mmu_vm *mmu);
 gfn_t mmu_end_gfn(const struct mmu_vm *mmu);
 size_t mmu_table_bytes(const struct mmu_vm *mmu);
 size_t mmu_metadata_bytes(const struct mmu_vm *mmu);
-size_t mmu_vcpu_reserve_bytes(const struct mmu_vcpu *mv);
+size_t mmu_vcpu_bytes(const struct mmu_vcpu *mv);
 
 /* Fault-around: the largest window, and a VM's own. */
 #define MMU_AROUND_MAX 512
