@@ -10,11 +10,13 @@
 
 #include "lib/guest.h"
 #include "lib/stats.h"
+#include "lib/sys.h"
 
 #define PAGE  0x1000UL
 #define FAR   (1UL << 30)
 #define SLOT  3
 #define PAGES 1024UL
+#define PARAM "/sys/module/mkvm/parameters/fault_around"
 
 guest_code(code_write, 64,
 	   "1: incl (%rdi)\n"
@@ -65,11 +67,18 @@ static void run(struct fixture *f, const unsigned char *code, size_t size, uint6
 	guest_run_to_hlt(&f->guest, 0);
 }
 
-/* All pages are there, and nothing is mapped but the code, the tables and the slot's last page. */
+/*
+ * All pages are there, and nothing is mapped but the code, the tables, the slot's last page, and
+ * with @around 0, the module's choice, what is around those.
+ */
 static void set_up(struct fixture *f, unsigned int around)
 {
 	memset(f, 0, sizeof(*f));
-	guest_create(&f->guest, 1);
+	guest_create_vm_around(&f->guest);
+	guest_add_cpus(&f->guest, 1);
+	REQUIRE_OK(vcpu_offer_host_cpuid(&f->guest.vcpu[0], &f->guest.dev));
+	if (kvm_dev_is_mkvm(&f->guest.dev) && around)
+		REQUIRE_OK(vm_enable_cap(&f->guest.vm, MKVM_CAP_FAULT_AROUND, 1));
 	if (!kvm_dev_is_mkvm(&f->guest.dev))
 		ktap_skip("fault-around is mkvm's own");
 	guest_start(&f->guest, 0, MODE_LONG);
@@ -82,7 +91,8 @@ static void set_up(struct fixture *f, unsigned int around)
 	memset(f->host, 1, PAGES * PAGE);
 	set_slot(f, 0);
 	RUN(f, code_write, PAGES - 1, 1, 1);
-	REQUIRE_OK(vm_enable_cap(&f->guest.vm, MKVM_CAP_FAULT_AROUND, around));
+	if (around)
+		REQUIRE_OK(vm_enable_cap(&f->guest.vm, MKVM_CAP_FAULT_AROUND, around));
 }
 
 static void clean_up(struct fixture *f)
@@ -290,8 +300,46 @@ static void values(void)
 	guest_destroy(&guest);
 }
 
+/* A VM that was made while the parameter was @value has @faults for a pass over 256 pages. */
+static void expect_by_parameter(const char *value, uint64_t faults)
+{
+	struct sys_setting param;
+	struct fixture f;
+
+	REQUIRE(sys_set(&param, PARAM, value));
+	set_up(&f, 0);
+	sys_restore(&param);
+	RUN(&f, code_write, 0, 1, 256);
+	EXPECT_FAULTS(&f, faults);
+	EXPECT_MAPPED(&f, 256);
+	clean_up(&f);
+}
+
+/* The parameter is for VMs that are made from then on; only a power of two up to 512 is one. */
+static void by_the_parameter(void)
+{
+	static const char *const bad[] = { "0", "3", "24", "1024", "-1", "0x100000001", "x" };
+	struct kvm_dev dev;
+	char before[16], after[16];
+	unsigned int i;
+
+	device_open(&dev);
+	if (!kvm_dev_is_mkvm(&dev))
+		ktap_skip("fault-around is mkvm's own");
+	kvm_dev_close(&dev);
+	REQUIRE(sys_read(PARAM, before, sizeof(before)));
+	expect_by_parameter("1", 256);
+	expect_by_parameter("4", 256 / 4);
+	expect_by_parameter("16", 256 / 16);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT(!sys_write(PARAM, bad[i]), "%s is taken", bad[i]);
+	REQUIRE(sys_read(PARAM, after, sizeof(after)));
+	EXPECT(strcmp(before, after) == 0, "%s was %s", after, before);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(values),
+	KTAP_TEST(by_the_parameter),
 	KTAP_TEST(off),
 	KTAP_TEST(a_window),
 	KTAP_TEST(it_grows),

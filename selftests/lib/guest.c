@@ -44,7 +44,7 @@ unsigned long device_vm_type(void)
 /*
  * No CPUs yet.  4 KiB pages behind all memory, so that what a test counts does not depend on luck.
  */
-void guest_create_vm(struct guest *guest)
+void guest_create_vm_around(struct guest *guest)
 {
 	memset(guest, 0, sizeof(*guest));
 	device_open(&guest->dev);
@@ -52,10 +52,15 @@ void guest_create_vm(struct guest *guest)
 	REQUIRE_OK(mem_create(&guest->mem, 0, GUEST_MEM_SIZE));
 	madvise(guest->mem.host, guest->mem.size, MADV_NOHUGEPAGE);
 	REQUIRE_OK(mem_attach(&guest->mem, &guest->vm, 0));
-	/* A fault a page. */
+	REQUIRE_OK(mode_build_gdt(&guest->mem, GUEST_GDT, GUEST_TSS));
+}
+
+/* The same, with a fault a page. */
+void guest_create_vm(struct guest *guest)
+{
+	guest_create_vm_around(guest);
 	if (kvm_dev_is_mkvm(&guest->dev))
 		REQUIRE_OK(vm_enable_cap(&guest->vm, MKVM_CAP_FAULT_AROUND, 1));
-	REQUIRE_OK(mode_build_gdt(&guest->mem, GUEST_GDT, GUEST_TSS));
 }
 
 /* Their ids go on from those that are there. */

@@ -70,6 +70,8 @@ void guest_create(struct guest *guest, unsigned int nr_cpus);
 void guest_create_without_cpuid(struct guest *guest, unsigned int nr_cpus);
 /* The same in two steps, for what has to come before the CPUs. */
 void guest_create_vm(struct guest *guest);
+/* The first step for who wants the fault-around that the module gives. */
+void guest_create_vm_around(struct guest *guest);
 void guest_add_cpus(struct guest *guest, unsigned int nr_cpus);
 void guest_destroy(struct guest *guest);
 void __guest_load(struct guest *guest, const void *code, size_t size);
