@@ -8,6 +8,7 @@
  */
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -29,6 +30,7 @@
 #define CGROUP	"reclaim"
 #define LRU_GEN "/sys/kernel/mm/lru_gen/enabled"
 #define THP	"/sys/kernel/mm/transparent_hugepage/"
+#define DAMON	"/sys/kernel/mm/damon/admin/kdamonds/"
 
 /* Words of the shared page. */
 #define STOP  0
@@ -238,10 +240,70 @@ static void asked_by_khugepaged(void)
 	clean_up(&f);
 }
 
+static void damon_set(const char *name, uint64_t value)
+{
+	char path[128], text[32];
+
+	snprintf(path, sizeof(path), DAMON "%s", name);
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)value);
+	REQUIRE(sys_write(path, text), "%s", path);
+}
+
+/* The kernel's monitor of accesses looks at the VM's memory, a thousand times a second. */
+static void damon_start(const struct fixture *f)
+{
+	damon_set("nr_kdamonds", 1);
+	damon_set("0/contexts/nr_contexts", 1);
+	REQUIRE(sys_write(DAMON "0/contexts/0/operations", "fvaddr"));
+	damon_set("0/contexts/0/monitoring_attrs/intervals/sample_us", 1000);
+	damon_set("0/contexts/0/monitoring_attrs/intervals/aggr_us", 20000);
+	damon_set("0/contexts/0/targets/nr_targets", 1);
+	damon_set("0/contexts/0/targets/0/pid_target", getpid());
+	damon_set("0/contexts/0/targets/0/regions/nr_regions", 1);
+	damon_set("0/contexts/0/targets/0/regions/0/start", (uintptr_t)f->host);
+	damon_set("0/contexts/0/targets/0/regions/0/end", (uintptr_t)f->host + PAGES * PAGE);
+	REQUIRE(sys_write(DAMON "0/state", "on"));
+}
+
+static void damon_stop(void)
+{
+	EXPECT(sys_write(DAMON "0/state", "off"));
+	damon_set("nr_kdamonds", 0);
+}
+
+/* All kinds of calls: the monitor forgets without a flush, and asks; reclaim does the rest. */
+static void every_kind(void)
+{
+	static const char *const kinds[] = {
+		"mkvm_host_invalidate", "mkvm_host_invalidate_hit", "mkvm_host_age_flush",
+		"mkvm_host_age",	"mkvm_host_test_young",
+	};
+	struct fixture f;
+	unsigned int i;
+
+	if (access(DAMON, F_OK))
+		ktap_skip("this kernel has no monitor of accesses");
+	set_up(&f, "n");
+	if (!f.stats.names)
+		ktap_skip("counted by mkvm only");
+	damon_start(&f);
+	for (i = 0; i < 60000 && (!stats_value(&f.stats, "mkvm_host_age") ||
+				  !stats_value(&f.stats, "mkvm_host_test_young"));
+	     i++)
+		usleep(1000);
+	damon_stop();
+	reclaim(&f);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		EXPECT(told(&f, kinds[i]) > 0, "%s", kinds[i]);
+	stop(&f);
+	clean_up(&f);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST_LIMIT(survives_with_lists, LIMIT),
 	KTAP_TEST_LIMIT(survives_with_generations, LIMIT),
 	KTAP_TEST_LIMIT(asked_by_khugepaged, LIMIT),
+	KTAP_TEST_LIMIT(every_kind, LIMIT),
 };
 
 KTAP_MAIN(tests)
