@@ -264,6 +264,7 @@
 	FIELD(kvm_pre_fault_memory, gpa, 0) \
 	FIELD(kvm_pre_fault_memory, size, 8) \
 	FIELD(kvm_pre_fault_memory, flags, 16) \
+	FIELD(kvm_pre_fault_memory, padding, 24) \
 	SIZE(kvm_irq_level, 8) \
 	FIELD(kvm_irq_level, irq, 0) \
 	FIELD(kvm_irq_level, level, 4) \
