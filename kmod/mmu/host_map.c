@@ -4,8 +4,8 @@
  * written, and to which frame where a driver has mapped it; and which neighbours may be brought in
  * with it.
  *
- * For the first two the table is read without its locks, with interrupts off: then no table that was
- * reached is freed.  An answer is true as long as the caller keeps the notifier from going on, as
+ * For the first two the table is read without its locks, with interrupts off: then no table that
+ * was reached is freed.  An answer is true as long as the caller keeps the notifier from going on, as
  * another mapping begins with an invalidation of this one.
  */
 #include <linux/mm.h>
