@@ -163,10 +163,12 @@ static void tables_of_32_bits(void)
 	/* Twice the opening saves one store only; from then on stores are emulated, and fill. */
 	for (i = 0; i < 4; i++) {
 		uint64_t page = WINDOW + pages[i] * PAGE;
+		uint64_t new = (DATA + (8 + i) * PAGE) | FLAGS | ACCESSED;
 
-		STEP(&f, STEP_WRITE, TABLE + pages[i] * 4,
-		     (DATA + (8 + i) * PAGE) | FLAGS | ACCESSED,
-		     i < 2 ? TRACKED_OPENED : TRACKED_EMULATED, 1);
+		if (i < 2)
+			STEP(&f, STEP_WRITE, TABLE + pages[i] * 4, new, TRACKED_OPENED, 1);
+		else
+			STEP(&f, STEP_WRITE, TABLE + pages[i] * 4, new, TRACKED_EMULATED, 1);
 		STEP(&f, STEP_INVLPG, page, 0, FILL, 0);
 		/* The second half's shadow page was opened with the first's. */
 		STEP(&f, STEP_READ, page, 0, FILL, i < 3);
