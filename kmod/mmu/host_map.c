@@ -5,8 +5,8 @@
  * with it.
  *
  * For the first two the table is read without its locks, with interrupts off: then no table that
- * was reached is freed.  An answer is true as long as the caller keeps the notifier from going on, as
- * another mapping begins with an invalidation of this one.
+ * was reached is freed.  An answer is true as long as the caller keeps the notifier from going on,
+ * as another mapping begins with an invalidation of this one.
  */
 #include <linux/mm.h>
 #include <linux/pgtable.h>
