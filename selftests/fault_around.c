@@ -330,7 +330,6 @@ static void by_the_parameter(void)
 	REQUIRE(sys_read(PARAM, before, sizeof(before)));
 	expect_by_parameter("1", 256);
 	expect_by_parameter("4", 256 / 4);
-	expect_by_parameter("16", 256 / 16);
 	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		EXPECT(!sys_write(PARAM, bad[i]), "%s is taken", bad[i]);
 	REQUIRE(sys_read(PARAM, after, sizeof(after)));
