@@ -81,18 +81,19 @@ void quirk_mend(const struct instance *in, struct outcome *outcome)
 }
 
 /*
+ * QEMU's far call in 64-bit mode pushes by 32 bits of the stack pointer, and Bochs's now and then.
  * QEMU: the TEST that it does not know may be #UD where it would have to be emulated, and faults
- * elsewhere.  A far call in 64-bit mode pushes by 32 bits of the stack pointer.  A MOVBE that it
- * takes for a shorter one may not reach the device.
+ * elsewhere.  A MOVBE that it takes for a shorter one may not reach the device.
  */
 bool quirk_spoils(const struct instance *in, const struct outcome *emulated)
 {
 	if (pushes_as_supervisor(in) && in->fault == FAULT_SUPERVISOR)
 		return true;
+	if (in->row->op == INSN_OP_CALL_FAR && in->fault == FAULT_CANONICAL &&
+	    (host_is_qemu() || host_is_bochs()))
+		return true;
 	if (!host_is_qemu())
 		return false;
-	if (in->row->op == INSN_OP_CALL_FAR && in->fault == FAULT_CANONICAL)
-		return true;
 	/* What it would have found out before the stack's end nobody knows. */
 	if (in->row->op == INSN_OP_CALL_FAR && in->fault == FAULT_LIMIT && in->limit_seg == SS)
 		return true;
