@@ -153,6 +153,21 @@ static int vm_enable_mmu(struct mkvm *vm)
 	return r;
 }
 
+/* What cannot fail, and leaves nothing to be undone. */
+static void vm_start(struct mkvm *vm, enum mmu_kind kind)
+{
+	mutex_init(&vm->lock);
+	xa_init(&vm->vcpus);
+	kref_init(&vm->refs);
+	INIT_WORK(&vm->kick_work, vm_kick_work);
+	vm->number = atomic64_inc_return(&vm_numbers);
+	vm->mmu_kind = kind;
+	vm->tsc_khz = tsc_khz;
+	x86_tsc_vm_start(vm);
+	x86_kvmclock_vm_start(vm);
+	x86_pause_vm_start(vm);
+}
+
 /* May sleep.  0 and *out, or a negative errno with nothing left behind. */
 static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 {
@@ -170,16 +185,7 @@ static int vm_alloc(enum mmu_kind kind, struct mkvm **out)
 	r = irqchip_init(&vm->irqchip);
 	if (r)
 		goto destroy_coalesced;
-	mutex_init(&vm->lock);
-	xa_init(&vm->vcpus);
-	kref_init(&vm->refs);
-	INIT_WORK(&vm->kick_work, vm_kick_work);
-	vm->number = atomic64_inc_return(&vm_numbers);
-	vm->mmu_kind = kind;
-	vm->tsc_khz = tsc_khz;
-	x86_tsc_vm_start(vm);
-	x86_kvmclock_vm_start(vm);
-	x86_pause_vm_start(vm);
+	vm_start(vm, kind);
 	r = vm_enable_mmu(vm);
 	if (r)
 		goto destroy_irqchip;
