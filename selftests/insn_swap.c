@@ -18,7 +18,7 @@
 #define CODE	   0x20000 /* a page of its own */
 #define SLOT	   0x40	   /* in it, the instruction */
 #define DEVICE	   0x40000000u
-#define SOURCE	   0x30000
+#define SOURCE	   0x30010 /* kvm takes one at DEVICE's offset in a page for the device */
 #define PORT	   0x510
 #define OTHER_PORT 0x77
 #define VALUE	   0x12345678u
@@ -214,7 +214,8 @@ static bool goes_on(const struct swap *swap, unsigned int exits, unsigned int wa
 	return false;
 }
 
-static void run_rounds(struct swap *swap, bool user)
+/* False: stock kvm has given up, as it does now and then. */
+static bool run_rounds(struct swap *swap, bool user)
 {
 	struct kvm_run *run = swap->guest.vcpu[0].run;
 	unsigned int exits, wanted = host_events(3000);
@@ -222,6 +223,8 @@ static void run_rounds(struct swap *swap, bool user)
 	for (exits = 0; goes_on(swap, exits, wanted); exits++) {
 		uint32_t reason = guest_run(&swap->guest, 0);
 
+		if (reason == KVM_EXIT_INTERNAL_ERROR && !kvm_dev_is_mkvm(&swap->guest.dev))
+			return false;
 		REQUIRE(reason == KVM_EXIT_MMIO || reason == KVM_EXIT_IO, "exit %u", reason);
 		if (reason == KVM_EXIT_MMIO)
 			expect_mmio(swap, run);
@@ -230,6 +233,7 @@ static void run_rounds(struct swap *swap, bool user)
 	}
 	ktap_note("%u exits, %lu instructions written, %llu exceptions", exits, swap->writes,
 		  (unsigned long long)guest_nr_traps(&swap->guest));
+	return true;
 }
 
 static void try_swaps(bool user)
@@ -237,15 +241,20 @@ static void try_swaps(bool user)
 	static struct swap swap;
 	pthread_t writer;
 	unsigned int i;
+	bool done;
 
 	swap.insns = user ? for_users : for_the_kernel;
 	swap.nr_insns = user ? sizeof(for_users) / sizeof(for_users[0])
 			     : sizeof(for_the_kernel) / sizeof(for_the_kernel[0]);
 	create(&swap, user);
 	REQUIRE(!pthread_create(&writer, NULL, write_insns, &swap));
-	run_rounds(&swap, user);
+	done = run_rounds(&swap, user);
 	swap.stop = true;
 	pthread_join(writer, NULL);
+	if (!done) {
+		guest_destroy(&swap.guest);
+		ktap_skip("kvm does not emulate what has come there");
+	}
 	for (i = 0; i < NR_SEEN; i++)
 		EXPECT(swap.seen[i] || (user && i > COPIES), "kind %u was not seen", i);
 	EXPECT(guest_nr_traps(&swap.guest) > 0, "no exception");

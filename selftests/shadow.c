@@ -32,7 +32,6 @@
 #define DIRTY	    (1UL << 6)
 #define RESERVED    (1UL << 51)
 #define CODE_STRIDE 16
-#define MMU_SHADOW  2 /* in what the device has */
 
 /* What the guest can do: one step each, CODE_STRIDE bytes apart. */
 enum op {
@@ -87,25 +86,13 @@ static void set_up_window(struct fixture *f)
 
 static void run(struct fixture *f, enum op step, uint64_t rdi, uint64_t rsi);
 
-static void need_shadow_paging(void)
-{
-	struct kvm_dev dev;
-	bool has;
-
-	device_open(&dev);
-	has = dev.mmus & MMU_SHADOW;
-	kvm_dev_close(&dev);
-	if (!has)
-		ktap_skip("no shadow paging here");
-}
-
 /* With so many CPUs in long mode. */
 static void begin(struct fixture *f, unsigned int cpus)
 {
 	unsigned int i;
 
 	memset(f, 0, sizeof(*f));
-	need_shadow_paging();
+	device_needs_shadow();
 	guest_create(&f->guest, cpus);
 	for (i = 0; i < cpus; i++)
 		guest_start(&f->guest, i, MODE_LONG);

@@ -14,15 +14,14 @@
 #include "lib/cpuid.h"
 #include "lib/guest.h"
 
-#define WINDOW	   0x8000000000UL /* the second entry of the topmost table */
-#define POINTERS   0x200000UL
-#define PAGE	   0x1000UL
-#define USED	   (X86_PTE_P | X86_PTE_W | 0x60) /* accessed and dirty */
-#define NARROW	   36
-#define PF_READ	   9   /* present, a reserved bit */
-#define PF_WRITE   0xb /* and a write */
-#define GBPAGES	   (1U << 26)
-#define MMU_SHADOW 2 /* in what the device has */
+#define WINDOW	 0x8000000000UL /* the second entry of the topmost table */
+#define POINTERS 0x200000UL
+#define PAGE	 0x1000UL
+#define USED	 (X86_PTE_P | X86_PTE_W | 0x60) /* accessed and dirty */
+#define NARROW	 36
+#define PF_READ	 9   /* present, a reserved bit */
+#define PF_WRITE 0xb /* and a write */
+#define GBPAGES	 (1U << 26)
 
 /* What the guest wants is in rdi: it reads there, and writes what it has read. */
 guest_code(code_touch, 64,
@@ -72,12 +71,8 @@ static void set_rdi(uint64_t to)
 /* A guest on shadow tables that has not run, with @entry for the first GiB of the window. */
 static void start(uint64_t entry)
 {
-	bool has;
-
+	device_needs_shadow();
 	guest_create(&guest, 1);
-	has = guest.dev.mmus & MMU_SHADOW;
-	if (!has)
-		ktap_skip("no shadow paging here");
 	REQUIRE_OK(cpuid_get_supported(&table, &guest.dev));
 	guest_load(&guest, code_touch);
 	guest_start(&guest, 0, MODE_LONG);
@@ -139,13 +134,6 @@ static void no_pages_of_a_gib(void)
 /* Before there is a table there is no such feature. */
 static void no_table(void)
 {
-	bool has;
-
-	guest_create_without_cpuid(&guest, 1);
-	has = guest.dev.mmus & MMU_SHADOW;
-	guest_destroy(&guest);
-	if (!has)
-		ktap_skip("no shadow paging here");
 	start(LARGE);
 	memset(&table, 0, sizeof(table));
 	give_table();
@@ -204,6 +192,7 @@ static void comes_after_the_roots(void)
 
 static void need_width(void)
 {
+	device_needs_shadow();
 	guest_create(&guest, 1);
 	REQUIRE_OK(cpuid_get_supported(&table, &guest.dev));
 	guest_destroy(&guest);

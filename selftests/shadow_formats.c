@@ -18,7 +18,6 @@
 #define ACCESSED    (1UL << 5)
 #define DIRTY	    (1UL << 6)
 #define CODE_STRIDE 16
-#define MMU_SHADOW  2 /* in what the device has */
 
 /* What the guest can do: one step each, CODE_STRIDE bytes apart. */
 enum op {
@@ -73,16 +72,10 @@ static uint64_t result(struct fixture *f)
 /* With 32-bit code, in @mode.  What the code costs is past. */
 static void set_up(struct fixture *f, enum cpu_mode mode)
 {
-	struct kvm_dev dev;
 	unsigned int i;
-	bool has;
 
 	memset(f, 0, sizeof(*f));
-	device_open(&dev);
-	has = dev.mmus & MMU_SHADOW;
-	kvm_dev_close(&dev);
-	if (!has)
-		ktap_skip("no shadow paging here");
+	device_needs_shadow();
 	guest_create(&f->guest, 1);
 	guest_load(&f->guest, code_steps);
 	guest_start(&f->guest, 0, mode);

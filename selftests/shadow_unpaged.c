@@ -21,7 +21,6 @@
 #define FLAGS	    (X86_PTE_P | X86_PTE_W)
 #define ACCESSED    (1UL << 5)
 #define CODE_STRIDE 16
-#define MMU_SHADOW  2	       /* in what the device has */
 #define CR0_WAY	    0x80000001 /* PG and PE */
 
 enum op {
@@ -38,18 +37,6 @@ guest_code(code_unpaged, 32,
 	   "mov (%edi), %eax\n hlt\n .skip 16 - (. - code_unpaged)\n"
 	   "mov %esi, (%edi)\n hlt\n .skip 32 - (. - code_unpaged)\n"
 	   "fxsave (%edi)\n hlt\n");
-
-static void need_shadow_paging(void)
-{
-	struct kvm_dev dev;
-	bool has;
-
-	device_open(&dev);
-	has = dev.mmus & MMU_SHADOW;
-	kvm_dev_close(&dev);
-	if (!has)
-		ktap_skip("no shadow paging here");
-}
 
 static uint64_t *entry(struct guest *guest, uint64_t table, unsigned int i)
 {
@@ -103,7 +90,7 @@ static void set_up(struct guest *guest)
 {
 	unsigned int i;
 
-	need_shadow_paging();
+	device_needs_shadow();
 	guest_create(guest, 2);
 	guest_start(guest, 0, MODE_LONG);
 	guest_start(guest, 1, MODE_PROT32);
@@ -192,7 +179,7 @@ static void on_and_off(void)
 	struct kvm_regs regs;
 	struct guest guest;
 
-	need_shadow_paging();
+	device_needs_shadow();
 	guest_create(&guest, 1);
 	*(uint32_t *)entry(&guest, TABLE, 0) = DATA | FLAGS;
 	*entry(&guest, DATA, 0) = 1;
@@ -250,7 +237,7 @@ static void from_real_mode(void)
 	struct kvm_sregs sregs;
 	struct guest guest;
 
-	need_shadow_paging();
+	device_needs_shadow();
 	guest_create(&guest, 1);
 	guest_load(&guest, code_way);
 	guest_start(&guest, 0, MODE_REAL);

@@ -25,8 +25,7 @@
 #include "lib/sys.h"
 #include "lib/trace.h"
 
-#define AROUND	   64 /* what fault_around is by default */
-#define MMU_SHADOW 2  /* in what the device has */
+#define AROUND 64 /* what fault_around is by default */
 
 /* Kinds of exits, and which reasons of each vendor's processors are of that kind. */
 enum kind {
@@ -135,16 +134,14 @@ static void guest_work(struct fixture *f, enum work what, unsigned int n)
 static void need_shadow_paging(struct fixture *f)
 {
 	struct kvm_dev dev;
-	bool has;
 
 	device_open(&dev);
 	f->traced = !kvm_dev_is_mkvm(&dev);
-	has = f->traced || (dev.mmus & MMU_SHADOW);
 	kvm_dev_close(&dev);
-	if (!has)
-		ktap_skip("no shadow paging here");
-	if (!f->traced)
-		setenv("MKVM_MMU", "shadow", 1);
+	if (f->traced)
+		return;
+	device_needs_shadow();
+	setenv("MKVM_MMU", "shadow", 1);
 }
 
 static void set_up(struct fixture *f)

@@ -28,6 +28,21 @@ void device_open(struct kvm_dev *dev)
 	REQUIRE(!err, "%s: %s", path, strerror(-err));
 }
 
+/* What it says that its VMs can have. */
+#define MMU_SHADOW 2
+
+void device_needs_shadow(void)
+{
+	struct kvm_dev dev;
+	bool has;
+
+	device_open(&dev);
+	has = dev.mmus & MMU_SHADOW;
+	kvm_dev_close(&dev);
+	if (!has)
+		ktap_skip("no shadow paging here");
+}
+
 /* The type to create a VM with. */
 unsigned long device_vm_type(void)
 {

@@ -64,6 +64,8 @@ struct trap {
 	} while (0)
 
 void device_open(struct kvm_dev *dev);
+/* On a device without shadow paging of its own (stock kvm, too) the test is skipped. */
+void device_needs_shadow(void);
 unsigned long device_vm_type(void);
 
 void guest_create(struct guest *guest, unsigned int nr_cpus);
