@@ -4,6 +4,8 @@
  * and levels, spurious interrupts, ticks.
  */
 #include <linux/kvm.h>
+#include <pthread.h>
+#include <unistd.h>
 
 #include "lib/vectors.h"
 
@@ -230,6 +232,50 @@ static void ticks(void)
 	guest_destroy(&guest);
 }
 
+/* Until ticks do not end any more. */
+/* clang-format off */
+guest_code(code_shortest, 64,
+	   S_INIT
+	   "sti\n"
+	   "mov $0x34, %al\n out %al, $0x43\n" /* counter 0, mode 2, one tick of the oscillator */
+	   "mov $0x01, %al\n out %al, $0x40\n"
+	   "mov $0x00, %al\n out %al, $0x40\n"
+	   "1: pause\n"
+	   "cmpb $" STRING(VEC_END_NONE) ", " STRING(VEC_ENDS) " + 0x20\n"
+	   "jne 1b\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void *run_to_sync(void *guest)
+{
+	guest_run_to_sync(guest, 0);
+	return NULL;
+}
+
+/* One tick is not the period: the host goes on, and the guest as far as it has time for. */
+static void go_on_for_50_ticks(bool reinject)
+{
+	struct kvm_reinject_control control = { .pit_reinject = reinject };
+	struct guest guest;
+	pthread_t thread;
+
+	START(&guest, code_shortest);
+	create_pit(&guest);
+	REQUIRE_OK(vm_call(&guest, KVM_REINJECT_CONTROL, &control));
+	REQUIRE(!pthread_create(&thread, NULL, run_to_sync, &guest));
+	while (vec_count(&guest, 0x20) < 50)
+		usleep(1000);
+	vec_end(&guest, 0x20, VEC_END_NONE);
+	REQUIRE(!pthread_join(thread, NULL));
+	guest_destroy(&guest);
+}
+
+static void shortest_period(void)
+{
+	go_on_for_50_ticks(true);
+	go_on_for_50_ticks(false);
+}
+
 /* Counter 2 and port 0x61, as a guest that measures its clock has them. */
 /* clang-format off */
 guest_code(code_speaker, 64,
@@ -260,8 +306,8 @@ static void speaker(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(edges), KTAP_TEST(masks), KTAP_TEST(levels),
-	KTAP_TEST(lint0), KTAP_TEST(ticks), KTAP_TEST(speaker),
+	KTAP_TEST(edges), KTAP_TEST(masks),	      KTAP_TEST(levels),  KTAP_TEST(lint0),
+	KTAP_TEST(ticks), KTAP_TEST(shortest_period), KTAP_TEST(speaker),
 };
 
 KTAP_MAIN(tests)
