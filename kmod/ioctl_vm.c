@@ -290,8 +290,14 @@ static long vm_reinject_control(void *obj, void *data, unsigned long arg)
 	return 0;
 }
 
+static long vm_set_mmu(void *obj, void *data, unsigned long arg)
+{
+	return mkvm_vm_move(obj, arg);
+}
+
 static const struct ioctl_row vm_rows[] = {
 	{ KVM_CHECK_EXTENSION, 0, vm_check_extension },
+	{ MKVM_SET_MMU, 0, vm_set_mmu },
 	{ KVM_CREATE_VCPU, 0, vm_create_vcpu },
 	{ KVM_ENABLE_CAP, 0, vm_enable_cap },
 	{ KVM_X86_SET_MSR_FILTER, 0, vm_set_msr_filter },

@@ -40,7 +40,11 @@ struct kvm_pre_fault_memory;
  * @lock: creation of vCPUs
  * @slots: memory slots; a lock of its own
  * @mmu: memory virtualisation; a lock of its own
- * @mmu_kind: which MMU the vCPUs run on; immutable
+ * @mmu_kind: which MMU the VM was created with; immutable
+ * @mmu_use: which MMU its paged vCPUs run on; written while @moving, under @move_lock, and read in
+ *	a read side of the slots in which @moving was found false
+ * @moving: @mmu_use is about to change: no vCPU enters, no fault is resolved
+ * @move_lock: held while @moving; vCPUs wait for it
  * @vcpus: vCPUs by id; written under @lock
  * @nr_vcpus: how many there are; @lock
  * @refs: open descriptors
@@ -82,6 +86,9 @@ struct mkvm {
 	struct memslot_table slots;
 	struct mmu_vm mmu;
 	enum mmu_kind mmu_kind;
+	enum mmu_kind mmu_use;
+	bool moving;
+	struct mutex move_lock;
 	struct xarray vcpus;
 	unsigned int nr_vcpus;
 	struct kref refs;
@@ -130,6 +137,7 @@ enum vcpu_request {
 	VCPU_REQ_CLOCK,	     /* the clock goes otherwise: its page is to be written */
 	VCPU_REQ_EVENT,	     /* there may be an interrupt, an NMI, or the like */
 	VCPU_REQ_STEAL_TIME, /* the vCPU was loaded: its record of steal time is old */
+	VCPU_REQ_MMU,	     /* the VM goes over to its other MMU */
 };
 
 /**
@@ -229,6 +237,9 @@ void mkvm_vm_get(struct mkvm *vm);
 void mkvm_vm_put(struct mkvm *vm);
 void mkvm_vm_kill(struct mkvm *vm, const char *why);
 int mkvm_vm_set_boot_cpu(struct mkvm *vm, unsigned long id) __must_check;
+int mkvm_vm_move(struct mkvm *vm, unsigned long type);
+bool mkvm_vm_is_moving(const struct mkvm *vm) __must_check;
+int mkvm_vm_await_move(struct mkvm *vm) __must_check;
 bool mkvm_vm_has_vcpus(struct mkvm *vm);
 
 /* vcpu.c */

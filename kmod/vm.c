@@ -145,8 +145,8 @@ static int vm_enable_mmu(struct mkvm *vm)
 		r = dirty_log_set_mode(&vm->slots, &vm->mmu, vm_type_log_mode(&caps));
 	if (!r)
 		r = mmu_vm_enable(&vm->mmu, vm->mmu_kind);
-	/* A second table for its unpaged vCPUs. */
-	if (!r && vm->mmu_kind == MMU_SHADOW && mkvm_vendor->fits_shadow)
+	/* A second table for unpaged vCPUs, where they need one, and for when the VM goes over. */
+	if (!r && vm->mmu_kind == MMU_SHADOW && caps.fmt)
 		r = mmu_vm_enable(&vm->mmu, MMU_TDP);
 	if (!r && vm->mmu_kind == MMU_SHADOW)
 		mmu_set_shadow_limit(&vm->mmu, READ_ONCE(shadow_pages));
@@ -157,11 +157,13 @@ static int vm_enable_mmu(struct mkvm *vm)
 static void vm_start(struct mkvm *vm, enum mmu_kind kind)
 {
 	mutex_init(&vm->lock);
+	mutex_init(&vm->move_lock);
 	xa_init(&vm->vcpus);
 	kref_init(&vm->refs);
 	INIT_WORK(&vm->kick_work, vm_kick_work);
 	vm->number = atomic64_inc_return(&vm_numbers);
 	vm->mmu_kind = kind;
+	vm->mmu_use = kind;
 	vm->tsc_khz = tsc_khz;
 	x86_tsc_vm_start(vm);
 	x86_kvmclock_vm_start(vm);

@@ -13,6 +13,8 @@
  * It does so on the second table, then on shadow tables; or on what MKVM_MMU or ENUMERATE_MMUS
  * says.  The kernel's own kvm has the one that its module was told.
  *
+ * And with a VM that goes from one to the other after each 128 cases.
+ *
  * ENUMERATE_CASES: how many; the usual number is all of the sections but "pairs in full", and a
  * sample.  Fewer: so many of each section as its part is, evenly; more: pairs in full, and the rest
  * in the sample.  ENUMERATE_SEED: which are drawn.
@@ -23,6 +25,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "guest/enumerate.h"
@@ -31,6 +34,7 @@
 #include "lib/paging_quirks.h"
 
 #define CHUNK  4096 /* cases of a KVM_RUN */
+#define MOVES  128  /* and where the VM changes its MMU after it */
 #define SAMPLE 10000
 #define LIMIT  1800
 #define BOUND  2 /* at least so many per cent of the cases have no fault */
@@ -90,8 +94,13 @@ static bool kvm_has(const char *path)
 	return value == 'Y' || value == '1';
 }
 
+/* The VM goes from one to the other. */
+static bool moves;
+
 static bool is_on_shadow_tables(const struct guest *guest)
 {
+	if (moves)
+		return false;
 	if (!kvm_dev_is_mkvm(&guest->dev))
 		return !kvm_has("/sys/module/kvm_amd/parameters/npt") &&
 		       !kvm_has("/sys/module/kvm_intel/parameters/ept");
@@ -204,17 +213,28 @@ static void tell_wrong(const struct enumerate_wrong *w)
 	tell_entries("after ", w->after);
 }
 
+static void move(const struct guest *guest)
+{
+	static bool to_shadow;
+
+	REQUIRE(ioctl(guest->vm.fd, MKVM_SET_MMU, to_shadow ? MKVM_VM_SHADOW : MKVM_VM_TDP) == 0,
+		"%s", strerror(errno));
+	to_shadow = !to_shadow;
+}
+
 static void run_section(struct guest *guest, uint32_t section, const struct plan *plan)
 {
 	struct enumerate *shared = shared_of(guest);
 	uint64_t before = shared->done;
-	uint32_t done, wrong = shared->wrong;
+	uint32_t done, wrong = shared->wrong, chunk = moves ? MOVES : CHUNK;
 
 	for (done = 0; done < plan->count; done += shared->count) {
 		shared->section = section;
 		shared->first = plan->first + done * plan->step;
 		shared->step = plan->step;
-		shared->count = plan->count - done < CHUNK ? plan->count - done : CHUNK;
+		shared->count = plan->count - done < chunk ? plan->count - done : chunk;
+		if (moves)
+			move(guest);
 		call_program(guest, false);
 		REQUIRE(!shared->vector, "exception %u in case %u of %s, after %llu of them",
 			shared->vector, shared->first, section_names[section],
@@ -288,6 +308,13 @@ static void on_shadow_tables(void)
 	enumerate();
 }
 
+static void on_both_in_turn(void)
+{
+	setenv("MKVM_MMU", "shadow", 1);
+	moves = true;
+	enumerate();
+}
+
 static void on_what_kvm_has(void)
 {
 	enumerate();
@@ -297,7 +324,7 @@ static void on_what_kvm_has(void)
 int main(int argc, char **argv)
 {
 	const char *mmus = getenv("MKVM_MMU") ?: getenv("ENUMERATE_MMUS") ?: "tdp,shadow";
-	struct ktap_test tests[2];
+	struct ktap_test tests[3];
 	struct kvm_dev dev;
 	size_t nr = 0;
 
@@ -308,6 +335,8 @@ int main(int argc, char **argv)
 		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_the_second_table, LIMIT);
 	if (kvm_dev_is_mkvm(&dev) && strstr(mmus, "shadow"))
 		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_shadow_tables, LIMIT);
+	if (kvm_dev_is_mkvm(&dev) && strstr(mmus, "shadow") && (dev.mmus & 1))
+		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_both_in_turn, LIMIT);
 	kvm_dev_close(&dev);
 	return ktap_main(tests, nr, argc, argv);
 }

@@ -168,12 +168,22 @@ static void run_set_root(struct svm_vcpu *svm)
 	}
 }
 
+/* The vCPU has gone from one kind of tables to the other. */
+static void run_change_tables(struct svm_vcpu *svm)
+{
+	x86_dirty(&svm->vcpu, X86_ST_CRS | X86_ST_PDPTRS);
+	svm_vmcb_set_tables(svm);
+	svm_cpu_flush(svm);
+}
+
 static void run_store(struct svm_vcpu *svm)
 {
 	struct mkvm_vcpu *vcpu = &svm->vcpu;
 	struct vmcb *vmcb = svm->vmcb;
 	struct x86_vcpu *x86 = &vcpu->x86;
 
+	if (svm->shadowed != x86_is_shadowed(vcpu))
+		run_change_tables(svm);
 	if (x86->dirty & RUN_CHECKED)
 		x86_fetch(vcpu, X86_ST_ALL);
 	svm_state_store(svm, x86->dirty);

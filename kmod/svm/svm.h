@@ -28,6 +28,7 @@
  * @nmi_masked: an NMI is being handled
  * @iret_seen: the guest stood at the IRET that ends this
  * @iret_rip: where
+ * @shadowed: the control block is for shadow tables; else for the second table
  * @step: the next instruction is single-stepped, to deliver an NMI behind it
  * @stepped: so was the last one, or the exit came before
  * @step_rip: where that instruction is
@@ -44,6 +45,7 @@ struct svm_vcpu {
 	bool nmi_masked;
 	bool iret_seen;
 	u64 iret_rip;
+	bool shadowed;
 	bool step;
 	bool stepped;
 	u64 step_rip;
@@ -104,6 +106,7 @@ int svm_vmcb_alloc(struct svm_vcpu *svm) __must_check;
 void svm_vmcb_free(struct svm_vcpu *svm);
 void svm_vmcb_init(struct svm_vcpu *svm);
 void svm_vmcb_set_features(struct svm_vcpu *svm);
+void svm_vmcb_set_tables(struct svm_vcpu *svm);
 
 /* state.c */
 void svm_state_fetch(struct mkvm_vcpu *vcpu, u32 mask);

@@ -152,8 +152,8 @@ void svm_vmcb_set_features(struct svm_vcpu *svm)
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDTSCP);
 	if (!boot_cpu_has(X86_FEATURE_INVPCID))
 		return;
-	/* By shadow tables no guest has it. */
-	if (x86_has(&svm->vcpu, FEAT_INVPCID) && !x86_is_shadowed(&svm->vcpu))
+	/* A guest that may be on shadow tables does not have it. */
+	if (x86_has(&svm->vcpu, FEAT_INVPCID) && !x86_has_shadow(&svm->vcpu))
 		svm_intercept_clear(svm->vmcb, INTERCEPT_INVPCID);
 	else
 		svm_intercept_set(svm->vmcb, INTERCEPT_INVPCID);
@@ -176,13 +176,20 @@ static void vmcb_init_pause(struct svm_vcpu *svm)
 	control->pause_filter_thresh = min_t(u32, vm->pause_gap, U16_MAX);
 }
 
-static void vmcb_init_shadow(struct svm_vcpu *svm)
+/* The kind of tables that the vCPU is on.  Its CR0, CR3, CR4 and EFER are to be stored anew. */
+void svm_vmcb_set_tables(struct svm_vcpu *svm)
 {
+	bool shadowed = x86_is_shadowed(&svm->vcpu);
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(vmcb_shadow_intercepts); i++)
-		svm_intercept_set(svm->vmcb, vmcb_shadow_intercepts[i]);
-	svm->vmcb->control.nested_ctl = 0;
+		if (shadowed)
+			svm_intercept_set(svm->vmcb, vmcb_shadow_intercepts[i]);
+		else
+			svm_intercept_clear(svm->vmcb, vmcb_shadow_intercepts[i]);
+	svm->vmcb->control.nested_ctl = shadowed ? 0 : SVM_NESTED_CTL_NP_ENABLE;
+	svm_vmcb_set_features(svm);
+	svm->shadowed = shadowed;
 }
 
 /* What no group of state holds, as it is when a vCPU starts. */
@@ -200,13 +207,9 @@ void svm_vmcb_init(struct svm_vcpu *svm)
 	vmcb_init_pause(svm);
 
 	control->iopm_base_pa = __sme_set(__pa(vmcb_iopm));
-	svm_vmcb_set_features(svm);
+	svm_vmcb_set_tables(svm);
 	/* The host's interrupt flag, not the guest's, says whether an interrupt is an exit. */
 	control->int_ctl = V_INTR_MASKING_MASK;
-	if (x86_is_shadowed(&svm->vcpu))
-		vmcb_init_shadow(svm);
-	else
-		control->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
 	control->event_inj = 0;
 	/*
 	 * No clean bits: the processor reads the whole block at each entry.  What a forgotten bit

@@ -164,7 +164,8 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
 	if (!x86_has(vcpu, FEAT_RDTSCP) && !x86_has(vcpu, FEAT_RDPID))
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_RDTSCP;
-	if (!x86_has(vcpu, FEAT_INVPCID))
+	/* A guest that may be on shadow tables does not have it. */
+	if (!x86_has(vcpu, FEAT_INVPCID) || x86_has_shadow(vcpu))
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_INVPCID;
 	if (!x86_has(vcpu, FEAT_XSAVES))
 		cpu2 &= ~VMX_EXEC2_XSAVES;

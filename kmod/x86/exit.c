@@ -288,8 +288,13 @@ int x86_exit_memory_fault(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 int x86_exit_tdp_fault(struct mkvm_vcpu *vcpu, gpa_t gpa, u32 access)
 {
 	struct mmu_fault fault = { .gpa = gpa, .gva = gpa, .access = access };
-	enum mmu_outcome outcome = mmu_handle_fault(&vcpu->mmu, &fault);
+	enum mmu_outcome outcome;
 
+	if (x86_paging_moved(vcpu)) {
+		vcpu->cause = MKVM_CAUSE_MODE_CHANGE;
+		return 1;
+	}
+	outcome = mmu_handle_fault(&vcpu->mmu, &fault);
 	vcpu->cause = fault.cause;
 	switch (outcome) {
 	case MMU_RESUME:

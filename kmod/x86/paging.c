@@ -46,7 +46,26 @@ bool x86_is_shadowed(const struct mkvm_vcpu *vcpu)
 /* CR0.PG changes by an exit only, so the copy is right. */
 bool x86_is_stepped(const struct mkvm_vcpu *vcpu)
 {
-	return x86_has_shadow(vcpu) && !x86_is_shadowed(vcpu) && (vcpu->x86.cr0 & X86_CR0_PG);
+	return x86_has_shadow(vcpu) && READ_ONCE(vcpu->vm->mmu_use) == MMU_SHADOW &&
+	       !x86_is_shadowed(vcpu) && (vcpu->x86.cr0 & X86_CR0_PG);
+}
+
+/*
+ * Has the VM gone over to its other MMU since the exit, or is it about to?  Then the access comes
+ * again there.  The caller holds a read side of the slots.
+ */
+bool x86_paging_moved(const struct mkvm_vcpu *vcpu)
+{
+	const struct mkvm *vm = vcpu->vm;
+
+	if (!x86_has_shadow(vcpu))
+		return false;
+	if (mkvm_vm_is_moving(vm))
+		return true;
+	if (x86_is_shadowed(vcpu))
+		return vm->mmu_use != MMU_SHADOW;
+	/* Else it may be unpaged, or not be fit for shadow tables yet. */
+	return vm->mmu_use == MMU_SHADOW && !mkvm_vendor->fits_shadow;
 }
 
 /* The exit that is being handled is one of the MMU's, if it is not already for another cause. */
@@ -102,6 +121,8 @@ static int paging_load(struct mkvm_vcpu *vcpu)
  */
 static enum mmu_kind paging_kind(struct mkvm_vcpu *vcpu)
 {
+	if (vcpu->vm->mmu_use == MMU_TDP)
+		return MMU_TDP;
 	if (!mkvm_vendor->fits_shadow)
 		return MMU_SHADOW;
 	if (!(vcpu->x86.cr0 & X86_CR0_PG))
@@ -131,9 +152,18 @@ static int paging_choose(struct mkvm_vcpu *vcpu)
 	return paging->stale ? paging_load(vcpu) : mmu_prepare_root(&vcpu->mmu);
 }
 
+/* The request is for this.  0 or -EINTR. */
+static int paging_await_move(struct mkvm_vcpu *vcpu)
+{
+	if (test_and_clear_bit(VCPU_REQ_MMU, &vcpu->requests))
+		/* The request first, then what it is for: pairs with mkvm_request_all(). */
+		smp_mb__after_atomic();
+	return mkvm_vm_await_move(vcpu->vm);
+}
+
 /*
  * Before each entry: the vCPU has tables and roots, and forgets what it cached by others.  The vCPU
- * is loaded.  May sleep.  0 or -ENOMEM.
+ * is loaded.  May sleep.  0, -ENOMEM or -EINTR.
  */
 int x86_paging_prepare(struct mkvm_vcpu *vcpu)
 {
@@ -141,9 +171,14 @@ int x86_paging_prepare(struct mkvm_vcpu *vcpu)
 
 	if (!x86_has_shadow(vcpu))
 		return 0;
-	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-	r = paging_choose(vcpu);
-	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
+	do {
+		r = paging_await_move(vcpu);
+		if (r)
+			return r;
+		idx = srcu_read_lock(&vcpu->vm->slots.srcu);
+		r = mkvm_vm_is_moving(vcpu->vm) ? -EAGAIN : paging_choose(vcpu);
+		srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
+	} while (r == -EAGAIN);
 	if (r || !vcpu->mmu.flush)
 		return r;
 	preempt_disable();
@@ -286,6 +321,10 @@ int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code)
 		vcpu->cause = MKVM_CAUSE_HOST_ERROR;
 		mkvm_vm_kill(vcpu->vm, "an entry of its shadow page table is malformed");
 		return -EIO;
+	}
+	if (x86_paging_moved(vcpu)) {
+		vcpu->cause = MKVM_CAUSE_MODE_CHANGE;
+		return 1;
 	}
 	r = paging_refresh_pdptrs(vcpu);
 	if (r)

@@ -165,9 +165,10 @@ int x86_emulate(struct mkvm_vcpu *vcpu);
 int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status);
 
 /* paging.c: the guest's own paging, under shadow tables */
-bool x86_has_shadow(const struct mkvm_vcpu *vcpu);  /* its VM's tables are shadow tables */
+bool x86_has_shadow(const struct mkvm_vcpu *vcpu);  /* its VM can have shadow tables */
 bool x86_is_shadowed(const struct mkvm_vcpu *vcpu); /* the vCPU runs on them, as it is now */
-bool x86_is_stepped(const struct mkvm_vcpu *vcpu);  /* or shall, as soon as it can */
+bool x86_paging_moved(const struct mkvm_vcpu *vcpu);
+bool x86_is_stepped(const struct mkvm_vcpu *vcpu); /* or shall, as soon as it can */
 void x86_paging_exit(struct mkvm_vcpu *vcpu, enum mkvm_mmu_cause cause);
 void x86_paging_changed(struct mkvm_vcpu *vcpu);
 void x86_paging_set(struct mkvm_vcpu *vcpu);

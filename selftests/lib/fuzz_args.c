@@ -72,6 +72,8 @@ static unsigned long valid_value(struct rng *rng, const struct ioctl_info *info)
 	switch (info->cmd) {
 	case KVM_CREATE_VM:
 		return types[rng_below(rng, 4)];
+	case MKVM_SET_MMU:
+		return types[2 + rng_below(rng, 2)];
 	case KVM_CREATE_VCPU:
 		return rng_below(rng, 8);
 	case KVM_CHECK_EXTENSION:

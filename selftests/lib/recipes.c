@@ -337,6 +337,14 @@ static unsigned long make_counts(struct attempt *f)
 	return (uintptr_t)f->argument;
 }
 
+/* One that can go over, if the processor has both MMUs. */
+static unsigned long make_set_mmu(struct attempt *f)
+{
+	f->fd = ioctl(f->guest.dev.fd, KVM_CREATE_VM, MKVM_VM_SHADOW);
+	REQUIRE(f->fd >= 0, "another VM: %s", strerror(errno));
+	return f->guest.dev.mmus & 1 ? MKVM_VM_TDP : MKVM_VM_SHADOW;
+}
+
 static unsigned long make_mmu_pages(struct attempt *f)
 {
 	(void)f;
@@ -390,6 +398,7 @@ const struct recipe recipes[] = {
 	{ KVM_GET_EMULATED_CPUID, FD_SYSTEM, "", false, make_cpuid_room, NULL },
 	{ KVM_CHECK_EXTENSION, FD_VM, "", false, make_extension, NULL },
 	{ KVM_CREATE_VCPU, FD_VM, "", ALLOCATES, make_vcpu, NULL },
+	{ MKVM_SET_MMU, FD_VM, "", false, make_set_mmu, NULL },
 	{ KVM_ENABLE_CAP, FD_VM, "", false, make_enable_cap, NULL },
 	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", add", ALLOCATES, make_slot, NULL },
 	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", move", ALLOCATES, make_slot_move, NULL },

@@ -196,4 +196,13 @@ struct mkvm_counts {
 /* On a vCPU; may be called from any thread of the process while the vCPU runs. */
 #define MKVM_GET_COUNTS _IOWR('M', 0x01, struct mkvm_counts)
 
+/*
+ * On a VM, its argument MKVM_VM_TDP or MKVM_VM_SHADOW: it runs on that MMU from now on, whatever
+ * its vCPUs are doing.  They see nothing of it.  A VM that was created as MKVM_VM_SHADOW can go to
+ * the other MMU and back as often as wanted; its guest has only what both have.  0 also if it is
+ * there already.  -EINVAL: another argument; -EOPNOTSUPP: the processor does not have that MMU, or
+ * the VM was created as MKVM_VM_TDP and would have to leave it; -EINTR: a signal that kills.
+ */
+#define MKVM_SET_MMU _IO('M', 0x02)
+
 #endif /* _UAPI_LINUX_MKVM_H */
