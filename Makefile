@@ -57,6 +57,10 @@ compare: ## exits of Linux's boot, here and on stock kvm, side by side
 enumerate: ## millions of accesses by all kinds of page table entries: CASES=N SEED=S
 	@scripts/enumerate
 
+.PHONY: equivalence
+equivalence: ## the same random guest on both MMUs: STEPS=N SEED=S
+	@scripts/equivalence
+
 .PHONY: fuzz-ioctl
 fuzz-ioctl: ## random ioctls on that kernel: CALLS=N SEED=S
 	@scripts/fuzz-ioctl
@@ -137,5 +141,6 @@ help: ## this list
 	@echo '  PERCENT=N                             for stress-mmu: so much of each kind of event (100)'
 	@echo '  HOPS=N, STORMS=N, WRITES=N, SEED=S    for stress-irq: how many of each; which writes'
 	@echo '  CASES=N, SEED=S, MMU=tdp|shadow       for enumerate; ORACLE=1: on the stock kvm'
+	@echo '  STEPS=N, SEED=S                       for equivalence'
 	@echo '  CALLS=, SEED=, ROUND=, THREADS=       for fuzz-ioctl; KERNEL=6.12: not on the debug kernel'
 	@echo '  PREFIX=/usr/local, DESTDIR=           where install puts things'

@@ -32,6 +32,7 @@
 #include "lib/guest.h"
 #include "lib/host.h"
 #include "lib/paging_quirks.h"
+#include "lib/program.h"
 
 #define CHUNK  4096 /* cases of a KVM_RUN */
 #define MOVES  128  /* and where the VM changes its MMU after it */
@@ -53,31 +54,9 @@ static struct enumerate *shared_of(const struct guest *guest)
 	return guest_at(guest, ENUMERATE_SHARED, sizeof(struct enumerate));
 }
 
-static void load_program(const struct guest *guest)
-{
-	char self[512], path[600];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	int fd;
-
-	REQUIRE(n > 0);
-	self[n] = 0;
-	*strrchr(self, '/') = 0;
-	snprintf(path, sizeof(path), "%s/guest/enumerate", self);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	REQUIRE(fd >= 0, "%s: %s", path, strerror(errno));
-	n = read(fd, guest_at(guest, ENUMERATE_LOAD, 1 << 20), 1 << 20);
-	REQUIRE(n > 0 && n < 1 << 20, "%s: %zd bytes", path, n);
-	close(fd);
-}
-
 static void call_program(struct guest *guest, bool set_up)
 {
-	struct kvm_regs regs = guest_regs(guest, 0);
-
-	regs.rip = ENUMERATE_LOAD;
-	regs.rsp = GUEST_STACKS;
-	regs.rdi = set_up;
-	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[0], &regs));
+	program_begin(guest, set_up, 0);
 	guest_run_to_hlt(guest, 0);
 }
 
@@ -140,7 +119,7 @@ static void set_up(struct guest *guest, uint32_t seed)
 
 	guest_create(guest, 1);
 	guest_start(guest, 0, MODE_LONG);
-	load_program(guest);
+	program_load(guest, "enumerate");
 	shared = shared_of(guest);
 	shared->seed = seed;
 	list_quirks(guest);

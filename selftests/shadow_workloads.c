@@ -21,6 +21,7 @@
 #include "guest/workloads.h"
 #include "lib/guest.h"
 #include "lib/host.h"
+#include "lib/program.h"
 #include "lib/stats.h"
 #include "lib/sys.h"
 #include "lib/trace.h"
@@ -101,32 +102,9 @@ static struct measured measure(const struct fixture *f)
 	return sum;
 }
 
-static void load_program(struct fixture *f)
-{
-	char self[512], path[600];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-	int fd;
-
-	REQUIRE(n > 0);
-	self[n] = 0;
-	*strrchr(self, '/') = 0;
-	snprintf(path, sizeof(path), "%s/guest/workloads", self);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	REQUIRE(fd >= 0, "%s: %s", path, strerror(errno));
-	n = read(fd, guest_at(&f->guest, WORKLOADS_LOAD, 1 << 20), 1 << 20);
-	REQUIRE(n > 0 && n < 1 << 20, "%s: %zd bytes", path, n);
-	close(fd);
-}
-
 static void guest_work(struct fixture *f, enum work what, unsigned int n)
 {
-	struct kvm_regs regs = guest_regs(&f->guest, 0);
-
-	regs.rip = WORKLOADS_LOAD;
-	regs.rsp = GUEST_STACKS;
-	regs.rdi = what;
-	regs.rsi = n;
-	REQUIRE_OK(vcpu_set_regs(&f->guest.vcpu[0], &regs));
+	program_begin(&f->guest, what, n);
 	guest_run_to_hlt(&f->guest, 0);
 }
 
@@ -162,7 +140,7 @@ static void set_up(struct fixture *f)
 	sregs.idt.base = GUEST_IDT;
 	sregs.idt.limit = 32 * 16 - 1;
 	REQUIRE_OK(vcpu_set_sregs(&f->guest.vcpu[0], &sregs));
-	load_program(f);
+	program_load(&f->guest, "workloads");
 	guest_work(f, WORK_SET_UP, 0);
 }
 

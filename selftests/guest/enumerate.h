@@ -5,7 +5,6 @@
 
 #include "paging_case.h"
 
-#define ENUMERATE_LOAD	 0x100000UL /* the program */
 #define ENUMERATE_SHARED 0x400000UL /* struct enumerate */
 #define ENUMERATE_TABLES 0x420000UL /* its tables, from here on */
 #define ENUMERATE_DATA	 0xa00000UL /* what the entries map: a page of data, one of code; */

@@ -73,6 +73,7 @@ stray:
 /* The accesses; this page is mapped twice. */
 	.balign	4096
 	.globl enumerate_stubs, enumerate_read, enumerate_write
+	.globl enumerate_half, enumerate_exchange, enumerate_and, enumerate_or
 enumerate_stubs:
 enumerate_read:
 	mov	(%rdi), %rax
@@ -80,6 +81,22 @@ enumerate_read:
 	.balign	16
 enumerate_write:
 	mov	%rax, (%rdi)
+	int	$LEAVE_VECTOR
+	.balign	16
+enumerate_half:
+	mov	%eax, (%rdi)
+	int	$LEAVE_VECTOR
+	.balign	16
+enumerate_exchange:
+	xchg	%rax, (%rdi)
+	int	$LEAVE_VECTOR
+	.balign	16
+enumerate_and:
+	lock and %rax, (%rdi)
+	int	$LEAVE_VECTOR
+	.balign	16
+enumerate_or:
+	lock or	%rax, (%rdi)
 	int	$LEAVE_VECTOR
 	.balign	4096
 

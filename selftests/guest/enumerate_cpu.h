@@ -20,6 +20,7 @@
 extern volatile struct enumerate_seen enumerate_seen;
 extern unsigned char enumerate_page_fault[], enumerate_int[], enumerate_others[];
 extern unsigned char enumerate_stubs[], enumerate_read[], enumerate_write[];
+extern unsigned char enumerate_half[], enumerate_exchange[], enumerate_and[], enumerate_or[];
 
 /* Goes where @entry says, and comes back by an exception: the assembly. */
 void enumerate_access(const struct enumerate_entry *entry);

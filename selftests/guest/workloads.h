@@ -3,7 +3,6 @@
 #ifndef SELFTESTS_GUEST_WORKLOADS_H
 #define SELFTESTS_GUEST_WORKLOADS_H
 
-#define WORKLOADS_LOAD	 0x100000UL  /* where its program is */
 #define WORKLOADS_MEMORY 0x1000000UL /* how much memory it has */
 #define WORKLOADS_PAGES	 1024	     /* of a large process */
 
