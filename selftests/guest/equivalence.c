@@ -204,11 +204,21 @@ static unsigned long draw_address(void)
 	       (unsigned long)place() << 12 | place() * 8;
 }
 
-/* A change of the mode is followed by a load of CR3. */
+static void load_cr3(void)
+{
+	asm volatile("mov %0, %%cr3" : : "r"(cpu_table(MAX_LEVELS)) : "memory");
+	stale = false;
+}
+
+/* Rights by CR0.WP and CR4 are looked up at each access; EFER.NXE is in what has been kept. */
 static void set_mode(void)
 {
+	uint32_t before = mode;
+
 	mode = draw() & shared->modes;
 	cpu_set_mode(mode, shared->modes);
+	if ((before ^ mode) & MODE_NX)
+		load_cr3();
 }
 
 static void edit(unsigned int what)
@@ -231,22 +241,16 @@ static void edit(unsigned int what)
 		break;
 	case EDIT_MODE:
 		set_mode();
-		break;
+		return;
 	default:
 		return;
 	}
 	stale = true;
 }
 
-static void load_cr3(void)
-{
-	asm volatile("mov %0, %%cr3" : : "r"(cpu_table(MAX_LEVELS)) : "memory");
-	stale = false;
-}
-
 static void forget(const struct eq_step *step)
 {
-	if (step->edit == EDIT_MODE || (stale && one_in(4)))
+	if (stale && one_in(4))
 		load_cr3();
 	else if (stale)
 		cpu_invlpg(step->address);
@@ -332,8 +336,6 @@ static void do_step(struct eq_step *step)
 	step->gpa = path.gpa;
 	if (!is_ours(&path, step->access)) {
 		step->access = EQ_SKIPPED;
-		if (step->edit == EDIT_MODE)
-			load_cr3();
 		return;
 	}
 	if (is_split(&path, step->access))
