@@ -342,6 +342,9 @@ bool mmu_age(struct mmu_vm *mmu, hva_t start, hva_t end, bool flush)
 	} else {
 		write_lock(&mmu->lock);
 		debt = each_range(mmu, start, end, range_age, &young);
+		/* One of the backends may keep them, and owe nothing for what it has cleared. */
+		if (young && flush)
+			mmu_debt_add(&debt, mmu_debt_raise(mmu));
 		write_unlock(&mmu->lock);
 	}
 	mmu_settle(mmu, debt);

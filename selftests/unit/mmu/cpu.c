@@ -219,7 +219,7 @@ static enum cpu_result cpu_walk(struct cpu *cpu, gfn_t gfn, u32 access, struct t
 		cpu->at = table;
 		cpu->walk_epoch = epoch;
 		point();
-		if (cpu->epoch != epoch) {
+		if (cpu->epoch != epoch || cpu->kicked) {
 			count(GUEST_RESTART);
 			return CPU_FLUSHED;
 		}

@@ -100,6 +100,9 @@ struct psc_entry {
  * @root: a world with shadow tables: the guest's tables and modes
  * @pdptr: for @root
  * @paged: its mode when paging was last on
+ * @hidden: that was when the VM went over to its second table
+ * @stale: its tables are those of former modes
+ * @kicked: it has to leave the guest before it goes on
  * @since: when it last forgot all (world.time)
  * @forgot: the last addresses that it was told to forget
  * @nr_forgot: how many were there ever
@@ -118,6 +121,9 @@ struct cpu {
 	struct gpt_root root;
 	u64 pdptr[4];
 	enum gpt_mode paged;
+	bool hidden;
+	bool stale;
+	bool kicked;
 	unsigned long since;
 	struct forgot {
 		gva_t gva;

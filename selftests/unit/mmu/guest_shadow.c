@@ -210,6 +210,10 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 
 	sim_srcu_lock();
 	cpu_exit(cpu);
+	if (!tables_are_right(cpu)) {
+		sim_srcu_unlock();
+		return true;
+	}
 	cpu_drop(cpu, gva >> PAGE_SHIFT);
 	if (cpu->mv.kind == MMU_TDP)
 		fault = second;
@@ -230,6 +234,8 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 	sim_srcu_unlock();
 	if (outcome != MMU_EMULATE)
 		return outcome == MMU_RESUME;
+	if (cpu->mv.kind == MMU_TDP && world.rests)
+		fail("a table is tracked while no vCPU is on shadow tables");
 	if (cpu->mv.kind == MMU_TDP)
 		count(SHADOW_SECOND_TRACKED);
 	if (draw_one_in(4) && open_table(cpu, &fault))
@@ -261,7 +267,9 @@ static void perform(struct cpu *cpu, gva_t gva, u32 access, hfn_t hfn, u64 value
 		     (unsigned long long)*page_word(page, word),
 		     (unsigned long long)v->value[word]);
 	count(access & ACC_W ? GUEST_WRITE : access & ACC_X ? GUEST_FETCH : GUEST_READ);
-	count(cpu->mv.kind == MMU_TDP ? SHADOW_SECOND : counts[cpu->root.mode]);
+	count(cpu->mv.kind != MMU_TDP ? counts[cpu->root.mode]
+	      : world.moved	      ? SHADOW_MOVED
+				      : SHADOW_SECOND);
 }
 
 static u64 pick_value(void)
@@ -278,8 +286,11 @@ static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 
 	note("guest: %#lx access %lu mode %lu", gva, access, cpu->root.mode);
 	for (;;) {
-		enum cpu_result r = cpu_translate(cpu, gva >> PAGE_SHIFT, access, &hfn);
+		enum cpu_result r;
 
+		if (cpu->kicked)
+			return;
+		r = cpu_translate(cpu, gva >> PAGE_SHIFT, access, &hfn);
 		if (r == CPU_DONE)
 			return perform(cpu, gva, access, hfn, value);
 		if (r == CPU_FLUSHED)
@@ -288,6 +299,8 @@ static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 			guest_list_full(cpu);
 			continue;
 		}
+		if (!tables_are_right(cpu))
+			return;
 		quiet = quiet_since(&then) && world.entries - self->changes == then.entries &&
 					world.time == then.time
 				? quiet + 1
@@ -391,21 +404,6 @@ static void build(struct cpu *cpu, gva_t gva, bool change)
 	}
 }
 
-/* The vCPU is about to enter the guest again, perhaps by other tables than before. */
-static void enter(struct cpu *cpu)
-{
-	if (cpu->mv.flush)
-		cpu_flush(cpu);
-	cpu->mv.flush = false;
-	cpu_exit(cpu);
-}
-
-/* The guest has told its processor to forget what was cached by the old CR3 or the old mode. */
-static void forget(struct cpu *cpu)
-{
-	cpu->since = world.time;
-}
-
 static void invlpg(struct cpu *cpu, gva_t gva)
 {
 	note("guest: INVLPG %#lx", gva, 0, 0);
@@ -430,21 +428,6 @@ static void access_stale(struct cpu *cpu)
 		build(cpu, gva, true);
 	}
 	access_memory(cpu, gva);
-}
-
-/* The vCPU's tables for the modes and CR3 that it has now. */
-static void use_tables(struct cpu *cpu)
-{
-	int r;
-
-	if (world.second)
-		mmu_vcpu_use(&cpu->mv, cpu->root.mode == GPT_NONE ? MMU_TDP : MMU_SHADOW);
-	do {
-		r = cpu->mv.kind == MMU_TDP ? 0 : mmu_load_root(&cpu->mv, &cpu->root);
-		check(!r || (r == -ENOMEM && self->alloc_failed));
-	} while (r);
-	enter(cpu);
-	forget(cpu);
 }
 
 /* CR3 is loaded with the modes as they are: false, or as they are drawn. */
@@ -478,7 +461,7 @@ static void load_root(struct cpu *cpu, bool mode)
 	/* User space has set the registers. */
 	if (mode && draw(2))
 		mmu_forget_tables(&world.mmu);
-	use_tables(cpu);
+	tables_use(cpu);
 	sim_srcu_unlock();
 	count(mode ? SHADOW_MODE : SHADOW_CR3);
 }
@@ -489,7 +472,7 @@ static void toggle_wp(struct cpu *cpu)
 	note("guest: WP %lu", cpu->root.wp, 0, 0);
 	sim_srcu_lock();
 	cpu_exit(cpu);
-	use_tables(cpu);
+	tables_use(cpu);
 	sim_srcu_unlock();
 	count(SHADOW_MODE);
 }
@@ -506,7 +489,7 @@ static void toggle_paging(struct cpu *cpu)
 	note("guest: mode %lu", root->mode, 0, 0);
 	sim_srcu_lock();
 	cpu_exit(cpu);
-	use_tables(cpu);
+	tables_use(cpu);
 	sim_srcu_unlock();
 	count(SHADOW_MODE);
 }
@@ -627,12 +610,15 @@ void guest_shadow_start(void)
 /* One thing that the vCPU does, drawn. */
 void guest_shadow_op(struct cpu *cpu)
 {
-	int r;
+	int r = 0;
 
+	if (!tables_await(cpu))
+		return;
 	/* Most often it has not left the guest since. */
 	if (cpu->mv.kind == MMU_SHADOW && (!cpu->mv.roots[0] || draw_one_in(3))) {
 		sim_srcu_lock();
-		r = mmu_prepare_root(&cpu->mv);
+		if (tables_are_right(cpu))
+			r = mmu_prepare_root(&cpu->mv);
 		cpu_exit(cpu);
 		sim_srcu_unlock();
 		if (r)

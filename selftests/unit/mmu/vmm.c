@@ -487,6 +487,8 @@ void vmm_op(void)
 	}
 	if (world.own && draw_one_in(100))
 		return vmm_remove_own_page();
+	if (world.second && draw_one_in(world.moved ? 8 : 30))
+		return tables_move();
 	note("user space: slot %lu", slot->id, 0, 0);
 	if (!slot->live)
 		return draw_one_in(20)	    ? slot_delete(slot)

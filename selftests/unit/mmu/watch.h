@@ -26,6 +26,8 @@
 	x(SHADOW_HALF_STORE, "shadow: store of half an entry")		\
 	x(SHADOW_UNPAGED, "shadow: access, paging off")			\
 	x(SHADOW_SECOND, "shadow: access by the second table")		\
+	x(SHADOW_MOVED, "shadow: access by the second table, all are there")	\
+	x(SHADOW_MOVE, "shadow: the VM has gone over")			\
 	x(SHADOW_SECOND_TRACKED, "shadow: write to a table by the second one") \
 	x(SHADOW_32, "shadow: access, 32-bit tables")			\
 	x(SHADOW_PAE, "shadow: access, PAE tables")			\

@@ -266,7 +266,8 @@ static void world_start(void)
 	for (i = 0; i < NR_SLOTS; i++)
 		world.slot[i].id = i;
 	for (i = 0; i < NR_CPUS; i++) {
-		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu, world.second ? MMU_TDP : kind);
+		mmu_vcpu_init(&world.cpu[i].mv, &world.mmu,
+			      world.second && !world.rests ? MMU_TDP : kind);
 		world.cpu[i].epoch = 1;
 		fiber_init(&fibers[i], guest_job, &world.cpu[i]);
 	}
@@ -304,6 +305,7 @@ void world_run(unsigned long ops)
 	world.changing = -1;
 	world.shadow = draw_one_in(3) || getenv("SHADOW");
 	world.second = world.shadow && draw(2);
+	world.rests = world.second && draw(2);
 	world.format = &cpu_formats[draw(cpu_nr_formats)];
 	world.large = draw(2);
 	world.quiet = draw_one_in(4);

@@ -69,6 +69,9 @@ struct model_slot {
  * @value: the last value that was written anywhere
  * @shadow: the VM has shadow tables
  * @second: and a second table, on which its vCPUs run while they are unpaged
+ * @rests: that is only for when the VM has gone over, as on SVM
+ * @moving: the VM is about to go over to its other tables
+ * @moved: all its vCPUs are on the second table
  * @time: as many words of memory have changed
  * @entries: as many entries have
  * @tables: guest frames that are taken for tables
@@ -105,6 +108,9 @@ struct world {
 	u64 value;
 	bool shadow;
 	bool second;
+	bool rests;
+	bool moving;
+	bool moved;
 	unsigned long time;
 	unsigned long entries;
 	gfn_t tables[10];
@@ -169,6 +175,12 @@ void guest_op(struct cpu *cpu);
 /* guest_shadow.c: the same where its own tables are shadowed. */
 void guest_shadow_start(void);
 void guest_shadow_op(struct cpu *cpu);
+
+/* tables.c: and which tables those are. */
+bool tables_are_right(const struct cpu *cpu);
+void tables_use(struct cpu *cpu);
+bool tables_await(struct cpu *cpu);
+void tables_move(void);
 
 /* oracle.c: what the guest's tables say, now and before. */
 void oracle_start(void);
