@@ -16,6 +16,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "guest/workloads.h"
@@ -252,9 +254,132 @@ static void tables_go_when_the_host_is_short(void)
 	clean_up(&f);
 }
 
+/* What shadow tables take besides themselves. */
+struct metadata {
+	uint64_t tables, bytes;
+};
+
+/* The number that follows @name in a file of the kernel's, behind @skip others; 0: no such name. */
+static uint64_t number_of(const char *path, const char *name, unsigned int skip)
+{
+	FILE *file = fopen(path, "re");
+	uint64_t value = 0;
+	char line[512], *at;
+
+	REQUIRE(file, "%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), file)) {
+		if (strncmp(line, name, strlen(name)) || !strpbrk(line + strlen(name), " :"))
+			continue;
+		for (at = line + strcspn(line, " :"); skip; skip--)
+			strtoull(at + strspn(at, " :"), &at, 10);
+		value = strtoull(at + strspn(at, " :"), NULL, 10);
+		break;
+	}
+	fclose(file);
+	return value;
+}
+
+static uint64_t slab_bytes(const char *name)
+{
+	return number_of("/proc/slabinfo", name, 0) * number_of("/proc/slabinfo", name, 2);
+}
+
+/*
+ * kvm accounts its tables as pages of second tables.  For each it has a header, and a page for what
+ * its entries map; and lists where several entries map one frame.
+ */
+static struct metadata metadata_of_kvm(void)
+{
+	uint64_t header = number_of("/proc/slabinfo", "kvm_mmu_page_header", 2);
+	struct metadata now;
+
+	/* Each processor hands in what it has counted. */
+	number_of("/proc/sys/vm/stat_refresh", "", 0);
+	now.tables = number_of("/proc/meminfo", "SecPageTables", 0) / 4;
+	REQUIRE(header, "no slab of kvm_mmu_page_header: slab_nomerge");
+	now.bytes = now.tables * (header + 4096) + slab_bytes("pte_list_desc");
+	return now;
+}
+
+static struct metadata metadata(const struct fixture *f)
+{
+	struct metadata now;
+	struct stats stats;
+
+	if (f->traced)
+		return metadata_of_kvm();
+	stats_open(&stats, f->guest.vm.fd);
+	now.tables = stats_value(&stats, "mkvm_table_pages");
+	now.bytes = stats_value(&stats, "mkvm_metadata_bytes");
+	stats_close(&stats);
+	return now;
+}
+
+/*
+ * What a GiB more of the guest's memory takes, used or not.  kvm does not tell: for each page of 4
+ * KiB, 2 MiB and 1 GiB it has a reverse map of 8 bytes, for each of 4 KiB 2 bytes of who follows its
+ * stores.
+ */
+static uint64_t bytes_of_a_gib(const struct fixture *f)
+{
+	struct kvm_userspace_memory_region slot = {
+		.slot = 7,
+		.guest_phys_addr = 1ULL << 32,
+		.memory_size = 1ULL << 30,
+	};
+	uint64_t before = metadata(f).bytes, after;
+	void *memory;
+
+	if (f->traced)
+		return 8 * ((1 << 18) + (1 << 9) + 1) + 2 * (1 << 18);
+	memory = mmap(NULL, slot.memory_size, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	REQUIRE(memory != MAP_FAILED, "a GiB of address space: %s", strerror(errno));
+	slot.userspace_addr = (uintptr_t)memory;
+	REQUIRE(ioctl(f->guest.vm.fd, KVM_SET_USER_MEMORY_REGION, &slot) == 0);
+	after = metadata(f).bytes;
+	slot.memory_size = 0;
+	REQUIRE(ioctl(f->guest.vm.fd, KVM_SET_USER_MEMORY_REGION, &slot) == 0);
+	munmap(memory, 1UL << 30);
+	return after - before;
+}
+
+/* Tables of 32 processes more, as far as kvm has room for them, and what is had for them. */
+static void metadata_of_tables(void)
+{
+	const char *path = getenv("WORKLOADS_METADATA");
+	struct metadata before, after;
+	struct fixture f;
+	uint64_t gib;
+	FILE *file;
+
+	set_up(&f);
+	gib = bytes_of_a_gib(&f);
+	before = metadata(&f);
+	guest_work(&f, WORK_ADD_PROCESSES, 32);
+	guest_work(&f, WORK_SWITCH_32, 1);
+	after = metadata(&f);
+	after.tables -= before.tables;
+	after.bytes -= before.bytes;
+	REQUIRE(after.tables >= 20, "%llu tables", (unsigned long long)after.tables);
+	ktap_note("%llu bytes for a GiB of memory", (unsigned long long)gib);
+	ktap_note("%llu tables, %llu bytes of metadata, %llu for each",
+		  (unsigned long long)after.tables, (unsigned long long)after.bytes,
+		  (unsigned long long)(after.bytes / after.tables));
+	if (path) {
+		file = fopen(path, "we");
+		REQUIRE(file, "%s: %s", path, strerror(errno));
+		fprintf(file, "%llu %llu\n", (unsigned long long)(after.bytes / after.tables),
+			(unsigned long long)gib);
+		fclose(file);
+	}
+	clean_up(&f);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(exits_of_workloads),
 	KTAP_TEST(tables_go_when_the_host_is_short),
+	KTAP_TEST(metadata_of_tables),
 };
 
 int main(int argc, char **argv)

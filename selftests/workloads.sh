@@ -14,10 +14,12 @@ amd) vendor=kvm_amd ;;
 *) vendor=kvm_intel ;;
 esac
 
-# measure DEVICE FILE: the lines of shadow_workloads go to FILE; what it says, to $dir/out.
+# measure DEVICE FILE: the lines of shadow_workloads go to FILE, bytes to FILE.bytes; what it says, to
+# $dir/out.
 measure()
 {
-	MKVM_DEVICE=$1 WORKLOADS_RESULT=$2 "$here/shadow_workloads" >"$dir/out" 2>&1
+	MKVM_DEVICE=$1 WORKLOADS_RESULT=$2 WORKLOADS_METADATA=$2.bytes "$here/shadow_workloads" \
+		>"$dir/out" 2>&1
 }
 
 kvm_is_measured()
@@ -51,6 +53,17 @@ none_costs_more()
 		      exit wrong != "" || !lines }' "$dir/kvm" "$dir/mkvm" >"$dir/said"
 }
 
-plan 3
-each kvm_is_measured mkvm_is_measured none_costs_more
+# What is had for each shadow table besides the table, and for a GiB of the guest's memory.
+metadata_is_less()
+{
+	read -r kvm kvm_gib <"$dir/kvm.bytes" && read -r mkvm mkvm_gib <"$dir/mkvm.bytes" || return 1
+	{
+		echo "bytes of metadata for a shadow table: kvm $kvm, mkvm $mkvm"
+		echo "and for a GiB of the guest's memory: kvm $kvm_gib, mkvm $mkvm_gib"
+	} >"$dir/said"
+	[ "$mkvm" -lt "$kvm" ] && [ "$mkvm_gib" -lt "$kvm_gib" ]
+}
+
+plan 4
+each kvm_is_measured mkvm_is_measured none_costs_more metadata_is_less
 finish
