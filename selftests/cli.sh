@@ -133,6 +133,25 @@ ended_by()
 	[ "$status" -eq "$2" ] && says err "ended by signal"
 }
 
+# A guest that cannot go to another MMU goes on where it is.
+stays()
+{
+	: >"$dir/out"
+	"$launcher" run --flat "$dir/loop" --mmu tdp </dev/null >"$dir/out" 2>"$dir/err" &
+	while [ ! -s "$dir/out" ] && kill -0 $! 2>/dev/null; do sleep 0.1; done
+	kill -s USR2 $! 2>/dev/null
+	tries=0
+	until grep -q 'SIGUSR2: .*expected --mmu shadow' "$dir/err" || [ $tries -eq 600 ]; do
+		sleep 0.1
+		tries=$((tries + 1))
+	done
+	kill -s TERM $! 2>/dev/null
+	wait $!
+	status=$?
+	[ "$status" -eq 143 ] || echo "exit status $status, expected 143" >>"$dir/err"
+	[ "$status" -eq 143 ] && says err "expected --mmu shadow" && says err "ended by signal"
+}
+
 usage_tests()
 {
 	usage no_command "no command" "expected"
@@ -273,9 +292,11 @@ guest_tests()
 	result $? terminated
 	ended_by INT 130
 	result $? interrupted
+	stays
+	result $? stays_on_its_mmu
 }
 
-plan 86
+plan 87
 make_images
 usage_tests
 help_tests

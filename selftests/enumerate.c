@@ -25,7 +25,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "guest/enumerate.h"
@@ -196,8 +195,7 @@ static void move(const struct guest *guest)
 {
 	static bool to_shadow;
 
-	REQUIRE(ioctl(guest->vm.fd, MKVM_SET_MMU, to_shadow ? MKVM_VM_SHADOW : MKVM_VM_TDP) == 0,
-		"%s", strerror(errno));
+	REQUIRE_OK(vm_set_mmu(&guest->vm, to_shadow ? MKVM_VM_SHADOW : MKVM_VM_TDP));
 	to_shadow = !to_shadow;
 }
 

@@ -4,8 +4,9 @@
 # Debian's kernel in a virtual machine: boots, switches off, reboots; its disk, random numbers and
 # console carry what they are given. The kernel and its initramfs are in /mkvm/linux.
 # For any POSIX shell; the launcher is ../bin/mkvm, or what MKVM_LAUNCHER names; the MMU is what
-# MKVM_MMU names, by default the device's choice. MKVM_BOOTS=MMU:CPUS,... makes it those boots, and with
-# MKVM_PROGRAMS=MMU,... stress-ng and the compiler on those, with MKVM_REBOOT=1 a reboot, and no more.
+# MKVM_MMU names, by default the device's choice. MKVM_BOOTS=MMU:CPUS,... makes it those boots (MMU
+# "switch": from one to the other all the time), and with MKVM_PROGRAMS=MMU,... stress-ng and the compiler
+# on those, with MKVM_REBOOT=1 a reboot, and no more.
 # MKVM_APICV=0: interrupts are not the processor's to deliver (Bochs, shadow tables: see testing.rst).
 
 set -u
@@ -79,6 +80,30 @@ boots_once()
 boots()
 {
 	boots_once "$1" || { crashed && boots_once "$1"; }
+}
+
+# The MMU changes all the time, from the first instruction to the last.
+boots_switched_once()
+{
+	trap '' USR2
+	"$launcher" run --kernel "$linux/kernel" --initrd "$initrd" --mem "$memory" --mmu shadow \
+		--cpus "$1" --append "console=ttyS0 quiet panic=-1 mkvm.task=off" \
+		</dev/null >"$dir/out" 2>"$dir/err" &
+	guest=$!
+	signals=0
+	while [ $signals -lt 100000 ] && kill -s USR2 $guest 2>/dev/null; do
+		signals=$((signals + 1))
+		sleep 0.1
+	done
+	wait $guest
+	ended 0 $? || return 1
+	sed -n 's/.*\(the MMU was changed .*\)/# \1/p' "$dir/err"
+	says ", $1 CPUs, up after " && grep -q 'the MMU was changed [1-9][0-9][0-9]* times' "$dir/err"
+}
+
+boots_switched()
+{
+	boots_switched_once "$1" || { crashed && boots_switched_once "$1"; }
 }
 
 keeps_the_disk()
@@ -252,6 +277,11 @@ some_of_it()
 	plan $n
 	for boot in $(words "$MKVM_BOOTS"); do
 		mmu=${boot%:*}
+		if [ "$mmu" = switch ]; then
+			boots_switched "${boot#*:}"
+			result $? "boots_from_mmu_to_mmu_with_${boot#*:}"
+			continue
+		fi
 		boots "${boot#*:}"
 		result $? "boots_on_${mmu}_with_${boot#*:}"
 	done

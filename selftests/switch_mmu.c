@@ -13,7 +13,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 
 #include "lib/guest.h"
@@ -114,14 +113,9 @@ struct fixture {
 	uint64_t moves;
 };
 
-static int set_mmu(const struct guest *guest, unsigned long type)
-{
-	return ioctl(guest->vm.fd, MKVM_SET_MMU, type) ? -errno : 0;
-}
-
 static void move_to(struct fixture *f, unsigned long type)
 {
-	REQUIRE_OK(set_mmu(&f->guest, type));
+	REQUIRE_OK(vm_set_mmu(&f->guest.vm, type));
 	f->moves += f->on != type;
 	f->on = type;
 }
@@ -342,7 +336,7 @@ static void *move_always(void *data)
 	struct mover *mover = data;
 
 	while (!guest_shared(&mover->f->guest)[STOP]) {
-		REQUIRE_OK(set_mmu(&mover->f->guest, mover->to));
+		REQUIRE_OK(vm_set_mmu(&mover->f->guest.vm, mover->to));
 		mover->moves++;
 		sched_yield();
 	}
@@ -536,13 +530,13 @@ static void at_any_time(void)
 	memset(&f, 0, sizeof(f));
 	need_both();
 	guest_create_vm(&f.guest);
-	EXPECT_ERRNO(0, set_mmu(&f.guest, MKVM_VM_TDP));
-	EXPECT_ERRNO(0, set_mmu(&f.guest, MKVM_VM_TDP));
+	EXPECT_ERRNO(0, vm_set_mmu(&f.guest.vm, MKVM_VM_TDP));
+	EXPECT_ERRNO(0, vm_set_mmu(&f.guest.vm, MKVM_VM_TDP));
 	guest_add_cpus(&f.guest, 1);
 	REQUIRE_OK(vcpu_offer_host_cpuid(&f.guest.vcpu[0], &f.guest.dev));
 	guest_load(&f.guest, code_edit);
 	start(&f, 0, 32, -1);
-	EXPECT_ERRNO(0, set_mmu(&f.guest, MKVM_VM_SHADOW));
+	EXPECT_ERRNO(0, vm_set_mmu(&f.guest.vm, MKVM_VM_SHADOW));
 	guest_run_to_hlt(&f.guest, 0);
 	check_causes(&f, ON_SHADOW);
 	guest_destroy(&f.guest);
@@ -596,16 +590,16 @@ static void refusals(void)
 
 	need_both();
 	guest_create(&guest, 1);
-	EXPECT_ERRNO(EINVAL, set_mmu(&guest, MKVM_VM_DEFAULT));
-	EXPECT_ERRNO(EINVAL, set_mmu(&guest, 1));
-	EXPECT_ERRNO(EINVAL, set_mmu(&guest, MKVM_VM_SHADOW + 1));
-	EXPECT_ERRNO(EINVAL, set_mmu(&guest, 1UL << 32 | MKVM_VM_TDP));
+	EXPECT_ERRNO(EINVAL, vm_set_mmu(&guest.vm, MKVM_VM_DEFAULT));
+	EXPECT_ERRNO(EINVAL, vm_set_mmu(&guest.vm, 1));
+	EXPECT_ERRNO(EINVAL, vm_set_mmu(&guest.vm, MKVM_VM_SHADOW + 1));
+	EXPECT_ERRNO(EINVAL, vm_set_mmu(&guest.vm, 1UL << 32 | MKVM_VM_TDP));
 	guest_destroy(&guest);
 	/* Its guest may have PCIDs. */
 	setenv("MKVM_MMU", "tdp", 1);
 	guest_create(&guest, 1);
-	EXPECT_ERRNO(EOPNOTSUPP, set_mmu(&guest, MKVM_VM_SHADOW));
-	EXPECT_ERRNO(0, set_mmu(&guest, MKVM_VM_TDP));
+	EXPECT_ERRNO(EOPNOTSUPP, vm_set_mmu(&guest.vm, MKVM_VM_SHADOW));
+	EXPECT_ERRNO(0, vm_set_mmu(&guest.vm, MKVM_VM_TDP));
 	guest_destroy(&guest);
 }
 

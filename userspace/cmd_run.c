@@ -68,6 +68,8 @@ static void run_help(const struct option_row *rows)
 	     "  3      when a CPU shuts down (triple fault)\n"
 	     "  128+N  by signal N (SIGINT, SIGTERM, SIGHUP)\n"
 	     "\n"
+	     "SIGUSR2 takes a VM of --mmu shadow to the processor's second table, and back.\n"
+	     "\n"
 	     "The environment's MKVM_DEVICE is the device where --device names none.");
 }
 

@@ -22,6 +22,7 @@
 #include "message.h"
 
 #define SIGNAL_KICK	SIGUSR1
+#define SIGNAL_MOVE	SIGUSR2
 #define STACK_SIZE	0x10000UL /* of each CPU of an ELF image */
 #define FLAT_STACK_SIZE 0x100UL	  /* of each CPU of a flat image */
 
@@ -96,6 +97,8 @@ int machine_create(struct machine *machine, const struct machine_config *config)
 	int err;
 
 	memset(machine, 0, sizeof(*machine));
+	/* Who waits for it gets it nevertheless. */
+	signal(SIGNAL_MOVE, SIG_IGN);
 	machine->dev.fd = -1;
 	machine->vm.fd = -1;
 	machine->is_pc = config->is_pc;
@@ -161,6 +164,7 @@ int machine_make_vm(struct machine *machine, const struct machine_config *config
 		message_create_vm_failed(&machine->dev, config->vm_type, err);
 		return err;
 	}
+	machine->mmu = config->vm_type;
 	err = mem_attach(&machine->mem, &machine->vm, 0);
 	if (err) {
 		message("cannot give the guest its memory: %s", strerror(-err));
@@ -366,6 +370,21 @@ static int machine_start_threads(struct machine *machine)
 	return -err;
 }
 
+/* From shadow tables to the second table, or back. */
+static void machine_move(struct machine *machine)
+{
+	unsigned long to = machine->mmu == MKVM_VM_SHADOW ? MKVM_VM_TDP : MKVM_VM_SHADOW;
+	int err = vm_set_mmu(&machine->vm, to);
+
+	if (err) {
+		message("SIGUSR2: the MMU cannot be changed (%s): expected --mmu shadow",
+			strerror(-err));
+		return;
+	}
+	machine->mmu = to;
+	machine->moves++;
+}
+
 /* Runs all CPUs until the machine has ended; answers the exit status. */
 int machine_run(struct machine *machine)
 {
@@ -381,12 +400,17 @@ int machine_run(struct machine *machine)
 	sigaddset(&waited, SIGTERM);
 	sigaddset(&waited, SIGHUP);
 	sigaddset(&waited, SIGNAL_KICK);
+	sigaddset(&waited, SIGNAL_MOVE);
 	pthread_sigmask(SIG_BLOCK, &waited, &before);
 
 	machine_start_threads(machine);
 	while (atomic_load(&machine->running)) {
 		if (sigwait(&waited, &signal) || signal == SIGNAL_KICK)
 			continue;
+		if (signal == SIGNAL_MOVE) {
+			machine_move(machine);
+			continue;
+		}
 		message("ended by signal %d (%s)", signal, strsignal(signal));
 		machine_stop(machine, STATUS_SIGNAL + signal);
 	}
@@ -396,5 +420,7 @@ int machine_run(struct machine *machine)
 		machine->cpus[i].started = false;
 	}
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (machine->moves)
+		message("the MMU was changed %u times", machine->moves);
 	return machine->status;
 }

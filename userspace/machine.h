@@ -51,6 +51,8 @@ struct machine {
 	unsigned int nr_cpus;
 	pthread_t owner;     /* told by SIGUSR1 when a CPU's thread ends */
 	atomic_uint running; /* threads that have not ended */
+	unsigned long mmu;   /* MKVM_VM_* that it is on; 0: as the module says */
+	unsigned int moves;  /* how often SIGUSR2 has changed that */
 	atomic_bool stop;
 	struct serial serial;
 	pthread_mutex_t lock; /* who ends the machine first: status */

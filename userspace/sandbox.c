@@ -98,6 +98,7 @@ static const unsigned int allowed_requests[] = {
 	KVM_IOEVENTFD,
 	KVM_GET_STATS_FD,
 	MKVM_GET_COUNTS,
+	MKVM_SET_MMU,
 	TCGETS,
 	TIOCGWINSZ,
 	TCSETS,

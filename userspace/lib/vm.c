@@ -5,6 +5,7 @@
 #include "vm.h"
 
 #include <errno.h>
+#include <linux/mkvm.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -19,6 +20,12 @@ void vm_close(struct vm *vm)
 	if (vm->fd >= 0)
 		close(vm->fd);
 	vm->fd = -1;
+}
+
+/* The VM runs on that MMU from now on: MKVM_VM_TDP or MKVM_VM_SHADOW. */
+int vm_set_mmu(const struct vm *vm, unsigned long type)
+{
+	return ioctl(vm->fd, MKVM_SET_MMU, type) < 0 ? -errno : 0;
 }
 
 /* Creates, moves, changes or (size 0) deletes a slot. */

@@ -19,6 +19,7 @@ int vm_set_slot2(const struct vm *vm, const struct kvm_userspace_memory_region2 
 int vm_get_dirty_log(const struct vm *vm, uint32_t slot, void *bits);
 int vm_clear_dirty_log(const struct vm *vm, uint32_t slot, uint64_t first, uint32_t pages,
 		       void *bits);
+int vm_set_mmu(const struct vm *vm, unsigned long type);
 int vm_enable_cap(const struct vm *vm, uint32_t cap, uint64_t arg);
 
 #endif
