@@ -2,7 +2,8 @@
 /*
  * All that the host does to a guest's memory, at once: eight vCPUs on the host's processors write
  * and check their memory while it is swapped out and in, merged by KSM and parted again, made of
- * huge pages and of small ones, while a dirty log goes on and off and a slot is moved.
+ * huge pages and of small ones, while a dirty log goes on and off and a slot is moved; and, with
+ * MKVM_MMU=shadow, while the VM goes from one MMU to the other.
  *
  * Each page begins with the number of passes that its vCPU has made over it and a word that tells
  * which page it is; the rest never changes.  A vCPU checks both words of each page and counts the
@@ -35,6 +36,7 @@
 #define WANTED_MOVES	     1000
 #define WANTED_TOGGLES	     1000
 #define WANTED_INVALIDATIONS 10000
+#define WANTED_SWITCHES	     500
 #define PERCENT		     1
 
 #ifndef MADV_COLLAPSE
@@ -150,7 +152,8 @@ struct fixture {
 	struct sys_setting ksm_run, ksm_sleep, ksm_pages, ksm_smart, thp;
 	uint64_t swapped_in, breaks, splits; /* the host's counts at the beginning */
 	uint64_t collapses;
-	volatile uint64_t moves, toggles, logs;
+	volatile uint64_t moves, toggles, logs, switches;
+	bool can_switch;    /* the MMU, as the VM has both */
 	volatile bool swap; /* swapping is not ahead of all else */
 	time_t begun, tell_at;
 };
@@ -358,6 +361,7 @@ static void set_up(struct fixture *f)
 	if (kvm_dev_is_mkvm(&f->guest.dev)) {
 		REQUIRE_OK(vm_enable_cap(&f->guest.vm, MKVM_CAP_FAULT_AROUND, 16));
 		stats_open(&f->stats, f->guest.vm.fd);
+		f->can_switch = device_vm_type() == MKVM_VM_SHADOW && (f->guest.dev.mmus & 1);
 	}
 	guest_load(&f->guest, code_write);
 	memcpy(guest_at(&f->guest, GUEST_CODE + 0x1000, code_read_end - code_read), code_read,
@@ -374,7 +378,17 @@ static uint64_t share(const struct fixture *f, uint64_t wanted)
 	return (wanted * f->percent + 99) / 100;
 }
 
-/* Moves a slot, and turns the log of another on, reads it, and turns it off. */
+static void switch_mmu(struct fixture *f)
+{
+	if (f->can_switch)
+		REQUIRE_OK(
+			vm_set_mmu(&f->guest.vm, ++f->switches % 2 ? MKVM_VM_TDP : MKVM_VM_SHADOW));
+}
+
+/*
+ * Moves a slot, and turns the log of another on, reads it, and turns it off, with another MMU after
+ * each.
+ */
 static void *change_slots(void *data)
 {
 	static uint64_t bits[SMALL_CPUS * SMALL_PAGES / 64];
@@ -382,6 +396,7 @@ static void *change_slots(void *data)
 
 	while (!f->stop) {
 		set_slot(f, READ_SLOT, READ_GPA(++f->moves % 2), f->small, READ_PAGES, 0);
+		switch_mmu(f);
 		set_slot(f, SMALL_SLOT, SMALL_GPA, f->small, SMALL_CPUS * SMALL_PAGES,
 			 ++f->toggles % 2 ? KVM_MEM_LOG_DIRTY_PAGES : 0);
 		if (f->toggles % 2) {
@@ -455,7 +470,7 @@ struct count {
 	uint64_t is, wanted;
 };
 
-#define NR_COUNTS 8
+#define NR_COUNTS 9
 #define SWAPPED	  0
 
 /* A count of the host's; reading them all takes a debug kernel long. */
@@ -488,6 +503,8 @@ static void take_counts(const struct fixture *f, struct count *counts)
 		{ "invalidations of what is mapped",
 		  f->stats.names ? stats_value(&f->stats, "mkvm_host_invalidate_hit") : UINT64_MAX,
 		  share(f, WANTED_INVALIDATIONS) },
+		{ "changes of the MMU", f->switches,
+		  f->can_switch ? share(f, WANTED_SWITCHES) : 0 },
 	};
 
 	memcpy(counts, taken, sizeof(taken));
@@ -496,7 +513,7 @@ static void take_counts(const struct fixture *f, struct count *counts)
 /* How much of it has been, in thousandths. */
 static uint64_t part_done(const struct count *count)
 {
-	return count->is > count->wanted ? 1000 : count->is * 1000 / count->wanted;
+	return count->is >= count->wanted ? 1000 : count->is * 1000 / count->wanted;
 }
 
 /* Pages are swapped at the pace of all else. */
