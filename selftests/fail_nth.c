@@ -8,6 +8,7 @@
  *
  * The kernel's fault injection does it (/proc/thread-self/fail-nth), which only a debug kernel has.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -202,18 +203,41 @@ static bool write_text(const char *path, const char *text)
 	return written;
 }
 
+/*
+ * All kinds of objects but those of kmemleak: it prints that it has none while it holds a lock that
+ * the console must not come under, of which lockdep then tells.
+ */
+static void choose_slabs(void)
+{
+	DIR *slabs = opendir("/sys/kernel/slab");
+	unsigned int chosen = 0;
+	struct dirent *slab;
+	char path[512];
+
+	REQUIRE(slabs, "/sys/kernel/slab: %s", strerror(errno));
+	while ((slab = readdir(slabs))) {
+		if (slab->d_name[0] == '.' || strncmp(slab->d_name, "kmemleak", 8) == 0)
+			continue;
+		snprintf(path, sizeof(path), "/sys/kernel/slab/%s/failslab", slab->d_name);
+		chosen += write_text(path, "1");
+	}
+	closedir(slabs);
+	REQUIRE(chosen > 100, "%u kinds of objects that can fail", chosen);
+}
+
 /* Allocations that may wait fail too, of any size, and nothing is printed about it. */
 static void set_up_injection(void)
 {
 	static const char *const settings[][2] = {
-		{ "failslab/ignore-gfp-wait", "N" },	    { "failslab/verbose", "0" },
-		{ "fail_page_alloc/ignore-gfp-wait", "N" }, { "fail_page_alloc/verbose", "0" },
-		{ "fail_page_alloc/min-order", "0" },
+		{ "failslab/ignore-gfp-wait", "N" }, { "failslab/verbose", "0" },
+		{ "failslab/cache-filter", "Y" },    { "fail_page_alloc/ignore-gfp-wait", "N" },
+		{ "fail_page_alloc/verbose", "0" },  { "fail_page_alloc/min-order", "0" },
 	};
 	char path[128];
 	size_t i;
 
 	open_fail_nth();
+	choose_slabs();
 	for (i = 0; i < sizeof(settings) / sizeof(settings[0]); i++) {
 		snprintf(path, sizeof(path), "/sys/kernel/debug/%s", settings[i][0]);
 		REQUIRE(write_text(path, settings[i][1]), "%s: %s", path, strerror(errno));
