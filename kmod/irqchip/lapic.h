@@ -34,6 +34,7 @@
  * @kicked: another vCPU's hypercall ends the next HLT, or the one that it is in; set by anyone
  * @turns: interrupts got by arbitration among several; anyone
  * @timer: of LVTT; its callback runs anywhere
+ * @paused: between lapic_timer_pause() and _resume(): the timer was to fire; owner vCPU
  * @period: of the timer, in ns; 0: it fires once.  Written while it is stopped
  * @target: when it fires next, or would have; written while it is stopped, and by its callback
  * @deadline: of TSC-deadline mode: when, in the guest's TSC; 0: not armed.  Owner vCPU, and cleared
@@ -55,6 +56,7 @@ struct lapic {
 	bool kicked;
 	unsigned int turns;
 	struct hrtimer timer;
+	bool paused;
 	u64 period;
 	ktime_t target;
 	u64 deadline;
@@ -137,6 +139,9 @@ void lapic_timer_init(struct lapic *lapic);
 void lapic_timer_stop(struct lapic *lapic);
 void lapic_timer_start(struct lapic *lapic);
 void lapic_timer_restore(struct lapic *lapic, u32 count);
+void lapic_timer_restore_deadline(struct mkvm_vcpu *vcpu);
+u32 lapic_timer_pause(struct lapic *lapic) __must_check;
+void lapic_timer_resume(struct lapic *lapic);
 u32 lapic_timer_count(struct lapic *lapic);
 u64 lapic_deadline(const struct mkvm_vcpu *vcpu);
 void lapic_set_deadline(struct mkvm_vcpu *vcpu, u64 deadline);

@@ -18,19 +18,27 @@ static void state_set_reg(struct kvm_lapic_state *state, unsigned int offset, u3
 	memcpy(state->regs + offset, &value, sizeof(value));
 }
 
-/* The owner vCPU, loaded.  0, or -EINVAL: there is none. */
+/*
+ * The owner vCPU, loaded.  0, or -EINVAL: there is none.  The timer is stopped meanwhile, so that
+ * its interrupt is either still to come or in IRR.  May sleep.
+ */
 int lapic_get(struct mkvm_vcpu *vcpu, struct kvm_lapic_state *state)
 {
 	struct lapic *lapic = vcpu->lapic;
 	unsigned int offset;
-	u32 value;
+	u32 value, left;
 
 	if (!lapic)
 		return -EINVAL;
+	left = lapic_timer_pause(lapic);
 	memset(state, 0, sizeof(*state));
 	for (offset = 0; offset < sizeof(state->regs); offset += 0x10)
 		if (!lapic_read_reg(lapic, offset, &value))
 			state_set_reg(state, offset, value);
+	/* Due or not, what has not fired has something left. */
+	if (left && !state_reg(state, APIC_TMCCT) && lapic_reg(lapic, APIC_TMICT))
+		state_set_reg(state, APIC_TMCCT, 1);
+	lapic_timer_resume(lapic);
 	if (!lapic_x2apic(lapic))
 		return 0;
 	state_set_reg(state, APIC_ICR2, lapic->icr2);
@@ -100,6 +108,7 @@ int lapic_put(struct mkvm_vcpu *vcpu, const struct kvm_lapic_state *state)
 	/* Who waits for an end is not part of the state: nobody is forgotten. */
 	bitmap_or(lapic->told, lapic->irr, lapic->isr, LAPIC_VECTORS);
 	lapic_timer_restore(lapic, state_reg(state, APIC_TMCCT));
+	lapic_timer_restore_deadline(vcpu);
 	mkvm_vcpu_kick(vcpu);
 	return 0;
 }

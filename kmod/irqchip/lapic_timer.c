@@ -59,6 +59,7 @@ void lapic_timer_stop(struct lapic *lapic)
 	hrtimer_cancel(&lapic->timer);
 	lapic->period = 0;
 	lapic->target = 0;
+	lapic->paused = false;
 }
 
 static u64 timer_ns(const struct lapic *lapic, u32 count)
@@ -100,6 +101,34 @@ void lapic_timer_restore(struct lapic *lapic, u32 count)
 	timer_start_at(lapic, timer_ns(lapic, count));
 }
 
+/* LVTT is another one's: a deadline stays armed, if there is one. */
+void lapic_timer_restore_deadline(struct mkvm_vcpu *vcpu)
+{
+	struct lapic *lapic = vcpu->lapic;
+
+	if (!timer_is_deadline(lapic_reg(lapic, APIC_LVTT)))
+		lapic->deadline = 0;
+	else if (lapic->deadline)
+		lapic_set_deadline(vcpu, lapic->deadline);
+}
+
+/*
+ * Stops the timer for a while; lapic_timer_resume() ends that.  How much of the count is left: 0 if
+ * it is not to fire any more, at least 1 if it is.  May sleep.
+ */
+u32 lapic_timer_pause(struct lapic *lapic)
+{
+	lapic->paused = hrtimer_cancel(&lapic->timer);
+	return lapic->paused ? max_t(u32, lapic_timer_count(lapic), 1) : 0;
+}
+
+void lapic_timer_resume(struct lapic *lapic)
+{
+	if (lapic->paused)
+		hrtimer_start_expires(&lapic->timer, HRTIMER_MODE_ABS_HARD);
+	lapic->paused = false;
+}
+
 /* The current count. */
 u32 lapic_timer_count(struct lapic *lapic)
 {
@@ -116,7 +145,7 @@ u32 lapic_timer_count(struct lapic *lapic)
 /* LVTT has another mode: between deadlines and counts the timer stops. */
 void lapic_timer_retime(struct lapic *lapic, u32 before)
 {
-	u32 now = lapic_reg(lapic, APIC_LVTT);
+	u32 now = lapic_reg(lapic, APIC_LVTT), left;
 
 	if (!((before ^ now) & (APIC_LVT_TIMER_TSCDEADLINE | APIC_LVT_TIMER_PERIODIC)))
 		return;
@@ -126,8 +155,10 @@ void lapic_timer_retime(struct lapic *lapic, u32 before)
 		lapic->deadline = 0;
 		return;
 	}
-	/* From one-shot to periodic and back the count goes on. */
-	lapic_timer_restore(lapic, lapic_timer_count(lapic));
+	/* From one-shot to periodic and back the count goes on; one that has ended does not. */
+	left = lapic_timer_pause(lapic);
+	if (left)
+		lapic_timer_restore(lapic, left);
 }
 
 /* MSR_IA32_TSC_DEADLINE; the owner vCPU, loaded. */
