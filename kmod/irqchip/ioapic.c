@@ -38,7 +38,8 @@
  * @lock: all that follows; taken with interrupts off
  * @select: which register the window shows
  * @id: in bits 27:24
- * @irr: pins whose line is up, or whose edge has not been used up
+ * @irr: pins whose line is up
+ * @used: of these, those whose edge has been sent
  * @entries: one for each pin
  * @sources: who holds each line up: bits by enum irq_source
  */
@@ -48,6 +49,7 @@ struct ioapic {
 	u8 select;
 	u32 id;
 	u32 irr;
+	u32 used;
 	u64 entries[IRQ_IOAPIC_PINS];
 	u8 sources[IRQ_IOAPIC_PINS];
 };
@@ -71,6 +73,12 @@ void ioapic_destroy(struct ioapic *ioapic)
 	kfree(ioapic);
 }
 
+/* For its end.  What user space has set on an edge's entry is of no account. */
+static bool entry_waits(u64 entry)
+{
+	return (entry & (ENTRY_LEVEL | ENTRY_REMOTE_IRR)) == (ENTRY_LEVEL | ENTRY_REMOTE_IRR);
+}
+
 /* Sends what @pin asks for.  -1: not now; else by how many it was taken. */
 static int ioapic_send(struct ioapic *ioapic, unsigned int pin)
 {
@@ -86,8 +94,10 @@ static int ioapic_send(struct ioapic *ioapic, unsigned int pin)
 	int taken;
 
 	lockdep_assert_held(&ioapic->lock);
-	if (entry & (ENTRY_MASKED | ENTRY_REMOTE_IRR))
+	if (entry & ENTRY_MASKED || entry_waits(entry))
 		return -1;
+	if (!msg.level)
+		ioapic->used |= BIT(pin);
 	taken = irq_deliver(ioapic->vm, NULL, &msg);
 	if (taken > 0 && msg.level)
 		ioapic->entries[pin] |= ENTRY_REMOTE_IRR;
@@ -109,6 +119,7 @@ int ioapic_set_line(struct ioapic *ioapic, enum irq_source source, unsigned int 
 	was = ioapic->irr & BIT(pin);
 	if (!ioapic->sources[pin]) {
 		ioapic->irr &= ~BIT(pin);
+		ioapic->used &= ~BIT(pin);
 	} else {
 		ioapic->irr |= BIT(pin);
 		if (was && !(ioapic->entries[pin] & ENTRY_LEVEL))
@@ -289,7 +300,19 @@ void ioapic_write(struct ioapic *ioapic, u64 gpa, const void *data, unsigned int
 		ioapic_send_again(ioapic, pin);
 }
 
-/* KVM_GET_IRQCHIP and KVM_SET_IRQCHIP */
+/* Pins whose line has yet to be sent, now or when their entry lets it. */
+static u32 ioapic_unsent(const struct ioapic *ioapic)
+{
+	u32 unsent = ioapic->irr;
+	unsigned int pin;
+
+	for (pin = 0; pin < IRQ_IOAPIC_PINS; pin++)
+		if (!(ioapic->entries[pin] & ENTRY_LEVEL))
+			unsent &= ~(ioapic->used & BIT(pin));
+	return unsent;
+}
+
+/* KVM_GET_IRQCHIP.  An edge that has been sent is not told, or it would be sent again. */
 void ioapic_get(struct ioapic *ioapic, struct kvm_ioapic_state *state)
 {
 	unsigned long flags;
@@ -300,13 +323,13 @@ void ioapic_get(struct ioapic *ioapic, struct kvm_ioapic_state *state)
 	state->base_address = IO_APIC_DEFAULT_PHYS_BASE;
 	state->ioregsel = ioapic->select;
 	state->id = ioapic->id >> 24;
-	state->irr = ioapic->irr;
+	state->irr = ioapic_unsent(ioapic);
 	for (pin = 0; pin < IRQ_IOAPIC_PINS; pin++)
 		state->redirtbl[pin].bits = ioapic->entries[pin];
 	spin_unlock_irqrestore(&ioapic->lock, flags);
 }
 
-/* Lines that are up are sent: their edge was not used up. */
+/* KVM_SET_IRQCHIP.  Lines that are up are sent: their edge was not used up. */
 void ioapic_put(struct ioapic *ioapic, const struct kvm_ioapic_state *state)
 {
 	unsigned long flags;
@@ -316,6 +339,7 @@ void ioapic_put(struct ioapic *ioapic, const struct kvm_ioapic_state *state)
 	ioapic->select = state->ioregsel;
 	ioapic->id = (state->id & 0xf) << 24;
 	ioapic->irr = 0;
+	ioapic->used = 0;
 	for (pin = 0; pin < IRQ_IOAPIC_PINS; pin++)
 		ioapic->entries[pin] = state->redirtbl[pin].bits & ENTRY_KNOWN;
 	for (pin = 0; pin < IRQ_IOAPIC_PINS; pin++) {
