@@ -96,6 +96,45 @@ static void in_service(void)
 	guest_destroy(&guest);
 }
 
+/* 0x51 has a handler of the guest's own, in which others are sent and may come. */
+/* clang-format off */
+guest_code(code_nests, 64,
+	   S_APIC
+	   "lea 3f(%rip), %rax\n"
+	   "mov %ax, " STRING(VEC_IDT) " + 16 * 0x51\n"
+	   "movw $0, " STRING(VEC_IDT) " + 16 * 0x51 + 6\n"
+	   S_SET(APIC_ICR, SELF(0x51))
+	   "nop\n"
+	   S_LOOK
+	   "3: " S_SET(APIC_ICR, SELF(0x41))
+	   S_SET(APIC_ICR, SELF(0x5f)) /* of the same class */
+	   S_SET(APIC_ICR, SELF(0x61))
+	   "sti\n"
+	   "nop\n"
+	   "nop\n"
+	   "cli\n"
+	   "mov " STRING(VEC_LOG) ", %r12d\n"
+	   S_GET(APIC_PPR, r13d)
+	   S_SET(APIC_EOI, 0)
+	   "iretq\n");
+/* clang-format on */
+
+static void nests(void)
+{
+	struct guest guest;
+
+	START(&guest, code_nests);
+	guest_run_to_sync(&guest, 0);
+	/* Inside only the one of a higher class. */
+	EXPECT_EQ(1, guest_regs(&guest, 0).r12);
+	EXPECT_EQ(0x50, guest_regs(&guest, 0).r13);
+	EXPECT_EQ(3, vec_logged(&guest));
+	EXPECT_EQ(0x61, vec_log(&guest, 0));
+	EXPECT_EQ(0x5f, vec_log(&guest, 1));
+	EXPECT_EQ(0x41, vec_log(&guest, 2));
+	guest_destroy(&guest);
+}
+
 /* clang-format off */
 guest_code(code_task_priority, 64,
 	   S_APIC
@@ -375,6 +414,116 @@ static void deadline(void)
 	guest_destroy(&guest);
 }
 
+/* clang-format off */
+guest_code(code_later, 64,
+	   S_APIC
+	   S_SET(APIC_LVTT, 0x40041)
+	   "rdtsc\n"
+	   "shl $32, %rdx\n"
+	   "or %rdx, %rax\n"
+	   "add $0x8000000, %rax\n"
+	   "mov %rax, %rdx\n"
+	   "shr $32, %rdx\n"
+	   "mov $" STRING(MSR_DEADLINE) ", %ecx\n"
+	   "wrmsr\n"
+	   S_LOOK
+	   S_WAIT(0x41, 1)
+	   S_LOOK);
+/* clang-format on */
+
+static uint64_t get_deadline(const struct guest *guest)
+{
+	struct {
+		struct kvm_msrs head;
+		struct kvm_msr_entry entry;
+	} msr = { .head.nmsrs = 1, .entry.index = MSR_DEADLINE };
+
+	REQUIRE(vcpu_call(&guest->vcpu[0], KVM_GET_MSRS, &msr) == 1, "the deadline");
+	return msr.entry.data;
+}
+
+/* KVM_SET_LAPIC leaves a deadline armed, and only one that is in LVTT's mode. */
+static void deadline_stays(void)
+{
+	struct kvm_msi msi = { .address_lo = APIC_GPA, .data = 0x41 };
+	struct kvm_lapic_state state;
+	uint32_t one_shot = LVT_MASKED;
+	struct guest guest;
+
+	START(&guest, code_later);
+	guest_run_to_sync(&guest, 0);
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_GET_LAPIC, &state));
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_SET_LAPIC, &state));
+	/* It may have fired in between: then that is in neither. */
+	if (!get_deadline(&guest))
+		REQUIRE(vm_call(&guest, KVM_SIGNAL_MSI, &msi) == 1, "nobody's");
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x41));
+	guest_destroy(&guest);
+
+	START(&guest, code_later);
+	guest_run_to_sync(&guest, 0);
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_GET_LAPIC, &state));
+	memcpy(state.regs + APIC_LVTT, &one_shot, sizeof(one_shot));
+	REQUIRE_OK(vcpu_call(&guest.vcpu[0], KVM_SET_LAPIC, &state));
+	vec_set_apic(&guest, 0, APIC_LVTT, LVT_MASKED | LVT_DEADLINE);
+	EXPECT_EQ(0, get_deadline(&guest));
+	guest_destroy(&guest);
+}
+
+/* A one-shot timer that has expired, and whose mode is periodic then, is not started by that. */
+/* clang-format off */
+guest_code(code_expired, 64,
+	   S_APIC
+	   S_SET(APIC_TDCR, 0xb)
+	   S_SET(APIC_LVTT, 0x41)
+	   S_SET(APIC_TMICT, 1000000)
+	   S_WAIT(0x41, 1)
+	   S_SET(APIC_LVTT, 0x20041)
+	   "mov $1000, %ecx\n"
+	   "1: pause\n"
+	   S_GET(APIC_TMCCT, eax)
+	   "or %eax, %r12d\n"
+	   "dec %ecx\n"
+	   "jnz 1b\n"
+	   S_SET(APIC_LVTT, 0x10041)
+	   S_LOOK);
+/* clang-format on */
+
+static void expired_becomes_periodic(void)
+{
+	struct guest guest;
+
+	START(&guest, code_expired);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(0, guest_regs(&guest, 0).r12);
+	EXPECT_EQ(1, vec_count(&guest, 0x41));
+	guest_destroy(&guest);
+}
+
+/* Without its bit in CPUID there is no such mode. */
+/* clang-format off */
+guest_code(code_lvtt, 64,
+	   S_APIC
+	   S_SET(APIC_LVTT, 0x50041)
+	   S_LOOK);
+/* clang-format on */
+
+static void no_deadline_without_cpuid(void)
+{
+	struct guest guest;
+
+	START(&guest, code_lvtt);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(LVT_DEADLINE | LVT_MASKED | 0x41, vec_apic(&guest, 0, APIC_LVTT));
+	guest_destroy(&guest);
+	START(&guest, code_lvtt);
+	REQUIRE_OK(vcpu_offer_host_cpuid(&guest.vcpu[0], &guest.dev));
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(LVT_MASKED | 0x41, vec_apic(&guest, 0, APIC_LVTT));
+	guest_destroy(&guest);
+}
+
 #define X2(reg) (MSR_X2APIC + ((reg) >> 4))
 
 /* clang-format off */
@@ -423,11 +572,55 @@ static void x2apic(void)
 	guest_destroy(&guest);
 }
 
+/* Bits 31:20, 17:16 and 13, one at a time. */
+/* clang-format off */
+guest_code(code_reserved, 64,
+	   "xor %edx, %edx\n"
+	   "mov $" STRING(X2( APIC_ICR)) ", %ecx\n"
+	   "mov $0xfff32000, %r12d\n"
+	   "1: mov %r12d, %eax\n"
+	   "neg %eax\n"
+	   "and %r12d, %eax\n" /* the lowest one that is left */
+	   "xor %eax, %r12d\n"
+	   "or $0x44041, %eax\n"
+	   "wrmsr\n"
+	   "nop\n"
+	   "test %r12d, %r12d\n"
+	   "jnz 1b\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void x2apic_icr_reserved(void)
+{
+	struct guest guest;
+
+	START(&guest, code_reserved);
+	vec_end_all(&guest, VEC_END_X2APIC);
+	vec_end(&guest, 13, VEC_SKIPS);
+	vec_set_apic_base(&guest, 0, APIC_GPA | APIC_BASE_BSP | APIC_BASE_ON | APIC_BASE_X2);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(15, vec_count(&guest, 13));
+	EXPECT_EQ(0, vec_count(&guest, 0x41));
+	guest_destroy(&guest);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(priorities), KTAP_TEST(in_service),	KTAP_TEST(task_priority),
-	KTAP_TEST(cr8),	       KTAP_TEST(switched_off), KTAP_TEST(halt_with_one_waiting),
-	KTAP_TEST(one_shot),   KTAP_TEST(periodic),	KTAP_TEST(shortest_period),
-	KTAP_TEST(deadline),   KTAP_TEST(x2apic),
+	KTAP_TEST(priorities),
+	KTAP_TEST(in_service),
+	KTAP_TEST(nests),
+	KTAP_TEST(task_priority),
+	KTAP_TEST(cr8),
+	KTAP_TEST(switched_off),
+	KTAP_TEST(halt_with_one_waiting),
+	KTAP_TEST(one_shot),
+	KTAP_TEST(periodic),
+	KTAP_TEST(shortest_period),
+	KTAP_TEST(deadline),
+	KTAP_TEST(x2apic),
+	KTAP_TEST(deadline_stays),
+	KTAP_TEST(expired_becomes_periodic),
+	KTAP_TEST(no_deadline_without_cpuid),
+	KTAP_TEST(x2apic_icr_reserved),
 };
 
 KTAP_MAIN(tests)

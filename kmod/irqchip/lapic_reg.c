@@ -5,18 +5,24 @@
 #include <linux/nospec.h>
 #include <linux/string.h>
 #include "irqchip/lapic.h"
+#include "x86/x86.h"
 
 #define REG_SELF_IPI 0x3f0
 #define MSR_ICR	     (APIC_BASE_MSR + (APIC_ICR >> 4))
 
+/* Reserved bits of x2APIC's ICR */
+#define ICR_RESERVED (GENMASK_ULL(31, 20) | GENMASK_ULL(17, 16) | BIT_ULL(13))
+
 /* Bits of a local vector that can be written: vector, mask, and what is listed. */
-static u32 lvt_bits(unsigned int offset)
+static u32 lvt_bits(const struct lapic *lapic, unsigned int offset)
 {
 	u32 bits = APIC_VECTOR_MASK | APIC_LVT_MASKED;
 
 	switch (offset) {
 	case APIC_LVTT:
-		return bits | APIC_LVT_TIMER_PERIODIC | APIC_LVT_TIMER_TSCDEADLINE;
+		if (x86_has(lapic->vcpu, FEAT_TSC_DEADLINE))
+			bits |= APIC_LVT_TIMER_TSCDEADLINE;
+		return bits | APIC_LVT_TIMER_PERIODIC;
 	case APIC_LVTTHMR:
 	case APIC_LVTPC:
 		return bits | APIC_MODE_MASK;
@@ -121,7 +127,7 @@ static void write_lvt(struct lapic *lapic, unsigned int offset, u32 value)
 {
 	u32 before = lapic_reg(lapic, offset);
 
-	value &= lvt_bits(offset);
+	value &= lvt_bits(lapic, offset);
 	if (!(lapic_reg(lapic, APIC_SPIV) & APIC_SPIV_APIC_ENABLED))
 		value |= APIC_LVT_MASKED;
 	lapic_set_reg(lapic, offset, value);
@@ -264,6 +270,8 @@ int lapic_msr_write(struct mkvm_vcpu *vcpu, u32 index, u64 value)
 	if (!lapic || !lapic_x2apic(lapic) || index >= APIC_BASE_MSR + 0x40)
 		return -EINVAL;
 	if (index == MSR_ICR) {
+		if (value & ICR_RESERVED)
+			return -EINVAL;
 		lapic->icr2 = value >> 32;
 		write_icr(lapic, value, lapic->icr2);
 		return 0;
