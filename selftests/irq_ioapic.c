@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/host.h"
+#include "lib/stats.h"
 #include "lib/vectors.h"
 
 #define LOW    0x2000ULL /* polarity */
@@ -64,6 +65,79 @@ static void edges(void)
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(2, vec_count(&guest, 0x45));
 	EXPECT_EQ(0x45, vec_ioapic_entry(&guest, 20));
+	EXPECT_EQ(2, vec_logged(&guest));
+	guest_destroy(&guest);
+}
+
+/* Remote IRR, which user space sets, is for levels alone. */
+static void edge_with_remote_irr(void)
+{
+	struct guest guest;
+
+	START(&guest, code_looks);
+	vec_ioapic_pin(&guest, 20, 0x45 | REMOTE);
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	guest_destroy(&guest);
+}
+
+static int line_status(const struct guest *guest, uint32_t gsi, bool level)
+{
+	struct kvm_irq_level line = { .irq = gsi, .level = level };
+
+	REQUIRE_OK(vm_call(guest, KVM_IRQ_LINE_STATUS, &line));
+	return line.status;
+}
+
+/* clang-format off */
+guest_code(code_without_pic, 64,
+	   S_APIC
+	   "mov $0xff, %al\n out %al, $0x21\n out %al, $0xa1\n"
+	   "1: " S_LOOK
+	   "nop\n"
+	   "jmp 1b\n");
+/* clang-format on */
+
+/* A tick of the clock that comes before the end of the one before it. */
+static void clock_ticks(void)
+{
+	struct guest guest;
+
+	START(&guest, code_without_pic);
+	vec_end(&guest, 0x45, VEC_END_NONE);
+	vec_ioapic_pin(&guest, 8, 0x45);
+	EXPECT_EQ(1, line_status(&guest, 8, true));
+	line_status(&guest, 8, false);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x45));
+	EXPECT_OR_DIFFERS(&guest.dev, "tick_in_service", line_status(&guest, 8, true) == 1);
+	guest_destroy(&guest);
+}
+
+/* What an entry can send besides a vector: an NMI, INIT, one of lowest priority. */
+static void modes(void)
+{
+	struct guest guest;
+
+	vec_create(&guest, 2, VEC_KERNEL);
+	guest_load(&guest, code_looks);
+	vec_start(&guest, 0);
+	vec_set_apic(&guest, 0, APIC_LDR, 1u << 24);
+	vec_end(&guest, 2, VEC_END_NONE);
+	guest_run_to_sync(&guest, 0);
+	vec_ioapic_pin(&guest, 20, 0x400);
+	vec_ioapic_pin(&guest, 21, 1ULL << 56 | 0x500);
+	vec_ioapic_pin(&guest, 22, 1ULL << 56 | 0x800 | 0x100 | 0x46);
+	vec_line(&guest, 20, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 2));
+	EXPECT_EQ(KVM_MP_STATE_UNINITIALIZED, vec_mp_state(&guest, 1));
+	vec_line(&guest, 21, true);
+	EXPECT_EQ(KVM_MP_STATE_INIT_RECEIVED, vec_mp_state(&guest, 1));
+	vec_line(&guest, 22, true);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(1, vec_count(&guest, 0x46));
 	EXPECT_EQ(2, vec_logged(&guest));
 	guest_destroy(&guest);
 }
@@ -276,7 +350,8 @@ static void routes_change_under_load(void)
 {
 	unsigned int events = host_events(host_is_bochs() ? 200 : 2000), i;
 	struct changer changer = {};
-	uint64_t one = 1, before;
+	uint64_t one = 1, before, handed_over;
+	struct stats stats;
 	struct kvm_irqfd irqfd = { .gsi = 100 };
 	struct guest guest;
 	pthread_t thread;
@@ -288,6 +363,7 @@ static void routes_change_under_load(void)
 	irqfd.fd = eventfd(0, EFD_NONBLOCK);
 	REQUIRE_OK(vm_call(&guest, KVM_IRQFD, &irqfd));
 	changer.guest = &guest;
+	stats_open(&stats, guest.vcpu[0].fd);
 	REQUIRE(!pthread_create(&thread, NULL, run_to_sync, &guest));
 	REQUIRE(!pthread_create(&changer.thread, NULL, change_routes, &changer));
 	for (i = 0; i < events || !vec_count(&guest, 0x51) || !vec_count(&guest, 0x52); i++) {
@@ -303,7 +379,14 @@ static void routes_change_under_load(void)
 	REQUIRE(!pthread_join(changer.thread, NULL));
 	ktap_note("%u interrupts, %llu by the one route, routes changed %llu times", i,
 		  (unsigned long long)vec_count(&guest, 0x51), (unsigned long long)changer.changes);
-	/* QEMU may deliver one twice, as in irq_storm.c. */
+	/*
+	 * QEMU may deliver one twice, as in irq_storm.c.  Then the next event is taken for done too
+	 * early, and two of them may be one interrupt.
+	 */
+	handed_over = stats_value(&stats, "irq_injections");
+	if (kvm_dev_is_mkvm(&guest.dev))
+		EXPECT(handed_over == i || (host_is_qemu() && handed_over < i), "%llu handed over",
+		       (unsigned long long)handed_over);
 	EXPECT(both(&guest) == i || (host_is_qemu() && both(&guest) > i), "%llu interrupts",
 	       (unsigned long long)both(&guest));
 	guest_shared(&guest)[0] = 1;
@@ -353,9 +436,18 @@ static void split_external(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(edges),     KTAP_TEST(polarity),	 KTAP_TEST(levels),
-	KTAP_TEST(registers), KTAP_TEST(messages),	 KTAP_TEST(routes_change),
-	KTAP_TEST(split_eoi), KTAP_TEST(split_external), KTAP_TEST(routes_change_under_load),
+	KTAP_TEST(edges),
+	KTAP_TEST(polarity),
+	KTAP_TEST(levels),
+	KTAP_TEST(registers),
+	KTAP_TEST(messages),
+	KTAP_TEST(routes_change),
+	KTAP_TEST(edge_with_remote_irr),
+	KTAP_TEST(clock_ticks),
+	KTAP_TEST(modes),
+	KTAP_TEST(split_eoi),
+	KTAP_TEST(split_external),
+	KTAP_TEST(routes_change_under_load),
 };
 
 KTAP_MAIN(tests)

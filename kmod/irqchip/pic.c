@@ -119,15 +119,17 @@ static void pic_chip_set_pin(struct kvm_pic_state *s, unsigned int pin, bool lev
 /* Interrupts have come or gone.  True: vCPUs have to be told. */
 static bool pic_update(struct pic *pic)
 {
+	struct kvm_pic_state *master = &pic->chips[0].s;
 	bool slave, before = pic->output;
 
 	lockdep_assert_held(&pic->lock);
 	slave = pic_chip_pending(pic, 1) >= 0;
-	if (slave) {
-		/* An edge for each of the slave's interrupts. */
-		pic_chip_set_pin(&pic->chips[0].s, PIC_CASCADE, false);
-		pic_chip_set_pin(&pic->chips[0].s, PIC_CASCADE, true);
-	}
+	pic_chip_set_pin(master, PIC_CASCADE, false);
+	/* An edge for each of the slave's interrupts; it goes with them. */
+	if (slave)
+		pic_chip_set_pin(master, PIC_CASCADE, true);
+	else
+		master->irr &= ~BIT(PIC_CASCADE);
 	WRITE_ONCE(pic->output, pic_chip_pending(pic, 0) >= 0);
 	return pic->output && !before;
 }
@@ -339,14 +341,14 @@ static void pic_chip_data(struct kvm_pic_state *s, u8 value)
 	}
 }
 
-/* A poll takes the interrupt as a processor does. */
+/* A poll takes the interrupt as a processor does.  Without one it reads 7, as kvm's. */
 static u8 pic_chip_poll(struct pic *pic, unsigned int which)
 {
 	int pin = pic_chip_pending(pic, which);
 
 	pic->chips[which].s.poll = 0;
 	if (pin < 0)
-		return 0;
+		return PIC_SPURIOUS;
 	pic_chip_take(&pic->chips[which].s, pin);
 	return 0x80 | pin;
 }

@@ -72,15 +72,17 @@ static void pit_tick(struct pit *pit)
 static enum hrtimer_restart pit_fires(struct hrtimer *timer)
 {
 	struct pit *pit = container_of(timer, struct pit, timer);
+	u64 late;
 
 	if (READ_ONCE(pit->reinject))
 		atomic_inc(&pit->owed);
 	pit_tick(pit);
 	if (!pit->period)
 		return HRTIMER_NORESTART;
-	/* A host that was away does not make up for all of it at once. */
-	if (hrtimer_forward_now(timer, ns_to_ktime(pit->period)) > 1 && READ_ONCE(pit->reinject))
-		atomic_inc(&pit->owed);
+	/* A host that was away makes up for a second at most. */
+	late = hrtimer_forward_now(timer, ns_to_ktime(pit->period)) - 1;
+	if (READ_ONCE(pit->reinject))
+		atomic_add(min_t(u64, late, div64_u64(NSEC_PER_SEC, pit->period)), &pit->owed);
 	return HRTIMER_RESTART;
 }
 
