@@ -240,6 +240,9 @@ static void interrupts_for_many(void)
 	EXPECT_EQ(0, vec_count(&guest, 0x42));
 	EXPECT_EQ(0, send(&guest, ~0ULL, ~0ULL, 2, 0x43));
 	EXPECT_EQ(0, send(&guest, 0, 3, 0, 0x43));
+	EXPECT_EQ(0, send(&guest, ~0ULL, ~0ULL, 0xffffffff, 0x43));
+	/* The end of a level. */
+	EXPECT_EQ(0, send(&guest, 3, 0, 0, 0x8043));
 	/* An NMI, and what such a call cannot say. */
 	EXPECT_EQ(1, send(&guest, 2, 0, 0, 0x400));
 	EXPECT_EQ(-KVM_EINVAL, send(&guest, 3, 0, 0, 0x841));

@@ -91,13 +91,17 @@ guest_code(code_lowest, 64,
 
 static void lowest_priority(void)
 {
+	static struct stats stats[5];
 	static struct smp smp;
 	unsigned int i, by_cpu[5] = {};
 
 	SMP_CREATE(&smp, 5, code_lowest);
+	smp_stats_open(&smp, stats);
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
 	expect_count(&smp.guest, 0x62, 30);
+	if (kvm_dev_is_mkvm(&smp.guest.dev))
+		EXPECT_EQ(30, smp_injections(&smp, stats));
 	for (i = 0; i < 30; i++)
 		by_cpu[vec_log_cpu(&smp.guest, i) % 5]++;
 	EXPECT_EQ(0, by_cpu[0]);
@@ -215,6 +219,45 @@ static void destinations(void)
 	destinations_of(FLAT);
 	destinations_of(CLUSTERS);
 	destinations_of(X2APIC);
+}
+
+/* Two processors whose IDs have the lower eight bits in common, in xAPIC mode. */
+static void wide_ids_of(bool wide)
+{
+	struct kvm_msi narrow = { .address_lo = APIC_GPA | 44 << 12, .data = 0x45 };
+	struct kvm_msi whole = { .address_lo = APIC_GPA | 44 << 12, .address_hi = 0x100 };
+	struct guest guest;
+
+	vec_create(&guest, 1, VEC_KERNEL);
+	if (wide)
+		REQUIRE_OK(vm_enable_cap(&guest.vm, KVM_CAP_X2APIC_API, 3));
+	REQUIRE_OK(vcpu_create(&guest.vcpu[1], &guest.dev, &guest.vm, 44));
+	REQUIRE_OK(vcpu_create(&guest.vcpu[2], &guest.dev, &guest.vm, 300));
+	guest.nr_cpus = 3;
+	vec_set_apic(&guest, 1, APIC_SVR, 0x1ff);
+	vec_set_apic(&guest, 2, APIC_SVR, 0x1ff);
+	EXPECT_EQ(44 << 24, vec_apic(&guest, 2, APIC_ID));
+	/* Eight bits are both; if there are wide IDs, the one's that they are enough for. */
+	EXPECT_EQ(wide ? 1 : 2, vm_call(&guest, KVM_SIGNAL_MSI, &narrow));
+	EXPECT(vec_apic_bit(&guest, 1, APIC_IRR, 0x45), "44 has got nothing");
+	EXPECT_EQ(!wide, vec_apic_bit(&guest, 2, APIC_IRR, 0x45));
+	if (wide) {
+		whole.data = 0x46;
+		EXPECT_EQ(1, vm_call(&guest, KVM_SIGNAL_MSI, &whole));
+		EXPECT(vec_apic_bit(&guest, 2, APIC_IRR, 0x46), "300 has got nothing");
+		EXPECT(!vec_apic_bit(&guest, 1, APIC_IRR, 0x46), "44 has got it");
+		whole.data = 0x4500;
+		EXPECT_EQ(1, vm_call(&guest, KVM_SIGNAL_MSI, &whole));
+		EXPECT_EQ(KVM_MP_STATE_INIT_RECEIVED, vec_mp_state(&guest, 2));
+		EXPECT_EQ(KVM_MP_STATE_UNINITIALIZED, vec_mp_state(&guest, 1));
+	}
+	guest_destroy(&guest);
+}
+
+static void wide_ids(void)
+{
+	wide_ids_of(true);
+	wide_ids_of(false);
 }
 
 /* The states between INIT and running, as user space sees them. */
@@ -399,9 +442,9 @@ static void init_wakes_up(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(states),	 KTAP_TEST(wakes_up),	   KTAP_TEST(start_2),
-	KTAP_TEST(start_8),	 KTAP_TEST(start_64),	   KTAP_TEST(lowest_priority),
-	KTAP_TEST(destinations), KTAP_TEST(init_wakes_up),
+	KTAP_TEST(states),   KTAP_TEST(wakes_up),     KTAP_TEST(start_2),
+	KTAP_TEST(start_8),  KTAP_TEST(start_64),     KTAP_TEST(lowest_priority),
+	KTAP_TEST(wide_ids), KTAP_TEST(destinations), KTAP_TEST(init_wakes_up),
 };
 
 KTAP_MAIN(tests)

@@ -74,26 +74,6 @@ guest_code(code_ring, 64,
 	   "jmp 1b\n");
 /* clang-format on */
 
-/* Kvm opens the statistics of no vCPU that is in KVM_RUN. */
-static void stats_open_all(const struct smp *smp, struct stats *stats)
-{
-	unsigned int i;
-
-	for (i = 0; i < smp->guest.nr_cpus; i++)
-		stats_open(&stats[i], smp->guest.vcpu[i].fd);
-}
-
-/* How many interrupts the device says that it has handed over. */
-static unsigned long long injections(const struct smp *smp, const struct stats *stats)
-{
-	uint64_t sum = 0;
-	unsigned int i;
-
-	for (i = 0; i < smp->guest.nr_cpus; i++)
-		sum += stats_value(&stats[i], "irq_injections");
-	return sum;
-}
-
 /*
  * None is lost, none is handed over twice.  QEMU now and then delivers one a second time by itself
  * (see "What the emulators get wrong" in testing.rst), which is told.
@@ -106,7 +86,7 @@ static void ring_of(unsigned int nr, uint64_t hops)
 	unsigned int i;
 
 	SMP_CREATE(&smp, nr, code_ring);
-	stats_open_all(&smp, stats);
+	smp_stats_open(&smp, stats);
 	*smp_word(&smp, LIMIT) = hops * nr;
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
@@ -115,12 +95,12 @@ static void ring_of(unsigned int nr, uint64_t hops)
 		EXPECT(vec_arrived(&smp.guest, i) >= hops, "CPU %u has got %llu", i,
 		       (unsigned long long)vec_arrived(&smp.guest, i));
 	if (kvm_dev_is_mkvm(&smp.guest.dev))
-		EXPECT_EQ(hops * nr, injections(&smp, stats));
+		EXPECT_EQ(hops * nr, smp_injections(&smp, stats));
 	too_many = vec_count(&smp.guest, 0x60) - hops * nr;
 	if (host_is_qemu()) {
 		ktap_note("%llu interrupts for %llu hops, %llu were handed over",
 			  too_many + hops * nr, (unsigned long long)(hops * nr),
-			  injections(&smp, stats));
+			  smp_injections(&smp, stats));
 		return;
 	}
 	EXPECT_EQ(0, too_many);
@@ -177,15 +157,19 @@ static void expect_count(const struct guest *guest, uint8_t vector, uint64_t cou
 
 static void broadcast_to(unsigned int nr, uint64_t times)
 {
+	static struct stats stats[GUEST_MAX_VCPUS];
 	static struct smp smp;
 	unsigned int i;
 
 	SMP_CREATE(&smp, nr, code_broadcast);
+	smp_stats_open(&smp, stats);
 	*smp_word(&smp, LIMIT) = times;
 	vec_end(&smp.guest, 2, VEC_END_NONE);
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
 	expect_count(&smp.guest, 0x61, (nr - 1) * times);
+	if (kvm_dev_is_mkvm(&smp.guest.dev))
+		EXPECT_EQ((nr - 1) * times, smp_injections(&smp, stats));
 	EXPECT_EQ(nr - 1, vec_count(&smp.guest, 2));
 	for (i = 0; i < vec_logged(&smp.guest); i++)
 		EXPECT(vec_log_cpu(&smp.guest, i) != 0, "the sender got one itself");
@@ -309,12 +293,12 @@ static void storm_of(unsigned int nr, uint64_t times)
 	uint64_t sent = SHOOTERS * times * (nr - 1), handed_over, too_many;
 
 	SMP_CREATE(&smp, nr, code_storm);
-	stats_open_all(&smp, stats);
+	smp_stats_open(&smp, stats);
 	storm_set_handlers(&smp.guest);
 	*smp_word(&smp, LIMIT) = times;
 	smp_run_others(&smp);
 	guest_run_to_sync(&smp.guest, 0);
-	handed_over = injections(&smp, stats);
+	handed_over = smp_injections(&smp, stats);
 	too_many = *smp_word(&smp, TOO_MANY);
 	ktap_note("%llu interrupts sent, %llu were handed over, %llu came once more",
 		  (unsigned long long)sent, (unsigned long long)handed_over,

@@ -5,6 +5,10 @@
  * A destination is physical (one ID, or all) or logical (a set, whose form the target's mode
  * decides: flat, clusters, or x2APIC's clusters of 16).  Of several destinations one gets an
  * interrupt of lowest priority: the one that has got the fewest so.
+ *
+ * A vCPU whose ID does not fit into eight bits is reached by it in xAPIC mode, too, so that it can
+ * be started.  There its register has the lower eight bits; with KVM_X2APIC_API_USE_32BIT_IDS it
+ * does not answer to them if a vCPU has that ID.
  */
 #include <linux/rcupdate.h>
 #include "irqchip/lapic.h"
@@ -17,6 +21,22 @@ static u32 lapic_id(const struct lapic *lapic)
 	u32 id = lapic_reg(lapic, APIC_ID);
 
 	return lapic_x2apic(lapic) ? id : id >> 24;
+}
+
+/* The caller reads under RCU. */
+static bool is_alias(const struct lapic *lapic, u32 dest)
+{
+	struct mkvm *vm = lapic->vcpu->vm;
+
+	return lapic->vcpu->id > DEST_ALL_XAPIC && READ_ONCE(vm->irqchip.x2apic_ids) &&
+	       xa_load(&vm->vcpus, dest);
+}
+
+static bool matches_physical(const struct lapic *lapic, u32 dest)
+{
+	if (lapic_x2apic(lapic) || dest > DEST_ALL_XAPIC)
+		return dest == lapic->vcpu->id;
+	return dest == lapic_id(lapic) && !is_alias(lapic, dest);
 }
 
 static bool matches_logical(const struct lapic *lapic, u32 dest)
@@ -66,7 +86,8 @@ static bool matches(const struct lapic *lapic, const struct mkvm_vcpu *from,
 	}
 	if (dest_is_all(lapic, from, msg->dest))
 		return true;
-	return msg->logical ? matches_logical(lapic, msg->dest) : lapic_id(lapic) == msg->dest;
+	return msg->logical ? matches_logical(lapic, msg->dest)
+			    : matches_physical(lapic, msg->dest);
 }
 
 /* The one of the destinations whose turn it is, or NULL. */
@@ -122,6 +143,12 @@ out:
 	return taken;
 }
 
+/* Hypercalls name the ID that its register has, or the whole one. */
+static u32 set_id(const struct lapic *lapic)
+{
+	return lapic->vcpu->id > DEST_ALL_XAPIC ? lapic->vcpu->id : lapic_id(lapic);
+}
+
 /**
  * irq_deliver_set() - sends an interrupt to a set of local APICs
  * @vm: the VM
@@ -144,9 +171,9 @@ int irq_deliver_set(struct mkvm *vm, const u64 set[2], unsigned int bits, u32 mi
 		return -EOPNOTSUPP;
 	rcu_read_lock();
 	xa_for_each(&vm->vcpus, id, vcpu) {
-		u32 at = lapic_id(vcpu->lapic) - min;
+		u32 own = set_id(vcpu->lapic), at = own - min;
 
-		if (!lapic_present(vcpu->lapic) || at >= 2 * bits)
+		if (!lapic_present(vcpu->lapic) || own < min || at >= 2 * bits)
 			continue;
 		if (set[at >= bits] & BIT_ULL(at % bits))
 			taken += lapic_accept(vcpu->lapic, msg);
@@ -165,7 +192,7 @@ void irq_end_halt(struct mkvm *vm, u32 apic_id)
 		return;
 	rcu_read_lock();
 	xa_for_each(&vm->vcpus, id, vcpu) {
-		if (!lapic_present(vcpu->lapic) || lapic_id(vcpu->lapic) != apic_id)
+		if (!lapic_present(vcpu->lapic) || set_id(vcpu->lapic) != apic_id)
 			continue;
 		WRITE_ONCE(vcpu->lapic->kicked, true);
 		mkvm_vcpu_kick(vcpu);

@@ -140,7 +140,7 @@ bool lapic_accept(struct lapic *lapic, const struct irq_msg *msg)
 	switch (msg->mode) {
 	case APIC_DM_FIXED:
 	case APIC_DM_LOWEST:
-		if (!lapic_accept_vector(lapic, msg))
+		if (msg->deassert || !lapic_accept_vector(lapic, msg))
 			return false;
 		break;
 	case APIC_DM_NMI:

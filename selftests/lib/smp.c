@@ -140,3 +140,23 @@ volatile uint64_t *smp_word(const struct smp *smp, unsigned int i)
 {
 	return &guest_shared(&smp->guest)[SMP_OWN / 8 + i];
 }
+
+/* Of each vCPU, one entry of @stats.  Kvm opens those of no vCPU that is in KVM_RUN. */
+void smp_stats_open(const struct smp *smp, struct stats *stats)
+{
+	unsigned int i;
+
+	for (i = 0; i < smp->guest.nr_cpus; i++)
+		stats_open(&stats[i], smp->guest.vcpu[i].fd);
+}
+
+/* How many interrupts the device says that it has handed over. */
+unsigned long long smp_injections(const struct smp *smp, const struct stats *stats)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < smp->guest.nr_cpus; i++)
+		sum += stats_value(&stats[i], "irq_injections");
+	return sum;
+}

@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <sys/types.h>
 
+#include "stats.h"
 #include "vectors.h"
 
 /* Words of GUEST_SHARED; those from SMP_OWN on are the test's. */
@@ -47,6 +48,8 @@ void smp_run_others(struct smp *smp);
 void smp_run_first(struct smp *smp);
 void smp_join_first(struct smp *smp);
 uint64_t smp_started(const struct smp *smp);
+void smp_stats_open(const struct smp *smp, struct stats *stats);
+unsigned long long smp_injections(const struct smp *smp, const struct stats *stats);
 volatile uint64_t *smp_word(const struct smp *smp, unsigned int i);
 
 #endif
