@@ -274,9 +274,43 @@ static void ioeventfds(void)
 	guest_destroy(&guest);
 }
 
+#define MANY 1100
+
+/* As many as one likes, each with its end. */
+static void many_ioeventfds(void)
+{
+	int fd = event(0);
+	struct guest guest;
+	unsigned int i;
+
+	guest_create(&guest, 1);
+	for (i = 0; i < MANY; i++)
+		listen(&guest, fd, 0x50000000 + 8 * i, 4, 0, 0);
+	for (i = 0; i < MANY; i++)
+		listen(&guest, fd, 0x50000000 + 8 * i, 4, KVM_IOEVENTFD_FLAG_DEASSIGN, 0);
+	guest_destroy(&guest);
+}
+
+/* A GSI that no route can have: nobody hears of it. */
+static void irqfd_without_route(void)
+{
+	struct kvm_irqfd irqfd = { .fd = event(0), .gsi = 5000 };
+	struct guest guest;
+
+	vec_create(&guest, 1, VEC_KERNEL);
+	EXPECT_EQ(0, vm_call(&guest, KVM_IRQFD, &irqfd));
+	signal_event(irqfd.fd);
+	irqfd.flags = KVM_IRQFD_FLAG_DEASSIGN;
+	EXPECT_EQ(0, vm_call(&guest, KVM_IRQFD, &irqfd));
+	irqfd.gsi = -1u;
+	EXPECT_EQ(0, vm_call(&guest, KVM_IRQFD, &irqfd));
+	guest_destroy(&guest);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(irqfd_edges),	   KTAP_TEST(irqfd_signalled_before), KTAP_TEST(irqfd_closed),
-	KTAP_TEST(irqfd_resample), KTAP_TEST(resample_is_an_nmi),     KTAP_TEST(ioeventfds),
+	KTAP_TEST(irqfd_edges),	    KTAP_TEST(irqfd_signalled_before), KTAP_TEST(irqfd_closed),
+	KTAP_TEST(irqfd_resample),  KTAP_TEST(resample_is_an_nmi),     KTAP_TEST(ioeventfds),
+	KTAP_TEST(many_ioeventfds), KTAP_TEST(irqfd_without_route),
 };
 
 KTAP_MAIN(tests)

@@ -12,7 +12,6 @@
 #include "irqchip/irqchip.h"
 #include "mkvm.h"
 
-#define IOEVENTFD_MAX 1000 /* as kvm */
 #define IOEVENTFD_FLAGS \
 	(KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO | KVM_IOEVENTFD_FLAG_DEASSIGN)
 
@@ -57,9 +56,6 @@ static int ioeventfd_assign(struct irqchip *chip, struct ioeventfd *new)
 	list_for_each_entry(other, &chip->ioeventfds, link)
 		if (ioeventfds_collide(other, new))
 			return -EEXIST;
-	if (chip->nr_ioeventfds >= IOEVENTFD_MAX)
-		return -ENOSPC;
-	chip->nr_ioeventfds++;
 	list_add_tail_rcu(&new->link, &chip->ioeventfds);
 	return 0;
 }
@@ -78,7 +74,6 @@ static struct ioeventfd *ioeventfd_remove(struct irqchip *chip, const struct ioe
 		if (!one->any_value && one->value != wanted->value)
 			continue;
 		list_del_rcu(&one->link);
-		chip->nr_ioeventfds--;
 		return one;
 	}
 	return NULL;
@@ -106,8 +101,8 @@ static int ioeventfd_deassign(struct irqchip *chip, const struct ioeventfd *want
 
 /*
  * KVM_IOEVENTFD.  0; -EINVAL: flags, length, an address that wraps, a value without a length, or
- * no eventfd; -EBADF; -EEXIST: a store would be for two; -ENOENT: there is none like it; -ENOSPC;
- * -ENOMEM.
+ * no eventfd; -EBADF; -EEXIST: a store would be for two; -ENOENT: there is none like it; -ENOMEM.
+ * There may be any number: their memory is charged to who asks for it.
  */
 int ioeventfd_set(struct mkvm *vm, const struct kvm_ioeventfd *args)
 {

