@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A guest that writes random values to the registers of every interrupt controller and timer, from
- * several processors at once, and takes what comes of it.  It may stop itself, or its other
- * processors; then user space starts it again.  The host goes on, and the next VM works.
+ * A guest that writes random values to the registers of every interrupt controller and timer, and
+ * to the MSRs of clocks, memory types and machine checks, from several processors at once, and
+ * takes what comes of it.  It may stop itself, or its other processors; then user space starts it
+ * again.  The host goes on, and the next VM works.
  *
  * WRITES=n in the environment is how many (20000, on Bochs 2000), SEED=n which.
  */
@@ -24,10 +25,58 @@
 /* Words of GUEST_SHARED */
 #define S_WRITES STRING(GUEST_SHARED) /* how many there have been */
 #define S_SEEDS	 STRING(GUEST_SHARED + 64)
+#define S_MSRS	 STRING(GUEST_SHARED + 128)
+
+#define NR_MSRS 32
+#define NOTES	0x180000 /* a page of the guest's for what the host tells it */
+
+/*
+ * MSRs of time and of the processor: the number, and of the value's lower half which bits are
+ * random and which are set.  Addresses lead to NOTES, where no code is, or to no memory at all.
+ */
+struct msr {
+	uint32_t number, random, set, padding;
+};
+
+static const struct msr msrs[NR_MSRS] = {
+	{ .number = MSR_DEADLINE, .random = -1 },
+	{ .number = MSR_DEADLINE, .random = -1 },
+	{ .number = 0x10, .random = -1 },		   /* TSC */
+	{ .number = 0x3b, .random = -1 },		   /* TSC_ADJUST */
+	{ .number = 0x11, .random = 0xfff, .set = NOTES }, /* kvmclock, both pairs */
+	{ .number = 0x11, .random = -1, .set = 0xf0000000 },
+	{ .number = 0x12, .random = 0xfff, .set = NOTES },
+	{ .number = 0x12, .random = -1, .set = 0xf0000000 },
+	{ .number = 0x4b564d00, .random = 0xfff, .set = NOTES },
+	{ .number = 0x4b564d00, .random = -1, .set = 0xf0000000 },
+	{ .number = 0x4b564d01, .random = 0xfff, .set = NOTES },
+	{ .number = 0x4b564d01, .random = -1, .set = 0xf0000000 },
+	{ .number = 0x4b564d02, .random = 0xfff, .set = NOTES }, /* asynchronous faults */
+	{ .number = 0x4b564d03, .random = 0xfff, .set = NOTES }, /* steal time */
+	{ .number = 0x4b564d03, .random = -1, .set = 0xf0000000 },
+	{ .number = 0x4b564d04, .random = 0xfff, .set = NOTES }, /* end of interrupt */
+	{ .number = 0x4b564d05, .random = -1 },			 /* polling before HLT */
+	{ .number = 0xfe, .random = -1 },			 /* MTRRs */
+	{ .number = 0x200, .random = -1 },
+	{ .number = 0x201, .random = -1 },
+	{ .number = 0x20f, .random = -1 },
+	{ .number = 0x250, .random = -1 },
+	{ .number = 0x26f, .random = 0x06060606 },
+	{ .number = 0x2ff, .random = 0xfff },
+	{ .number = 0x277, .random = 0x07070707 }, /* PAT */
+	{ .number = 0x179, .random = -1 },	   /* machine checks */
+	{ .number = 0x17a, .random = -1 },
+	{ .number = 0x17b, .random = -1 },
+	{ .number = 0x400, .random = -1 },
+	{ .number = 0x401, .random = -1 },
+	{ .number = 0x402, .random = -1 },
+	{ .number = 0x47f, .random = -1 },
+};
 
 /*
  * r8: xorshift's state; bits 2:0 say where to, 15:8 which register, the upper half is the value.
- * #GP is for WRMSR and skips it.
+ * Of an MSR bit 16 says whether it is a local APIC's or one of the table, bit 17 whether the upper
+ * half of what is written is 0 or random.  #GP is for WRMSR and RDMSR, and skips it.
  */
 /* clang-format off */
 guest_code(code_hostile, 64,
@@ -58,10 +107,14 @@ guest_code(code_hostile, 64,
 	   "8: out %al, %dx\n in %dx, %al\n jmp 1b\n"
 	   /* The 8254 and the speaker */
 	   "5: and $0x23, %edx\n or $0x40, %edx\n out %al, %dx\n in %dx, %al\n jmp 1b\n"
-	   /* The registers as MSRs, and the deadline. */
+	   /* The registers as MSRs, or one of the table. */
 	   "6: lea 0x800(%rdx), %ecx\n"
-	   "cmp $16, %edx\n jae 9f\n mov $" STRING(MSR_DEADLINE) ", %ecx\n"
-	   "9: xor %edx, %edx\n wrmsr\n rdmsr\n jmp 1b\n");
+	   "bt $16, %r8d\n jc 9f\n"
+	   "and $" STRING(NR_MSRS - 1) ", %edx\n shl $4, %edx\n add $" S_MSRS ", %edx\n"
+	   "mov (%rdx), %ecx\n and 4(%rdx), %eax\n or 8(%rdx), %eax\n"
+	   "9: xor %edx, %edx\n bt $17, %r8d\n jc 10f\n"
+	   "mov %r8d, %edx\n rol $13, %edx\n"
+	   "10: wrmsr\n rdmsr\n jmp 1b\n");
 /* clang-format on */
 
 struct hostile {
@@ -148,6 +201,7 @@ static void create(struct hostile *hostile)
 	REQUIRE_OK(vm_call(guest, KVM_CREATE_PIT2, &config));
 	guest_load(guest, code_hostile);
 	vec_end(guest, 13, VEC_SKIPS);
+	memcpy((char *)guest_shared(guest) + 128, msrs, sizeof(msrs));
 	for (cpu = 0; cpu < NR_CPUS; cpu++)
 		start_again(hostile, cpu);
 }
