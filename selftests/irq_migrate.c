@@ -39,8 +39,8 @@ enum word {
 };
 
 /*
- * Of all timers.  Where an interrupt takes a host longer than they leave it for one, as a debug kernel
- * that has half a processor, the guest gets to nothing else.
+ * Of all timers.  Where an interrupt takes a host longer than they leave it for one, as a debug
+ * kernel that has half a processor, the guest gets to nothing else.
  */
 #define PERIOD_MS 20
 

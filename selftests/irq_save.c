@@ -3,7 +3,8 @@
  * A VM with interrupt controllers is saved by the GET ioctls and restored into a new one, which
  * goes on: with an interrupt in service and others that wait, a level-triggered line, an edge that
  * was sent, a timer that runs (periodic, one-shot, or with a deadline) or fires, the 8259 pair
- * initialised, a vCPU that is halted, in xAPIC and x2APIC mode, and with an I/O APIC of user space's.
+ * initialised, a vCPU that is halted, in xAPIC and x2APIC mode, and with an I/O APIC of user
+ * space's.
  */
 #include <errno.h>
 #include <linux/kvm.h>

@@ -317,8 +317,8 @@ static struct metadata metadata(const struct fixture *f)
 
 /*
  * What a GiB more of the guest's memory takes, used or not.  kvm does not tell: for each page of 4
- * KiB, 2 MiB and 1 GiB it has a reverse map of 8 bytes, for each of 4 KiB 2 bytes of who follows its
- * stores.
+ * KiB, 2 MiB and 1 GiB it has a reverse map of 8 bytes, for each of 4 KiB 2 bytes of who follows
+ * its stores.
  */
 static uint64_t bytes_of_a_gib(const struct fixture *f)
 {
