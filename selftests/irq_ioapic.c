@@ -103,6 +103,7 @@ guest_code(code_without_pic, 64,
 static void clock_ticks(void)
 {
 	struct guest guest;
+	int got;
 
 	START(&guest, code_without_pic);
 	vec_end(&guest, 0x45, VEC_END_NONE);
@@ -111,7 +112,8 @@ static void clock_ticks(void)
 	line_status(&guest, 8, false);
 	guest_run_to_sync(&guest, 0);
 	EXPECT_EQ(1, vec_count(&guest, 0x45));
-	EXPECT_OR_DIFFERS(&guest.dev, "tick_in_service", line_status(&guest, 8, true) == 1);
+	got = line_status(&guest, 8, true);
+	EXPECT_OR_DIFFERS(&guest.dev, "tick_in_service", got == 1, "%d", got);
 	guest_destroy(&guest);
 }
 
