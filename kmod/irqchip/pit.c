@@ -80,9 +80,9 @@ static enum hrtimer_restart pit_fires(struct hrtimer *timer)
 	if (!pit->period)
 		return HRTIMER_NORESTART;
 	/* A host that was away makes up for a second at most. */
-	late = hrtimer_forward_now(timer, ns_to_ktime(pit->period)) - 1;
-	if (READ_ONCE(pit->reinject))
-		atomic_add(min_t(u64, late, div64_u64(NSEC_PER_SEC, pit->period)), &pit->owed);
+	late = hrtimer_forward_now(timer, ns_to_ktime(pit->period));
+	if (late > 1 && READ_ONCE(pit->reinject))
+		atomic_add(min_t(u64, late - 1, div64_u64(NSEC_PER_SEC, pit->period)), &pit->owed);
 	return HRTIMER_RESTART;
 }
 
