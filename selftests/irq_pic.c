@@ -459,6 +459,51 @@ static void modes(void)
 }
 
 /*
+ * Counter 0 fires once in modes 0, 1 and 4, and not at all in mode 5: counter 2 gets to its end,
+ * which is later.
+ */
+/* clang-format off */
+#define S_COUNT(control) \
+	"mov $" STRING(control) ", %al\n out %al, $0x43\n" \
+	"mov $0x00, %al\n out %al, $0x40\n" \
+	"mov $0x10, %al\n out %al, $0x40\n"
+
+guest_code(code_once, 64,
+	   S_INIT
+	   "sti\n"
+	   S_COUNT(0x30)
+	   S_WAIT(0x20, 1)
+	   S_COUNT(0x32)
+	   S_WAIT(0x20, 2)
+	   S_COUNT(0x38)
+	   S_WAIT(0x20, 3)
+	   S_COUNT(0x3a)
+	   "mov $1, %al\n out %al, $0x61\n"
+	   "mov $0xb0, %al\n out %al, $0x43\n"
+	   "mov $0x00, %al\n out %al, $0x42\n"
+	   "mov $0x40, %al\n out %al, $0x42\n"
+	   "1: pause\n"
+	   "mov $0xe8, %al\n out %al, $0x43\n in $0x42, %al\n"
+	   "test $0x80, %al\n"
+	   "jz 1b\n"
+	   S_LOOK);
+/* clang-format on */
+
+static void fires_once(void)
+{
+	struct guest guest;
+	uint64_t came;
+
+	START(&guest, code_once);
+	create_pit(&guest);
+	guest_run_to_sync(&guest, 0);
+	came = vec_count(&guest, 0x20);
+	/* QEMU may deliver one twice, as in irq_storm.c. */
+	EXPECT(came == 3 || (host_is_qemu() && came > 3), "%llu ticks", (unsigned long long)came);
+	guest_destroy(&guest);
+}
+
+/*
  * A count that is latched stays until it is read, whatever is loaded meanwhile and however often
  * it is latched; then its status, if that is latched, too, comes first.
  */
@@ -568,10 +613,11 @@ static void speaker(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(edges),   KTAP_TEST(masks),	  KTAP_TEST(levels),  KTAP_TEST(lint0),
-	KTAP_TEST(polls),   KTAP_TEST(withdrawn), KTAP_TEST(rotates), KTAP_TEST(specific_ends),
-	KTAP_TEST(modes),   KTAP_TEST(latches),	  KTAP_TEST(ticks),   KTAP_TEST(shortest_period),
-	KTAP_TEST(speaker),
+	KTAP_TEST(edges),	    KTAP_TEST(masks),	      KTAP_TEST(levels),
+	KTAP_TEST(lint0),	    KTAP_TEST(polls),	      KTAP_TEST(withdrawn),
+	KTAP_TEST(rotates),	    KTAP_TEST(specific_ends), KTAP_TEST(modes),
+	KTAP_TEST(latches),	    KTAP_TEST(fires_once),    KTAP_TEST(ticks),
+	KTAP_TEST(shortest_period), KTAP_TEST(speaker),
 };
 
 KTAP_MAIN(tests)

@@ -26,7 +26,6 @@
 #define VEC_END_MASTER 3 /* of the 8259 pair */
 #define VEC_END_SLAVE  4
 #define VEC_SKIPS      0x40 /* of two bytes is what raised it, and is stepped over */
-#define VEC_NESTS      0x80 /* before its end others may come */
 
 #define APIC_GPA      0xfee00000
 #define APIC_ID	      0x20

@@ -50,13 +50,7 @@ vec_common:
 	cmp	$VEC_LOG_MAX, %eax
 	jae	1f
 	mov	%ecx, VEC_LOG + 8(,%rax,4)
-1:	testb	$VEC_NESTS, VEC_ENDS(%rdx)
-	jz	2f
-	sti
-	nop
-	nop
-	cli
-2:	testb	$VEC_SKIPS, VEC_ENDS(%rdx)
+1:	testb	$VEC_SKIPS, VEC_ENDS(%rdx)
 	jz	8f
 	addq	$2, 40(%rsp)
 8:	mov	VEC_ENDS(%rdx), %cl
