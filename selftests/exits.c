@@ -120,6 +120,37 @@ guest_code(code_in_twice, 64,
 	   "in $0x11, %al\n"
 	   "hlt\n");
 
+guest_code(code_in_moved, 64,
+	   "in $0x10, %eax\n"
+	   "out %al, $0x11\n"
+	   "nop\n"
+	   "hlt\n");
+
+/* Where user space has moved RIP, what the last exit left to do is given up: nothing changes. */
+static void instruction_given_up(void)
+{
+	struct kvm_regs regs;
+	struct guest guest;
+
+	start(&guest, MODE_LONG);
+	guest_load(&guest, code_in_moved);
+	expect_port(&guest, KVM_EXIT_IO_IN, 4, 0x10);
+	memcpy(vcpu_io_data(&guest.vcpu[0]), "\xc1\xc2\xc3\xc4", 4);
+	regs = guest_regs(&guest, 0);
+	regs.rip = GUEST_CODE + 2;
+	regs.rax = 0x1111;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	expect_port(&guest, KVM_EXIT_IO_OUT, 1, 0x11);
+	EXPECT_EQ(0x11, port_data(&guest, 1));
+	EXPECT_EQ(0x1111, guest_regs(&guest, 0).rax);
+	regs = guest_regs(&guest, 0);
+	regs.rip = GUEST_CODE + 5;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	guest_run_to_hlt(&guest, 0);
+	EXPECT_EQ(GUEST_CODE + 6, guest_regs(&guest, 0).rip);
+	EXPECT_EQ(0x1111, guest_regs(&guest, 0).rax);
+}
+
 /* immediate_exit: what the last exit left to do is done, no instruction more. */
 static void immediate_exit_completes_a_port_read(void)
 {
@@ -372,6 +403,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(port_out),
 	KTAP_TEST(port_in),
 	KTAP_TEST(port_out_in_real_mode),
+	KTAP_TEST(instruction_given_up),
 	KTAP_TEST(immediate_exit_completes_a_port_read),
 	KTAP_TEST(immediate_exit_runs_nothing),
 	KTAP_TEST(halt),

@@ -172,10 +172,37 @@ static void immediate_exit(void)
 	guest_run_to_hlt(&guest, 0);
 }
 
+/*
+ * User space has moved RIP: its answer is to no instruction, and changes nothing.  kvm completes
+ * the instruction wherever RIP is.
+ */
+static void given_up(void)
+{
+	struct kvm_regs regs;
+	struct guest guest;
+
+	create(&guest, REASONS);
+	start(&guest, false, MSR_NOBODYS, 0);
+	expect_exit(&guest, KVM_EXIT_X86_RDMSR, MSR_NOBODYS, KVM_MSR_EXIT_REASON_UNKNOWN, 0);
+	guest.vcpu[0].run->msr.data = VALUE;
+	regs = guest_regs(&guest, 0);
+	regs.rip = BEHIND_MSR;
+	regs.rax = 0x1111;
+	regs.rdx = 0x2222;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	guest.vcpu[0].run->immediate_exit = 1;
+	EXPECT_ERRNO(EINTR, vcpu_run(&guest.vcpu[0]));
+	guest.vcpu[0].run->immediate_exit = 0;
+	regs = guest_regs(&guest, 0);
+	EXPECT_OR_DIFFERS(&guest.dev, "given_up",
+			  regs.rip == BEHIND_MSR && regs.rax == 0x1111 && regs.rdx == 0x2222,
+			  "rip 0x%llx, rax 0x%llx, rdx 0x%llx", regs.rip, regs.rax, regs.rdx);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(arguments),	 KTAP_TEST(nobody_asked),   KTAP_TEST(read_answered),
 	KTAP_TEST(read_refused), KTAP_TEST(write_answered), KTAP_TEST(write_refused),
-	KTAP_TEST(other_reason), KTAP_TEST(immediate_exit),
+	KTAP_TEST(other_reason), KTAP_TEST(immediate_exit), KTAP_TEST(given_up),
 };
 
 KTAP_MAIN(tests)

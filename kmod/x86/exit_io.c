@@ -13,11 +13,16 @@ static void *pio_data(struct mkvm_vcpu *vcpu)
 	return page_address(vcpu->pages[MKVM_PIO_PAGE]);
 }
 
-/* Past the instruction, unless user space has moved RIP itself. */
-static int pio_skip(struct mkvm_vcpu *vcpu)
+/* Has user space left RIP where it was?  If not, the instruction is given up. */
+static bool pio_is_current(struct mkvm_vcpu *vcpu)
 {
 	x86_fetch(vcpu, X86_ST_RIP);
-	if (vcpu->x86.rip == vcpu->pio.rip)
+	return vcpu->x86.rip == vcpu->pio.rip;
+}
+
+static int pio_complete_out(struct mkvm_vcpu *vcpu)
+{
+	if (pio_is_current(vcpu))
 		x86_skip(vcpu, vcpu->pio.len);
 	return 1;
 }
@@ -38,9 +43,12 @@ static int pio_complete_in(struct mkvm_vcpu *vcpu)
 {
 	u32 value = 0;
 
+	if (!pio_is_current(vcpu))
+		return 1;
 	memcpy(&value, pio_data(vcpu), vcpu->pio.size);
 	pio_result(vcpu, vcpu->pio.port, vcpu->pio.size, value);
-	return pio_skip(vcpu);
+	x86_skip(vcpu, vcpu->pio.len);
+	return 1;
 }
 
 int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, unsigned int len)
@@ -76,7 +84,7 @@ int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, un
 	} else {
 		memcpy(pio_data(vcpu), &value, size);
 		trace_mkvm_pio(vcpu->id, false, port, size, value);
-		vcpu->complete_io = pio_skip;
+		vcpu->complete_io = pio_complete_out;
 	}
 	return 0;
 }

@@ -40,20 +40,29 @@ static void msr_to_regs(struct mkvm_vcpu *vcpu, u64 value)
 	vcpu->x86.gpr[X86_RDX] = value >> 32;
 }
 
-/* User space has answered.  If it has moved RIP too, the instruction is not the current one. */
-static int complete_wrmsr(struct mkvm_vcpu *vcpu)
+/* Has user space left RIP where it was?  If not, its answer is to no instruction. */
+static bool msr_is_current(struct mkvm_vcpu *vcpu)
 {
 	x86_fetch(vcpu, X86_ST_RIP);
-	if (vcpu->x86.rip != vcpu->msr_exit.rip)
+	return vcpu->x86.rip == vcpu->msr_exit.rip;
+}
+
+static int complete_wrmsr(struct mkvm_vcpu *vcpu)
+{
+	if (!msr_is_current(vcpu))
 		return 1;
 	return msr_done(vcpu, READ_ONCE(vcpu->run->msr.error), vcpu->msr_exit.len);
 }
 
 static int complete_rdmsr(struct mkvm_vcpu *vcpu)
 {
-	if (!READ_ONCE(vcpu->run->msr.error))
+	bool refused = READ_ONCE(vcpu->run->msr.error);
+
+	if (!msr_is_current(vcpu))
+		return 1;
+	if (!refused)
 		msr_to_regs(vcpu, READ_ONCE(vcpu->run->msr.data));
-	return complete_wrmsr(vcpu);
+	return msr_done(vcpu, refused, vcpu->msr_exit.len);
 }
 
 static u64 msr_exit_reason(enum msr_result result)
