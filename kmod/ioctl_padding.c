@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Padding in what user space hands over: it has to be zero, so that it can be given a meaning one
- * day.  KVM's own structures are meant as well, though kvm looks at the padding of few of them.
+ * day.  KVM's own structures are meant as well, though kvm looks at the padding of few of them; but
+ * not those that programs in use fill in on the stack and leave padding out of: KVM_SET_GUEST_DEBUG
+ * (QEMU) and the segments of KVM_SET_SREGS and KVM_SET_SREGS2 (QEMU, for virtual-8086 mode).
  */
 #include <linux/kvm.h>
 #include <linux/mkvm_kvm.h>
@@ -20,16 +22,7 @@ struct padding {
 		cmd, offsetof(type, field), sizeof_field(type, field) \
 	}
 
-#define SREGS_PADDING(cmd, type)                                                 \
-	PADDING(cmd, type, cs.padding), PADDING(cmd, type, ds.padding),          \
-		PADDING(cmd, type, es.padding), PADDING(cmd, type, fs.padding),  \
-		PADDING(cmd, type, gs.padding), PADDING(cmd, type, ss.padding),  \
-		PADDING(cmd, type, tr.padding), PADDING(cmd, type, ldt.padding), \
-		PADDING(cmd, type, gdt.padding), PADDING(cmd, type, idt.padding)
-
 static const struct padding paddings[] = {
-	SREGS_PADDING(KVM_SET_SREGS, struct kvm_sregs),
-	SREGS_PADDING(KVM_SET_SREGS2, struct kvm_sregs2),
 	PADDING(KVM_ENABLE_CAP, struct kvm_enable_cap, pad),
 	PADDING(KVM_SET_USER_MEMORY_REGION2, struct kvm_userspace_memory_region2, pad1),
 	PADDING(KVM_SET_USER_MEMORY_REGION2, struct kvm_userspace_memory_region2, pad2),
@@ -43,7 +36,6 @@ static const struct padding paddings[] = {
 	PADDING(KVM_SET_DEBUGREGS, struct kvm_debugregs, reserved),
 	PADDING(KVM_SET_VCPU_EVENTS, struct kvm_vcpu_events, nmi.pad),
 	PADDING(KVM_SET_VCPU_EVENTS, struct kvm_vcpu_events, reserved),
-	PADDING(KVM_SET_GUEST_DEBUG, struct kvm_guest_debug, pad),
 	PADDING(KVM_SET_CLOCK, struct kvm_clock_data, pad0),
 	PADDING(KVM_SET_CLOCK, struct kvm_clock_data, pad),
 	PADDING(KVM_X86_SET_MCE, struct kvm_x86_mce, pad1),
