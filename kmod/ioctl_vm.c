@@ -353,6 +353,6 @@ const struct file_operations mkvm_vm_fops = {
 	.owner = THIS_MODULE,
 	.release = vm_release,
 	.unlocked_ioctl = vm_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
+	.compat_ioctl = mkvm_vm_compat_ioctl,
 	.llseek = noop_llseek,
 };

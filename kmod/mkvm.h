@@ -282,6 +282,9 @@ void mkvm_debugfs_remove(struct mkvm *vm);
 void mkvm_debugfs_init(void);
 void mkvm_debugfs_exit(void);
 
+/* ioctl_compat.c */
+long mkvm_vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned long arg);
+
 /* ioctl_dev.c, ioctl_vm.c, ioctl_vcpu.c */
 extern const struct file_operations mkvm_dev_fops;
 extern const struct file_operations mkvm_vm_fops;
