@@ -280,6 +280,31 @@ static void set_rip(const struct guest *guest, unsigned int cpu, uint64_t rip)
 	REQUIRE_OK(vcpu_set_regs(&guest->vcpu[cpu], &regs));
 }
 
+/* Which states there are. */
+static void mp_states(void)
+{
+	struct kvm_mp_state state = { KVM_MP_STATE_STOPPED };
+	struct guest guest;
+	uint32_t i;
+
+	vec_create(&guest, 2, VEC_KERNEL);
+	for (i = KVM_MP_STATE_RUNNABLE; i <= KVM_MP_STATE_HALTED; i++) {
+		state.mp_state = i;
+		EXPECT_ERRNO(0, vcpu_call(&guest.vcpu[1], KVM_SET_MP_STATE, &state));
+		EXPECT_EQ(i, vec_mp_state(&guest, 1));
+	}
+	for (i = KVM_MP_STATE_CHECK_STOP; i <= KVM_MP_STATE_LOAD; i++) {
+		state.mp_state = i;
+		EXPECT_ERRNO(EINVAL, vcpu_call(&guest.vcpu[1], KVM_SET_MP_STATE, &state));
+	}
+	state.mp_state = KVM_MP_STATE_SUSPENDED;
+	EXPECT_ERRNO(EINVAL, vcpu_call(&guest.vcpu[1], KVM_SET_MP_STATE, &state));
+	state.mp_state = KVM_MP_STATE_AP_RESET_HOLD;
+	EXPECT_ERRNO(0, vcpu_call(&guest.vcpu[1], KVM_SET_MP_STATE, &state));
+	EXPECT_EQ(KVM_MP_STATE_AP_RESET_HOLD, vec_mp_state(&guest, 1));
+	guest_destroy(&guest);
+}
+
 /*
  * A halted bootstrap processor whose system registers are set to those after RESET, at the reset
  * vector, runs; other registers, and other processors, do not change whether one does.
@@ -331,9 +356,11 @@ static void boot_processor_at_reset_vector(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(without),	KTAP_TEST(created_once), KTAP_TEST(split),
-	KTAP_TEST(lapic_reset), KTAP_TEST(routes),	 KTAP_TEST(irqfds),
-	KTAP_TEST(ioeventfds),	KTAP_TEST(capabilities), KTAP_TEST(boot_processor_at_reset_vector),
+	KTAP_TEST(without),	 KTAP_TEST(created_once),
+	KTAP_TEST(split),	 KTAP_TEST(mp_states),
+	KTAP_TEST(lapic_reset),	 KTAP_TEST(routes),
+	KTAP_TEST(irqfds),	 KTAP_TEST(ioeventfds),
+	KTAP_TEST(capabilities), KTAP_TEST(boot_processor_at_reset_vector),
 };
 
 KTAP_MAIN(tests)

@@ -207,9 +207,10 @@ guest_code(code_halted, 64,
 	   S_LOOK);
 /* clang-format on */
 
-static void halted(void)
+/* An interrupt wakes it, in either of the two states that are one. */
+static void wakes_from(uint32_t state)
 {
-	struct kvm_mp_state halt = { KVM_MP_STATE_HALTED };
+	struct kvm_mp_state halt = { state };
 	struct kvm_msi msi = { .address_lo = APIC_GPA, .data = 0x45 };
 	struct guest old, new;
 
@@ -218,12 +219,18 @@ static void halted(void)
 	vec_start(&old, 0);
 	REQUIRE_OK(vcpu_call(&old.vcpu[0], KVM_SET_MP_STATE, &halt));
 	move(&old, &new);
-	EXPECT_EQ(KVM_MP_STATE_HALTED, vec_mp_state(&new, 0));
+	EXPECT_EQ(state, vec_mp_state(&new, 0));
 	EXPECT_EQ(1, vm_call(&new, KVM_SIGNAL_MSI, &msi));
 	guest_run_to_sync(&new, 0);
 	EXPECT_EQ(1, vec_count(&new, 0x45));
 	EXPECT_EQ(KVM_MP_STATE_RUNNABLE, vec_mp_state(&new, 0));
 	guest_destroy(&new);
+}
+
+static void halted(void)
+{
+	wakes_from(KVM_MP_STATE_HALTED);
+	wakes_from(KVM_MP_STATE_AP_RESET_HOLD);
 }
 
 /* clang-format off */

@@ -13,6 +13,13 @@
 #include "user_work.h"
 #include "x86/x86.h"
 
+/* That it was a hypercall that halted it is user space's to know. */
+static bool mp_is_halted(const struct mkvm_vcpu *vcpu)
+{
+	return vcpu->x86.mp_state == KVM_MP_STATE_HALTED ||
+	       vcpu->x86.mp_state == KVM_MP_STATE_AP_RESET_HOLD;
+}
+
 static bool mp_is_boot_cpu(const struct mkvm_vcpu *vcpu)
 {
 	return vcpu->x86.apic_base & MSR_IA32_APICBASE_BSP;
@@ -79,7 +86,7 @@ static bool mp_wakes_up(struct mkvm_vcpu *vcpu, const struct mp_wake *wake)
 {
 	if (READ_ONCE(vcpu->lapic->events))
 		return true;
-	if (vcpu->x86.mp_state != KVM_MP_STATE_HALTED)
+	if (!mp_is_halted(vcpu))
 		return false;
 	if (wake->nmi && (vcpu->x86.nmi_pending || atomic_read(&vcpu->nmis)))
 		return true;
@@ -118,7 +125,7 @@ int x86_mp_wait(struct mkvm_vcpu *vcpu)
 					   TASK_INTERRUPTIBLE);
 		if (mkvm_vm_dead(vcpu->vm))
 			return -EIO;
-		if (vcpu->x86.mp_state == KVM_MP_STATE_HALTED && mp_wakes_up(vcpu, &wake)) {
+		if (mp_is_halted(vcpu) && mp_wakes_up(vcpu, &wake)) {
 			vcpu->x86.mp_state = KVM_MP_STATE_RUNNABLE;
 			WRITE_ONCE(vcpu->lapic->kicked, false);
 		}
@@ -135,7 +142,7 @@ int x86_get_mp_state(struct mkvm_vcpu *vcpu, struct kvm_mp_state *state)
 		mp_take_events(vcpu);
 	state->mp_state = vcpu->x86.mp_state;
 	/* That it was kicked is no state that user space could carry on. */
-	if (state->mp_state == KVM_MP_STATE_HALTED && READ_ONCE(vcpu->lapic->kicked))
+	if (mp_is_halted(vcpu) && READ_ONCE(vcpu->lapic->kicked))
 		state->mp_state = KVM_MP_STATE_RUNNABLE;
 	return 0;
 }
@@ -149,6 +156,7 @@ int x86_put_mp_state(struct mkvm_vcpu *vcpu, const struct kvm_mp_state *state)
 	case KVM_MP_STATE_UNINITIALIZED:
 	case KVM_MP_STATE_INIT_RECEIVED:
 	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_AP_RESET_HOLD:
 		if (!vcpu->lapic)
 			return -EINVAL;
 		break;
