@@ -131,7 +131,7 @@ enum insn_op {
 #define INSN_REP       BIT(7)  /* F3 and F2 repeat it */
 #define INSN_REPCC     BIT(8)  /* F3 repeats it while ZF is set, F2 while it is clear */
 #define INSN_NO64      BIT(9)  /* not in 64-bit mode */
-#define INSN_ONLY64    BIT(10) /* in 64-bit mode only */
+#define INSN_ONLY64    BIT(10) /* in 64-bit mode only; with 66 vendors differ */
 #define INSN_D64       BIT(11) /* the operand size in 64-bit mode is 8, or 2 with prefix 66 */
 #define INSN_F64       BIT(12) /* so, too; with prefix 66 it is unknown: vendors differ */
 #define INSN_OPREG8    BIT(13) /* eight opcodes: the low three bits name a register */

@@ -325,7 +325,7 @@ static enum insn_verdict check_form(const struct x86_insn *insn)
 
 	if (insn->bits == 64 ? row->attr & INSN_NO64 : row->attr & INSN_ONLY64)
 		return insn->bits == 64 ? INSN_UNDEFINED : INSN_UNKNOWN;
-	if (insn->bits == 64 && (row->attr & INSN_F64) && insn->op_size == 2)
+	if (insn->bits == 64 && (row->attr & (INSN_F64 | INSN_ONLY64)) && insn->op_size == 2)
 		return INSN_UNKNOWN;
 	if (row->attr & INSN_NO_EXEC)
 		return INSN_OK;

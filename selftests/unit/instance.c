@@ -58,8 +58,8 @@ static void choose_prefixes(struct maker *k)
 {
 	const struct insn_row *row = k->row;
 	unsigned int bits = k->m->emu.bits;
-	bool opsize =
-		has_v(row) && row->prefix <= INSN_PFX_NOREP && !(row->attr & INSN_F64) && chance(3);
+	bool opsize = has_v(row) && row->prefix <= INSN_PFX_NOREP &&
+		      !(row->attr & (INSN_F64 | INSN_ONLY64)) && chance(3);
 	bool wide = bits == 64 && has_v(row) && !insn_is_far(row) && chance(3);
 	bool addr = chance(5);
 
