@@ -305,6 +305,108 @@ static void into_a_device(void)
 	EXPECT(!memcmp(guest_at(&guest, GUEST_MEM_SIZE - 2, 2), "\x01\x02", 2), "memory");
 }
 
+#define TF 0x100
+#define RF 0x10000
+
+/* Steps itself through the first element of a string. */
+static void __expect_step(const unsigned char *code, size_t size, const char *name)
+{
+	struct kvm_regs regs;
+	struct trap trap;
+
+	__start(code, size, MODE_LONG);
+	guest_enable_traps(&guest, 0);
+	regs = guest_regs(&guest, 0);
+	regs.rdx = PORT;
+	regs.rcx = 4;
+	regs.rsi = BUFFER;
+	regs.rdi = BUFFER;
+	regs.rflags |= TF;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	run_to_hlt();
+	regs = guest_regs(&guest, 0);
+	EXPECT_OR_DIFFERS(&guest.dev, name, regs.rcx == 3 && nr_bytes == 1,
+			  "%llu elements left, %u bytes", regs.rcx, nr_bytes);
+	EXPECT_EQ(1, guest_nr_traps(&guest));
+	trap = guest_trap(&guest, 0);
+	EXPECT_EQ(1, trap.vector);
+	if (regs.rcx != 3)
+		return;
+	EXPECT_EQ(GUEST_CODE, trap.rip);
+	EXPECT_EQ(RF | TF, trap.rflags & (RF | TF));
+}
+
+#define expect_step(code, name) __expect_step(code, code##_end - code, name)
+
+guest_code(code_step_in, 64,
+	   "rep insb\n"
+	   "hlt\n");
+guest_code(code_step_out, 64,
+	   "rep outsb\n"
+	   "hlt\n");
+
+/* No batches: the debug exception comes behind each element, with the rest still to do. */
+static void single_steps(void)
+{
+	expect_step(code_step_in, "step_of_ins");
+	expect_step(code_step_out, "step_of_outs");
+}
+
+guest_code(code_pieces, 64,
+	   "rep insb\n"
+	   "nop\n"
+	   "hlt\n");
+
+/* RF is set between batches, and cleared behind the last. */
+static void resume_flag(void)
+{
+	struct kvm_regs regs;
+
+	start(code_pieces, MODE_LONG);
+	regs = guest_regs(&guest, 0);
+	regs.rdx = PORT;
+	regs.rcx = 4;
+	regs.rdi = BUFFER + 0xffe;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	guest_run(&guest, 0);
+	serve();
+	EXPECT_EQ(2, nr_bytes);
+	guest_run(&guest, 0);
+	serve();
+	EXPECT_EQ(4, nr_bytes);
+	regs = guest_regs(&guest, 0);
+	EXPECT_EQ(2, regs.rcx);
+	EXPECT_EQ(RF, regs.rflags & RF);
+	run_to_hlt();
+	EXPECT_EQ(0, guest_regs(&guest, 0).rflags & RF);
+}
+
+guest_code(code_in_out, 64,
+	   "in $0x10, %eax\n"
+	   "out %al, $0x11\n"
+	   "hlt\n");
+
+/* So it is behind an instruction that was not executed by the processor. */
+static void resume_flag_behind_in(void)
+{
+	uint64_t rflags;
+	struct kvm_regs regs;
+
+	start(code_in_out, MODE_LONG);
+	regs = guest_regs(&guest, 0);
+	regs.rflags |= RF;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_IO);
+	EXPECT_EQ(RF, guest_regs(&guest, 0).rflags & RF);
+	guest.vcpu[0].run->immediate_exit = 1;
+	EXPECT_ERRNO(EINTR, vcpu_run(&guest.vcpu[0]));
+	guest.vcpu[0].run->immediate_exit = 0;
+	rflags = guest_regs(&guest, 0).rflags;
+	EXPECT_OR_DIFFERS(&guest.dev, "resume_flag_stays", !(rflags & RF), "rflags 0x%llx",
+			  (unsigned long long)rflags);
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(out_bytes),
 	KTAP_TEST(in_dwords),
@@ -315,6 +417,9 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(fault_before_the_port),
 	KTAP_TEST(immediate_exit_completes),
 	KTAP_TEST(into_a_device),
+	KTAP_TEST(single_steps),
+	KTAP_TEST(resume_flag),
+	KTAP_TEST(resume_flag_behind_in),
 };
 
 KTAP_MAIN(tests)

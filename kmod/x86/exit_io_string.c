@@ -4,8 +4,9 @@
  *
  * A repeated one goes to user space in batches: as many elements as lie in the page of the first,
  * in the direction of the copy.  What is no such batch (one element, one that straddles pages, one
- * that is no memory) is the emulator's, an element at a time.  The data is in the vCPU's I/O page
- * in the order of the elements.
+ * that is no memory) is the emulator's, an element at a time; so are all while the guest steps
+ * itself, which has a debug exception behind each.  The data is in the vCPU's I/O page in the order
+ * of the elements.
  */
 #include <linux/kvm.h>
 #include <linux/srcu.h>
@@ -146,14 +147,19 @@ static void batch_retire(struct mkvm_vcpu *vcpu, const struct batch *batch)
 	struct emu *emu = &vcpu->x86.emu;
 	unsigned int pointer = emu->insn.row->op == INSN_OP_INS ? X86_RDI : X86_RSI;
 	s64 bytes = (s64)batch->count * batch->size;
+	bool left;
 
 	emu_gpr_add(emu, pointer, emu->insn.addr_size, batch->down ? -bytes : bytes);
 	emu_gpr_add(emu, X86_RCX, emu->insn.addr_size, -(s64)batch->count);
-	if (!(emu->gpr[X86_RCX] & emu_size_mask(emu->insn.addr_size)))
+	left = emu->gpr[X86_RCX] & emu_size_mask(emu->insn.addr_size);
+	if (!left)
 		emu_step_over(emu);
 	/* Unlike an element, a batch ends a debugger's step. */
 	emu->repeat = false;
 	emu->ops->retire(emu);
+	/* As behind an element. */
+	if (left)
+		vcpu->x86.rflags |= X86_EFLAGS_RF;
 }
 
 static bool guest_can_write(struct mkvm_vcpu *vcpu, gpa_t gpa)
@@ -232,6 +238,13 @@ static bool is_port_op(const struct x86_insn *insn, bool in, unsigned int size)
 	       insn_operand_size(insn, memory) == size;
 }
 
+/* A device in the kernel takes one element at a time, and a guest that steps sees each. */
+static bool wants_single(struct mkvm_vcpu *vcpu)
+{
+	return irqchip_has_port(vcpu->vm, vcpu->x86.emu.gpr[X86_RDX]) ||
+	       x86_guest_rflags(vcpu) & X86_EFLAGS_TF;
+}
+
 /*
  * INS or OUTS was intercepted: the processor has found that the guest may use @size ports at DX.
  * Another vCPU may have changed the instruction since; what was not found is not granted.
@@ -248,8 +261,7 @@ int x86_exit_io_string(struct mkvm_vcpu *vcpu, bool in, unsigned int size)
 		return 1;
 	emu->port_granted = true;
 	batch = find_batch(emu);
-	/* A device in the kernel takes one at a time. */
-	if (batch.count >= 2 && !irqchip_has_port(vcpu->vm, emu->gpr[X86_RDX])) {
+	if (batch.count >= 2 && !wants_single(vcpu)) {
 		if (emu->insn.row->op == INSN_OP_INS) {
 			if (guest_can_write(vcpu, batch.gpa))
 				return batch_in(vcpu, &batch);

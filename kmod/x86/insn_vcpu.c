@@ -251,18 +251,25 @@ static void retire_jump(struct mkvm_vcpu *vcpu)
 	vcpu->x86.shadow = KVM_X86_SHADOW_INT_MOV_SS;
 }
 
+/*
+ * An element of a repeated instruction, or all of one.  While elements are left an instruction
+ * breakpoint on it is not hit again: it was when the first was due.
+ */
 static void vcpu_retire(struct emu *emu)
 {
 	struct mkvm_vcpu *vcpu = emu_vcpu(emu);
 
 	x86_dirty(vcpu, X86_ST_RSP | X86_ST_RFLAGS);
 	memcpy(vcpu->x86.gpr, emu->gpr, sizeof(emu->gpr));
-	vcpu->x86.rflags = emu->rflags & ~(u64)X86_EFLAGS_RF;
+	vcpu->x86.rflags = emu->rflags;
 	if (emu->loaded_seg != EMU_NO_SEG) {
 		x86_dirty(vcpu, X86_ST_SEGS);
 		vcpu->x86.seg[emu->loaded_seg] = emu->loaded;
 	}
 	retire_jump(vcpu);
+	vcpu->x86.rflags &= ~(u64)X86_EFLAGS_RF;
+	if (emu->repeat)
+		vcpu->x86.rflags |= X86_EFLAGS_RF;
 	if (emu->cr0 != vcpu->x86.cr0 && x86_set_cr0(vcpu, emu->cr0))
 		x86_raise_error(vcpu, X86_TRAP_GP, 0);
 	/* A debugger's step goes over all elements of a string instruction. */

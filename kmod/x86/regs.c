@@ -144,6 +144,10 @@ void x86_jump(struct mkvm_vcpu *vcpu, u64 rip)
 		x86_dirty(vcpu, X86_ST_SHADOW);
 		vcpu->x86.shadow = 0;
 	}
+	if (vcpu->x86.rflags & X86_EFLAGS_RF) {
+		x86_dirty(vcpu, X86_ST_RFLAGS);
+		vcpu->x86.rflags &= ~(u64)X86_EFLAGS_RF;
+	}
 	/* An instruction that was single-stepped ends in a debug exception, emulated or not. */
 	if (vcpu->x86.rflags & X86_EFLAGS_TF)
 		x86_step_done(vcpu);
