@@ -68,6 +68,20 @@ static unsigned long make_slot_delete(struct attempt *f)
 	return (uintptr_t)f->argument;
 }
 
+/* The log of a slot that has none, and of one that has. */
+static unsigned long make_log_on(struct attempt *f)
+{
+	REQUIRE_OK(vm_set_slot(&f->guest.vm, SLOT, SLOT_GPA, SLOT_SIZE, f->slot_memory, 0));
+	return make_slot_with_log(f);
+}
+
+static unsigned long make_log_off(struct attempt *f)
+{
+	REQUIRE_OK(vm_set_slot(&f->guest.vm, SLOT, SLOT_GPA, SLOT_SIZE, f->slot_memory,
+			       KVM_MEM_LOG_DIRTY_PAGES));
+	return make_slot(f);
+}
+
 static unsigned long make_dirty_log(struct attempt *f)
 {
 	make_slot_with_log(f);
@@ -393,7 +407,7 @@ const struct recipe recipes[] = {
 	{ KVM_CHECK_EXTENSION, FD_SYSTEM, "", false, make_extension, NULL },
 	{ KVM_GET_MSR_INDEX_LIST, FD_SYSTEM, "", false, make_list, NULL },
 	{ KVM_GET_MSR_FEATURE_INDEX_LIST, FD_SYSTEM, "", false, make_list, NULL },
-	{ KVM_GET_MSRS, FD_SYSTEM, "", false, make_feature_msrs, NULL },
+	{ KVM_GET_MSRS, FD_SYSTEM, "", ALLOCATES, make_feature_msrs, NULL },
 	{ KVM_GET_SUPPORTED_CPUID, FD_SYSTEM, "", ALLOCATES, make_cpuid_room, NULL },
 	{ KVM_GET_EMULATED_CPUID, FD_SYSTEM, "", false, make_cpuid_room, NULL },
 	{ KVM_CHECK_EXTENSION, FD_VM, "", false, make_extension, NULL },
@@ -402,7 +416,10 @@ const struct recipe recipes[] = {
 	{ KVM_ENABLE_CAP, FD_VM, "", false, make_enable_cap, NULL },
 	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", add", ALLOCATES, make_slot, NULL },
 	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", move", ALLOCATES, make_slot_move, NULL },
-	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", delete", false, make_slot_delete, NULL },
+	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", delete", ALLOCATES, make_slot_delete, NULL },
+	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", add, log", ALLOCATES, make_slot_with_log, NULL },
+	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", log on", ALLOCATES, make_log_on, NULL },
+	{ KVM_SET_USER_MEMORY_REGION, FD_VM, ", log off", ALLOCATES, make_log_off, NULL },
 	{ KVM_SET_USER_MEMORY_REGION2, FD_VM, "", ALLOCATES, make_slot, NULL },
 	{ KVM_GET_DIRTY_LOG, FD_VM, "", false, make_dirty_log, NULL },
 	{ KVM_CLEAR_DIRTY_LOG, FD_VM, "", false, make_clear_log, NULL },
