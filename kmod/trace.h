@@ -124,6 +124,7 @@ TRACE_EVENT(mkvm_mmio,
 TRACE_DEFINE_ENUM(EMU_OK);
 TRACE_DEFINE_ENUM(EMU_FAULT);
 TRACE_DEFINE_ENUM(EMU_AGAIN);
+TRACE_DEFINE_ENUM(EMU_SWAPPED);
 TRACE_DEFINE_ENUM(EMU_UNKNOWN);
 TRACE_DEFINE_ENUM(EMU_ERROR);
 
@@ -149,8 +150,8 @@ TRACE_EVENT(mkvm_emulate,
 	TP_printk("vcpu %u insn %s status %s", __entry->vcpu,
 		  __print_hex(__entry->bytes, __entry->len),
 		  __print_symbolic(__entry->status, { EMU_OK, "done" }, { EMU_FAULT, "fault" },
-				   { EMU_AGAIN, "again" }, { EMU_UNKNOWN, "unknown" },
-				   { EMU_ERROR, "error" }))
+				   { EMU_AGAIN, "again" }, { EMU_SWAPPED, "swapped" },
+				   { EMU_UNKNOWN, "unknown" }, { EMU_ERROR, "error" }))
 );
 
 #endif /* MKVM_TRACE_H */

@@ -5,6 +5,11 @@
  * An access goes to user space in pieces of at most eight bytes that do not cross a page.  A read
  * is completed by the next KVM_RUN, which goes on with the instruction; when the first piece of a
  * write leaves, the instruction is done and only the other pieces are left.
+ *
+ * Progress: the emulator leaves to the processor what has no access that it could have exited for.
+ * If the access is the processor's own (the I/O permission bitmap of the task state segment is read
+ * for IN, say), it exits the same way for ever: after MAX_SWAPPED times in a row the VM's owner is
+ * told instead.
  */
 #include <linux/kvm.h>
 #include <linux/srcu.h>
@@ -12,6 +17,8 @@
 #include <asm/trapnr.h>
 #include "trace.h"
 #include "x86/x86.h"
+
+#define MAX_SWAPPED 64
 
 static void inject(struct mkvm_vcpu *vcpu, const struct emu_fault *fault)
 {
@@ -97,6 +104,20 @@ static bool io_in_kernel(struct mkvm_vcpu *vcpu, enum emu_status status)
 	}
 }
 
+/* Another vCPU has swapped the instruction, or it is stuck: nothing but exits happens. */
+static int emu_swapped(struct mkvm_vcpu *vcpu)
+{
+	struct x86_swapped *swapped = &vcpu->x86.swapped;
+	struct emu *emu = &vcpu->x86.emu;
+
+	if (swapped->rip != emu->rip ||
+	    memcmp(swapped->gpr, vcpu->x86.gpr, sizeof(swapped->gpr)) != 0)
+		swapped->times = 0;
+	swapped->rip = emu->rip;
+	memcpy(swapped->gpr, vcpu->x86.gpr, sizeof(swapped->gpr));
+	return swapped->times++ < MAX_SWAPPED ? 1 : x86_exit_emulate(vcpu);
+}
+
 /*
  * What an instruction's state means for KVM_RUN.  The caller holds a read side of the slots.
  * >0: into the guest; 0: to user space; <0: errno.
@@ -105,6 +126,8 @@ int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status)
 {
 	struct emu *emu = &vcpu->x86.emu;
 
+	if (status != EMU_SWAPPED)
+		vcpu->x86.swapped.times = 0;
 	while (io_in_kernel(vcpu, status)) {
 		if (status == EMU_READ || status == EMU_WRITE)
 			trace_io(vcpu, status == EMU_WRITE);
@@ -127,6 +150,8 @@ int x86_emu_outcome(struct mkvm_vcpu *vcpu, enum emu_status status)
 	case EMU_FAULT:
 		inject(vcpu, &emu->fault);
 		return 1;
+	case EMU_SWAPPED:
+		return emu_swapped(vcpu);
 	case EMU_UNKNOWN:
 		return x86_exit_emulate(vcpu);
 	case EMU_ERROR:

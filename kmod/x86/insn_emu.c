@@ -66,8 +66,9 @@ static bool is_port_op(const struct emu *emu)
 }
 
 /*
- * What accesses no memory but the stack of IRET cannot have exited for an access: another vCPU has
- * put it there since, and the processor executes it.
+ * What accesses no memory but the stack of IRET has not exited for an access of its own: another
+ * vCPU has put it there since, and the processor executes it.  Or the processor made it, to look up
+ * a permission, say: then it comes again, and who uses the emulator has to see that.
  */
 static bool has_no_access(const struct x86_insn *insn)
 {
@@ -87,11 +88,11 @@ static enum emu_status decode(struct emu *emu)
 		return EMU_UNKNOWN;
 	}
 	if (has_no_access(&emu->insn))
-		return EMU_AGAIN;
+		return EMU_SWAPPED;
 	if (emu->insn.row->attr & INSN_NO_EXEC)
 		return take_group7(emu);
 	if (is_port_op(emu) && !emu->port_granted)
-		return EMU_AGAIN;
+		return EMU_SWAPPED;
 	return emu->insn.row->attr & INSN_SSE ? check_sse(emu) : EMU_OK;
 }
 

@@ -29,6 +29,7 @@ enum emu_status {
 	EMU_IN,	     /* so, but emu->io is about the port emu->io.gpa: INS */
 	EMU_OUT,     /* so: OUTS */
 	EMU_AGAIN,   /* memory changed meanwhile: nothing was done, let the guest try again */
+	EMU_SWAPPED, /* the processor's to execute, as no access of it exits: nothing was done */
 	EMU_UNKNOWN, /* the emulator does not know the instruction; nothing has changed */
 	EMU_ERROR,   /* the host could not do it: emu->error */
 };
@@ -121,7 +122,7 @@ enum emu_stage {
  * @long_mode: in: EFER.LMA: 64-bit or compatibility mode
  * @va_bits: in: width of a linear address in 64-bit mode
  * @port_granted: in: the processor has found that INS or OUTS may use its ports; without it they
- *	are EMU_AGAIN, and the processor's to look at
+ *	are EMU_SWAPPED, and the processor's to look at
  * @insn: in: bytes and nr_bytes; the rest is the decoder's
  * @io: out, with EMU_READ to EMU_OUT: the piece; in, after EMU_READ and EMU_IN: its data
  * @fault: out, with EMU_FAULT

@@ -195,6 +195,18 @@ struct x86_paging {
 };
 
 /**
+ * struct x86_swapped - an instruction that the processor shall execute, not the emulator
+ * @times: how often in a row it was found so, with nothing else changed
+ * @rip: where
+ * @gpr: the general registers then
+ */
+struct x86_swapped {
+	unsigned int times;
+	u64 rip;
+	u64 gpr[X86_NR_GPRS];
+};
+
+/**
  * struct x86_vcpu - a virtual processor; all fields owner vCPU only
  * @gpr: general registers
  * @cr8: task priority, bits 7:4 of the TPR
@@ -229,6 +241,7 @@ struct x86_paging {
  * @msrs: see there
  * @msrs_closed: no MSR is the guest's without an exit
  * @paging: see there
+ * @swapped: see there
  * @exit: the last exit
  * @emu: the instruction that is being emulated
  * @fpu: FPU state of guest and of the user thread
@@ -275,6 +288,7 @@ struct x86_vcpu {
 	struct x86_msrs msrs;
 	bool msrs_closed;
 	struct x86_paging paging;
+	struct x86_swapped swapped;
 	struct x86_exit exit;
 	struct emu emu;
 	struct fpu_guest fpu;

@@ -151,7 +151,7 @@ static void ports(void)
 
 	start(64, 0x6e); /* the processor has not said that it may */
 	m.emu.port_granted = false;
-	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(EMU_SWAPPED, machine_step(&m));
 	EXPECT_EQ(0, m.pieces);
 
 	start(64, 0x6d); /* the fault comes before the port is read */
@@ -299,6 +299,11 @@ static void illegal_and_unknown(void)
 	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
 	start(64, 0x66, 0xff, 0x17); /* call with 66: vendors differ */
 	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
+	start(64, 0x66, 0x63, 0x07); /* movsxd with 66: vendors differ */
+	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
+	start(64, 0x66, 0x48, 0x63, 0x07); /* REX.W goes before 66 */
+	EXPECT_EQ(EMU_OK, machine_step(&m));
+	m.retired = 0;
 	start(64, 0x8b); /* its ModRM byte could not be read */
 	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
 	start(64, 0xc4, 0xe2, 0x7b, 0x10, 0x07); /* VEX */
@@ -306,15 +311,15 @@ static void illegal_and_unknown(void)
 	start(64, 0x48, 0xcf); /* iret: of its stack nothing is known */
 	EXPECT_EQ(EMU_UNKNOWN, machine_step(&m));
 	start(64, 0x90); /* from here on what has no memory is the processor's */
-	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(EMU_SWAPPED, machine_step(&m));
 	start(64, 0x0f, 0x0b); /* ud2 */
-	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(EMU_SWAPPED, machine_step(&m));
 	start(64, 0xee); /* out */
-	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(EMU_SWAPPED, machine_step(&m));
 	start(64, 0x0f, 0x22, 0xdf); /* mov to CR3 */
-	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(EMU_SWAPPED, machine_step(&m));
 	start(64, 0x0f, 0x01, 0xe0); /* smsw of a register */
-	EXPECT_EQ(EMU_AGAIN, machine_step(&m));
+	EXPECT_EQ(EMU_SWAPPED, machine_step(&m));
 	EXPECT_EQ(0, m.retired);
 }
 
