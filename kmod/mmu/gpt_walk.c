@@ -21,6 +21,7 @@
 #define GPTE_ACCESSED BIT_ULL(5)
 #define GPTE_DIRTY    BIT_ULL(6)
 #define GPTE_LARGE    BIT_ULL(7)
+#define GPTE_GLOBAL   BIT_ULL(8)
 #define GPTE_NX	      BIT_ULL(63)
 #define GPTE_ADDR     GENMASK_ULL(51, 12)
 #define GPTE_ADDR_32  GENMASK_ULL(31, 12)
@@ -144,6 +145,8 @@ static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level)
 		bits |= GENMASK_ULL(62, 52);
 	if (level == 4 || (level == 3 && !root->gbpages))
 		bits |= GPTE_LARGE;
+	if (level == 4 && root->amd)
+		bits |= GPTE_GLOBAL;
 	/* Below the address of a large page, but for the bit of its memory type. */
 	if (level > 1 && gpte_is_large(root, gpte, level))
 		bits |= GENMASK_ULL(gpt_shift(root->mode, level) - 1, 13);
@@ -152,13 +155,15 @@ static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level)
 
 static u32 fault_code(const struct gpt_root *root, u32 access, u32 cause)
 {
+	/* Entries of 32 bits have no such bit, whatever EFER says. */
+	bool nx = root->nx && root->mode != GPT_32;
 	u32 error = cause;
 
 	if (access & ACC_W)
 		error |= PF_CODE_WRITE;
 	if (access & ACC_U)
 		error |= PF_CODE_USER;
-	if ((access & ACC_X) && (root->nx || root->smep))
+	if ((access & ACC_X) && (nx || root->smep))
 		error |= PF_CODE_FETCH;
 	return error;
 }

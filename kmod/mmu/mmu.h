@@ -173,6 +173,7 @@ enum gpt_mode {
  * @pdptr: the four page-directory-pointer entries of GPT_PAE, or NULL: they are read from memory
  * @pse: CR4.PSE: 4 MiB pages in 32-bit tables
  * @gbpages: 1 GiB pages exist
+ * @amd: the processor is one of AMD's: bit 8 of a topmost entry of GPT_LONG is reserved
  * @wp: CR0.WP: supervisor writes obey W
  * @nx: EFER.NX: entries may forbid fetches
  * @smep: CR4.SMEP: no supervisor fetches from user pages
@@ -185,6 +186,7 @@ struct gpt_root {
 	const u64 *pdptr;
 	bool pse;
 	bool gbpages;
+	bool amd;
 	bool wp;
 	bool nx;
 	bool smep;

@@ -17,11 +17,12 @@
  * @quadrant: 32-bit guest tables have 1024 entries: which part of one
  * @direct: no table of the guest's: the frames from this one on, linear as they are
  * @access: ACC_* >> 1 that the entries above allow together; direct: that the leaves shall allow
- * @nx: with @wp, @pse, @gbpages and @phys_bits: the rules of struct gpt_root
+ * @nx: with @wp, @pse, @gbpages, @phys_bits and @amd: the rules of struct gpt_root
  * @wp: see @nx
  * @pse: see @nx
  * @gbpages: see @nx
  * @phys_bits: see @nx
+ * @amd: see @nx
  */
 union shadow_role {
 	u32 word;
@@ -36,6 +37,7 @@ union shadow_role {
 		u32 pse : 1;
 		u32 gbpages : 1;
 		u32 phys_bits : 6;
+		u32 amd : 1;
 	};
 };
 

@@ -30,6 +30,7 @@ union shadow_role shadow_root_role(const struct gpt_root *root)
 	role.pse = root->pse;
 	role.gbpages = root->gbpages;
 	role.phys_bits = root->phys_bits;
+	role.amd = root->amd;
 	return role;
 }
 
@@ -40,6 +41,7 @@ struct gpt_root shadow_role_root(union shadow_role role)
 		.mode = role.mode,
 		.pse = role.pse,
 		.gbpages = role.gbpages,
+		.amd = role.amd,
 		.nx = role.nx,
 		.wp = role.wp,
 		.phys_bits = role.phys_bits,

@@ -34,6 +34,12 @@ static bool guest_gbpages(const struct mkvm_vcpu *vcpu)
 				    : boot_cpu_has(X86_FEATURE_GBPAGES);
 }
 
+/* Whose rules are theirs?  The same holds. */
+static bool guest_is_amd(const struct mkvm_vcpu *vcpu)
+{
+	return x86_has_shadow(vcpu) ? vcpu->x86.cpuid.amd : boot_cpu_has(X86_FEATURE_SVM);
+}
+
 /* The guest's tables and their rules.  CRS and RFLAGS are there. */
 struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 {
@@ -43,6 +49,7 @@ struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 		.cr3 = x86->cr3,
 		.pse = x86->cr4 & X86_CR4_PSE,
 		.gbpages = guest_gbpages(vcpu),
+		.amd = guest_is_amd(vcpu),
 		.wp = x86->cr0 & X86_CR0_WP,
 		.nx = x86->efer & EFER_NX,
 		.smep = x86->cr4 & X86_CR4_SMEP,

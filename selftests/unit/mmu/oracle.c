@@ -99,8 +99,10 @@ static u32 fault_code(const struct way *way, u32 code)
 {
 	const struct gpt_root *root = &way->cpu->root;
 
+	bool nx = root->nx && root->mode != GPT_32;
+
 	return code | (way->access & ACC_W ? 2 : 0) | (way->access & ACC_U ? 4 : 0) |
-	       ((way->access & ACC_X) && (root->nx || root->smep) ? 16 : 0);
+	       ((way->access & ACC_X) && (nx || root->smep) ? 16 : 0);
 }
 
 static bool is_fault(const struct way *way, u32 code)
@@ -136,6 +138,8 @@ static u64 reserved(const struct gpt_root *root, int level, bool page)
 		r |= BIT_ULL(63);
 	if (level == 4 || (root->mode == GPT_LONG && level == 3 && !root->gbpages))
 		r |= BIT_ULL(7);
+	if (level == 4 && root->amd)
+		r |= BIT_ULL(8);
 	return page && level > 1 ? r | ones(shift - 1, 13) : r;
 }
 

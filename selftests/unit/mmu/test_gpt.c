@@ -104,6 +104,8 @@ static u64 reserved(const struct gpt_root *root, int left, bool page, int shift)
 		r |= BIT_ULL(63);
 	if (left == 3 || (root->mode == GPT_LONG && left == 2 && !root->gbpages))
 		r |= BIT_ULL(7);
+	if (left == 3 && root->amd)
+		r |= BIT_ULL(8);
 	return page && left ? r | bits(shift - 1, 13) : r;
 }
 
@@ -125,7 +127,7 @@ static int walk(const struct gpt_root *root, gva_t gva, u32 access, gpa_t *gpa)
 	bool w = true, u = true, x = true;
 	u64 at[4], entry = 0, table = root->cr3 & cut->base;
 	int code = (access & ACC_W ? 2 : 0) | (access & ACC_U ? 4 : 0) |
-		   (access & ACC_X && (root->nx || root->smep) ? 16 : 0);
+		   (access & ACC_X && ((cut->size == 8 && root->nx) || root->smep) ? 16 : 0);
 	int i, left, shift = 12, n;
 
 	for (i = 0; i < cut->levels; i++)
@@ -172,6 +174,8 @@ static u64 random_entry(int size)
 
 	if (draw(3))
 		entry &= ~0x80ull;
+	if (draw_one_in(8))
+		entry |= 0x100;
 	if (draw_one_in(12))
 		entry |= BIT_ULL(draw(64));
 	if (draw_one_in(8))
@@ -197,6 +201,7 @@ static void one(void)
 		.cr3 = draw(NR_PAGES) * PAGE_SIZE + draw(2) * 0x18,
 		.pse = draw(2),
 		.gbpages = draw(2),
+		.amd = draw(2),
 		.wp = draw(2),
 		.nx = draw(4),
 		.smep = draw_one_in(4),
