@@ -44,6 +44,7 @@ struct circumstances look_around(void)
 		.changes = world.changes,
 		.entries = world.entries - self->changes,
 		.time = world.time,
+		.storing = world.storing,
 		.busy = world.invalidating || world.changing >= 0,
 	};
 }

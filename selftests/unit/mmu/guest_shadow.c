@@ -60,7 +60,7 @@ static gva_t new_gva(const struct cpu *cpu)
 }
 
 /* Most often one that was picked before. */
-static gva_t pick_gva(struct cpu *cpu)
+gva_t guest_pick_gva(struct cpu *cpu)
 {
 	gva_t *recent = &world.linear[cpu->root.mode][draw(8)];
 
@@ -70,7 +70,7 @@ static gva_t pick_gva(struct cpu *cpu)
 }
 
 /* A frame that is a table of @level, most often; 0: of any. */
-static gfn_t pick_table(int level)
+gfn_t guest_pick_table(int level)
 {
 	static const u8 first[] = { 0, 7, 4, 2, 0 }, n[] = { 10, 3, 3, 2, 2 };
 	gfn_t *table;
@@ -88,13 +88,13 @@ static gfn_t pick_root(void)
 {
 	gfn_t gfn = draw(4096);
 
-	return draw_one_in(12) && !model_find(gfn, false) ? gfn : pick_table(4);
+	return draw_one_in(12) && !model_find(gfn, false) ? gfn : guest_pick_table(4);
 }
 
 /* An entry as guests write them, most often a good one. */
 static u64 pick_entry(void)
 {
-	u64 entry = (draw(2) ? pick_table(0) : world_pick_gfn()) << PAGE_SHIFT;
+	u64 entry = (draw(2) ? guest_pick_table(0) : world_pick_gfn()) << PAGE_SHIFT;
 
 	entry |= draw(16) ? 1 : 0;
 	entry |= draw(4) ? 2 : 0;
@@ -105,9 +105,21 @@ static u64 pick_entry(void)
 		entry = (entry & ~0x1ff000ull) | 0x80;
 	if (draw_one_in(12))
 		entry |= BIT_ULL(63);
+	if (draw_one_in(20))
+		entry |= 0x100;
 	if (draw_one_in(40))
 		entry |= 1ull << draw(64);
 	return entry;
+}
+
+/*
+ * Nothing was in the way of an access: no table has changed, and nobody was at a store, which may
+ * have waited for a flush.
+ */
+static bool undisturbed_since(const struct circumstances *then)
+{
+	return quiet_since(then) && world.entries - self->changes == then->entries &&
+	       world.time == then->time && !then->storing && !world.storing;
 }
 
 /* Does the cause go with what was done? */
@@ -130,8 +142,7 @@ static void check_cause(const struct mmu_fault *fault, enum mmu_outcome outcome,
 		return count(CAUSE_SPURIOUS);
 	case MKVM_CAUSE_NOTIFIER_RETRY:
 		check(outcome == MMU_RESUME && !self->installs);
-		if (quiet_since(then) && world.entries - self->changes == then->entries &&
-		    world.time == then->time)
+		if (undisturbed_since(then))
 			fail("a fault gave up, and nobody was in its way");
 		return count(CAUSE_NOTIFIER_RETRY);
 	case MKVM_CAUSE_MMIO:
@@ -161,13 +172,16 @@ static void check_cause(const struct mmu_fault *fault, enum mmu_outcome outcome,
 }
 
 /* A store of @size bytes as mkvm makes it for the guest. */
-static void store(gpa_t gpa, const void *data, size_t size)
+void guest_store(gpa_t gpa, const void *data, size_t size)
 {
 	struct circumstances then = look_around();
 	struct model_slot *slot = certain_slot(gpa >> PAGE_SHIFT, &then);
 	unsigned long calls = slot ? slot->calls : 0;
-	int r = guest_mem_write(&world.slots, gpa, data, size);
+	int r;
 
+	world.storing++;
+	r = guest_mem_write(&world.slots, gpa, data, size);
+	world.storing--;
 	if (slot && slot == certain_slot(gpa >> PAGE_SHIFT, &then)) {
 		if (!r && slot->calls == calls && !slot->during)
 			model_written(slot, gpa >> PAGE_SHIFT);
@@ -180,10 +194,14 @@ static void emulate(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 {
 	gpa_t gpa;
 	u32 code;
+	int r;
 
 	sim_srcu_lock();
-	if (!gpt_access(&world.slots, &cpu->root, gva, access, &gpa, &code))
-		store(gpa, &value, sizeof(value));
+	world.storing++;
+	r = gpt_access(&world.slots, &cpu->root, gva, access, &gpa, &code);
+	world.storing--;
+	if (!r)
+		guest_store(gpa, &value, sizeof(value));
 	sim_srcu_unlock();
 }
 
@@ -221,7 +239,10 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 	self->installs = 0;
 	self->links = 0;
 	self->user_failed = false;
+	/* Its walk sets accessed and dirty bits. */
+	world.storing += cpu->mv.kind == MMU_SHADOW;
 	outcome = mmu_handle_fault(&cpu->mv, &fault);
+	world.storing -= cpu->mv.kind == MMU_SHADOW;
 	note("outcome %lu code %#lx for %#lx", outcome, fault.code, gva);
 	check_cause(&fault, outcome, &then);
 	if (outcome == MMU_MMIO)
@@ -272,13 +293,13 @@ static void perform(struct cpu *cpu, gva_t gva, u32 access, hfn_t hfn, u64 value
 				      : SHADOW_SECOND);
 }
 
-static u64 pick_value(void)
+u64 guest_pick_value(void)
 {
 	return draw(3) ? pick_entry() : ++world.value;
 }
 
 /* @value is for a write. */
-static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
+void guest_access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 {
 	struct circumstances then = look_around();
 	int faults = 0, quiet = 0;
@@ -301,10 +322,7 @@ static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 		}
 		if (!tables_are_right(cpu))
 			return;
-		quiet = quiet_since(&then) && world.entries - self->changes == then.entries &&
-					world.time == then.time
-				? quiet + 1
-				: 0;
+		quiet = undisturbed_since(&then) ? quiet + 1 : 0;
 		then = look_around();
 		if (quiet > MAX_QUIET_FAULTS)
 			fail("linear address %#lx: the same fault again and again", gva);
@@ -313,13 +331,14 @@ static void access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 	}
 }
 
-static void access_memory(struct cpu *cpu, gva_t page)
+void guest_access_memory(struct cpu *cpu, gva_t page)
 {
 	u32 access = draw_one_in(10) ? ACC_X : draw_one_in(3) ? ACC_W : ACC_R;
 
 	if (cpu->root.mode != GPT_NONE && draw_one_in(3))
 		access |= ACC_U;
-	access_at(cpu, page | draw(PAGE_WORDS) * PAGE_WORD_STRIDE, access, pick_value());
+	guest_access_at(cpu, page | draw(PAGE_WORDS) * PAGE_WORD_STRIDE, access,
+			guest_pick_value());
 }
 
 /* A store that is emulated for whatever reason: of an entry, or of half of one. */
@@ -333,9 +352,9 @@ static void poke(gfn_t gfn, unsigned int word, u64 value)
 	sim_srcu_lock();
 	opened = mmu_shadow_opened(&world.mmu);
 	if (half)
-		store(gfn_to_gpa(gfn) + offset + draw(2) * 4, &value, 4);
+		guest_store(gfn_to_gpa(gfn) + offset + draw(2) * 4, &value, 4);
 	else
-		store(gfn_to_gpa(gfn) + offset, &value, 8);
+		guest_store(gfn_to_gpa(gfn) + offset, &value, 8);
 	if (mmu_shadow_opened(&world.mmu) != opened)
 		count(SHADOW_FLOOD);
 	sim_srcu_unlock();
@@ -352,7 +371,7 @@ static void poke_again(gfn_t gfn)
 }
 
 /* What the guest would read there, if it is known. */
-static u64 entry_now(gpa_t gpa, unsigned int size)
+u64 guest_entry_now(gpa_t gpa, unsigned int size)
 {
 	const struct model_slot *slot = model_find(gpa >> PAGE_SHIFT, false);
 	u64 word;
@@ -365,8 +384,8 @@ static u64 entry_now(gpa_t gpa, unsigned int size)
 
 static u64 good_entry(int level, bool large)
 {
-	gfn_t gfn = level > 1 && !large ? pick_table(level - 1)
-		    : draw_one_in(6)	? pick_table(0)
+	gfn_t gfn = level > 1 && !large ? guest_pick_table(level - 1)
+		    : draw_one_in(6)	? guest_pick_table(0)
 					: world_pick_gfn();
 	u64 entry = gfn << PAGE_SHIFT | 1 | (draw(5) ? 2 : 0) | (draw(4) ? 4 : 0);
 
@@ -377,7 +396,7 @@ static u64 good_entry(int level, bool large)
  * Sees to it that there is a way to @gva, by what is there and what has to be added; with @change
  * it ends elsewhere than before.
  */
-static void build(struct cpu *cpu, gva_t gva, bool change)
+void guest_build(struct cpu *cpu, gva_t gva, bool change)
 {
 	static const int levels[] = { 0, 2, 2, 4 };
 	enum gpt_mode mode = cpu->root.mode;
@@ -390,12 +409,12 @@ static void build(struct cpu *cpu, gva_t gva, bool change)
 	for (level = levels[mode]; level; level--) {
 		u64 index = gva >> (PAGE_SHIFT + (level - 1) * bits) & ((1 << bits) - 1);
 		gpa_t gpa = (table & GENMASK_ULL(45, 12)) + index * size;
-		u64 entry = entry_now(gpa, size);
+		u64 entry = guest_entry_now(gpa, size);
 
 		if (!(entry & 1) || (change && level == 1) || draw_one_in(12)) {
 			entry = good_entry(level, level == 2 && draw_one_in(world.large ? 5 : 100));
 			sim_srcu_lock();
-			store(gpa, &entry, size);
+			guest_store(gpa, &entry, size);
 			sim_srcu_unlock();
 		}
 		if (entry & 0x80)
@@ -404,30 +423,11 @@ static void build(struct cpu *cpu, gva_t gva, bool change)
 	}
 }
 
-static void invlpg(struct cpu *cpu, gva_t gva)
+void guest_invlpg(struct cpu *cpu, gva_t gva)
 {
 	note("guest: INVLPG %#lx", gva, 0, 0);
 	cpu_invlpg(cpu, gva);
 	count(SHADOW_INVLPG);
-}
-
-/* An address is used, goes elsewhere, and is used again: the processor may not have seen that. */
-static void access_stale(struct cpu *cpu)
-{
-	gva_t gva = pick_gva(cpu);
-
-	if (draw_one_in(3)) {
-		invlpg(cpu, gva);
-		return access_memory(cpu, gva);
-	}
-	build(cpu, gva, false);
-	access_memory(cpu, gva);
-	build(cpu, gva, true);
-	if (draw_one_in(4)) {
-		invlpg(cpu, gva ^ (draw(2) ? 0 : 128 << PAGE_SHIFT));
-		build(cpu, gva, true);
-	}
-	access_memory(cpu, gva);
 }
 
 /* CR3 is loaded with the modes as they are: false, or as they are drawn. */
@@ -453,7 +453,7 @@ static void load_root(struct cpu *cpu, bool mode)
 	if (mode)
 		root->cr3 &= root->mode == GPT_LONG ? ~0ull : 0xffffffff;
 	for (i = 0; i < 4; i++)
-		cpu->pdptr[i] = gfn_to_gpa(pick_table(2)) | (draw(8) ? 1 : 0);
+		cpu->pdptr[i] = gfn_to_gpa(guest_pick_table(2)) | (draw(8) ? 1 : 0);
 	root->pdptr = root->mode == GPT_PAE ? cpu->pdptr : NULL;
 	note("guest: root %#lx mode %lu wp %lu", root->cr3, root->mode, root->wp);
 	sim_srcu_lock();
@@ -466,10 +466,17 @@ static void load_root(struct cpu *cpu, bool mode)
 	count(mode ? SHADOW_MODE : SHADOW_CR3);
 }
 
-static void toggle_wp(struct cpu *cpu)
+/* One of the bits changes that say what entries mean: all else stays. */
+void guest_change_rule(struct cpu *cpu, enum guest_rule rule)
 {
-	cpu->root.wp = !cpu->root.wp;
-	note("guest: WP %lu", cpu->root.wp, 0, 0);
+	struct gpt_root *root = &cpu->root;
+	bool *const rules[] = { &root->wp, &root->nx, &root->smep, &root->smap, &root->pse };
+
+	/* Their entries have no such bit. */
+	if (rule == RULE_NX && root->mode == GPT_32)
+		rule = RULE_PSE;
+	*rules[rule] = !*rules[rule];
+	note("guest: rule %lu is %lu", rule, *rules[rule], 0);
 	sim_srcu_lock();
 	cpu_exit(cpu);
 	tables_use(cpu);
@@ -478,7 +485,7 @@ static void toggle_wp(struct cpu *cpu)
 }
 
 /* Paging goes off, or on again as it was. */
-static void toggle_paging(struct cpu *cpu)
+void guest_toggle_paging(struct cpu *cpu)
 {
 	struct gpt_root *root = &cpu->root;
 
@@ -494,101 +501,6 @@ static void toggle_paging(struct cpu *cpu)
 	count(SHADOW_MODE);
 }
 
-#define ENTRY_SIMPLE 0x63 /* present, writable, not a user's, accessed, dirty */
-
-static unsigned int index_at(gva_t gva, int level)
-{
-	return gva >> (PAGE_SHIFT + 9 * (level - 1)) & 511;
-}
-
-/* Where the entry of @level for @gva is, if there is a way there, by tables of 512 entries. */
-static gpa_t entry_at(struct cpu *cpu, gva_t gva, int level)
-{
-	bool pae = cpu->root.mode == GPT_PAE;
-	gpa_t table = pae ? cpu->pdptr[gva >> 30 & 3] : cpu->root.cr3, gpa;
-	int at;
-
-	for (at = pae ? 2 : 4;; at--) {
-		gpa = (table & GENMASK_ULL(45, 12)) + index_at(gva, at) * 8;
-		if (at == level)
-			return gpa;
-		table = entry_now(gpa, 8);
-		if ((table & 0x81) != 1)
-			return GPA_NONE;
-	}
-}
-
-static bool store_entry(struct cpu *cpu, gva_t gva, int level, u64 entry)
-{
-	gpa_t gpa = entry_at(cpu, gva, level);
-
-	if (gpa == GPA_NONE)
-		return false;
-	sim_srcu_lock();
-	store(gpa, &entry, sizeof(entry));
-	sim_srcu_unlock();
-	return true;
-}
-
-/*
- * A frame is written by a translation that the processor may keep; becomes a table that is used;
- * and is written once more by the same.
- */
-static void write_kept(struct cpu *cpu)
-{
-	u64 link = pick_table(1) << PAGE_SHIFT | ENTRY_SIMPLE;
-	gva_t by = pick_gva(cpu), of = pick_gva(cpu);
-
-	if (cpu->root.mode < GPT_PAE || by >> 21 == of >> 21)
-		return;
-	build(cpu, by, false);
-	build(cpu, of, false);
-	if (!store_entry(cpu, by, 1, link))
-		return;
-	by |= index_at(of, 1) * 8;
-	access_at(cpu, by, ACC_W, world_pick_gfn() << PAGE_SHIFT | ENTRY_SIMPLE);
-	if (!store_entry(cpu, of, 2, link))
-		return;
-	access_at(cpu, of, ACC_R, 0);
-	access_at(cpu, by, ACC_W, world_pick_gfn() << PAGE_SHIFT | ENTRY_SIMPLE);
-	invlpg(cpu, of);
-	access_at(cpu, of, ACC_R, 0);
-}
-
-/* A large page goes elsewhere, and INVLPG of one of its addresses is for all of them. */
-static void move_large(struct cpu *cpu)
-{
-	u64 entry = (world_pick_gfn() << PAGE_SHIFT & ~0x1fffffull) | ENTRY_SIMPLE | 0x80;
-	gva_t gva = pick_gva(cpu) & ~0x1fffffull, other = gva + (1 + draw(3)) * 128 * PAGE_SIZE;
-
-	if (cpu->root.mode < GPT_PAE)
-		return;
-	build(cpu, gva, false);
-	if (!store_entry(cpu, gva, 2, entry))
-		return;
-	access_at(cpu, gva, ACC_R, 0);
-	access_at(cpu, other, ACC_R, 0);
-	store_entry(cpu, gva, 2, entry ^ 0x200000);
-	invlpg(cpu, gva);
-	access_at(cpu, other, ACC_R, 0);
-}
-
-/* Two pages side by side that were read are mapped anew, as one fault may do. */
-static void access_side_by_side(struct cpu *cpu)
-{
-	gva_t gva = pick_gva(cpu), other = gva ^ PAGE_SIZE;
-
-	if (cpu->root.mode != GPT_32)
-		return;
-	build(cpu, gva, false);
-	build(cpu, other, false);
-	access_at(cpu, gva, ACC_R, 0);
-	access_at(cpu, other, ACC_R, 0);
-	toggle_wp(cpu);
-	access_at(cpu, gva, ACC_R, 0);
-	access_at(cpu, other, ACC_W, pick_value());
-}
-
 /* The vCPUs begin unpaged, and tables are where memory may be. */
 void guest_shadow_start(void)
 {
@@ -600,6 +512,7 @@ void guest_shadow_start(void)
 		struct gpt_root *root = &world.cpu[i].root;
 
 		root->gbpages = draw(2);
+		root->amd = draw(2);
 		root->phys_bits = CPU_PHYS_BITS;
 		world.cpu[i].paged = GPT_LONG;
 		if (i)
@@ -610,9 +523,12 @@ void guest_shadow_start(void)
 /* One thing that the vCPU does, drawn. */
 void guest_shadow_op(struct cpu *cpu)
 {
+	gva_t gva;
 	int r = 0;
 
 	if (!tables_await(cpu))
+		return;
+	if (draw(4) && guest_run_errand(cpu))
 		return;
 	/* Most often it has not left the guest since. */
 	if (cpu->mv.kind == MMU_SHADOW && (!cpu->mv.roots[0] || draw_one_in(3))) {
@@ -624,34 +540,39 @@ void guest_shadow_op(struct cpu *cpu)
 		if (r)
 			return check(self->alloc_failed);
 	}
+	/* No guest stays unpaged for long. */
+	if (cpu->root.mode == GPT_NONE && !world.moved && !world.errand.by && draw_one_in(32))
+		return draw(2) ? guest_toggle_paging(cpu) : load_root(cpu, true);
 	switch (draw(48)) {
 	case 0:
 		return load_root(cpu, draw_one_in(5));
 	case 1:
-		return draw(3) ? invlpg(cpu, pick_gva(cpu)) : toggle_wp(cpu);
+		return draw(3) ? guest_invlpg(cpu, guest_pick_gva(cpu))
+			       : guest_change_rule(cpu, draw(NR_RULES));
 	case 2:
-		return draw(6) ? invlpg(cpu, pick_gva(cpu)) : toggle_paging(cpu);
+		return draw(6) ? guest_invlpg(cpu, guest_pick_gva(cpu)) : guest_toggle_paging(cpu);
 	case 3:
-		return invlpg(cpu, pick_gva(cpu));
+		return guest_invlpg(cpu, guest_pick_gva(cpu));
 	case 4:
 	case 5:
-		return draw_one_in(8) ? poke_again(pick_table(0))
-				      : poke(pick_table(0), draw(PAGE_WORDS), pick_entry());
+		return draw_one_in(8) ? poke_again(guest_pick_table(0))
+				      : poke(guest_pick_table(0), draw(PAGE_WORDS), pick_entry());
 	case 6:
 	case 7:
 	case 8:
 	case 9:
 	case 10:
 	case 11:
-		return build(cpu, pick_gva(cpu), false);
+		return guest_build(cpu, guest_pick_gva(cpu), false);
 	case 12:
 	case 13:
-		return access_stale(cpu);
 	case 14:
-		return draw(2) ? write_kept(cpu) : move_large(cpu);
 	case 15:
-		return access_side_by_side(cpu);
+		return guest_edit(cpu);
 	default:
-		access_memory(cpu, pick_gva(cpu));
+		gva = guest_pick_gva(cpu);
+		if (draw_one_in(3))
+			guest_build(cpu, gva, false);
+		guest_access_memory(cpu, gva);
 	}
 }

@@ -473,7 +473,7 @@ void vmm_op(void)
 {
 	struct model_slot *slot = world_pick_slot();
 
-	if (world.large && draw(2)) {
+	if (world.large && draw(3)) {
 		struct model_slot *huge = pick_huge();
 
 		if (huge)

@@ -22,6 +22,7 @@
 	x(SHADOW_MODE, "shadow: mode changed")				\
 	x(SHADOW_SHRUNK, "shadow: tables dropped for the host")		\
 	x(SHADOW_INVLPG, "shadow: INVLPG by the processor")		\
+	x(SHADOW_ERRAND, "shadow: an entry is stored to for another vCPU")	\
 	x(SHADOW_STORE, "shadow: store to what may be a table")		\
 	x(SHADOW_HALF_STORE, "shadow: store of half an entry")		\
 	x(SHADOW_UNPAGED, "shadow: access, paging off")			\

@@ -148,7 +148,7 @@ u64 world_pick_mode(void)
 	do {
 		mode = 1u << (draw(2) ? 2 : draw(2));
 	} while (!(mode & modes));
-	return mode | (draw_one_in(4) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
+	return mode | (draw_one_in(6) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
 }
 
 static void host_job(void *unused)

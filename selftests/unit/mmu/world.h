@@ -40,6 +40,24 @@ struct model_slot {
 };
 
 /**
+ * struct errand - a store that one vCPU wants another to make
+ * @by: who will ask or has asked; NULL: nobody
+ * @asked: nobody has taken it up yet
+ * @taken: somebody is at it, or was
+ * @done: it was made
+ * @gpa: where
+ * @value: what
+ */
+struct errand {
+	const struct cpu *by;
+	bool asked;
+	bool taken;
+	bool done;
+	gpa_t gpa;
+	u64 value;
+};
+
+/**
  * struct world - the VM, and the model of it
  * @mmu: the module's
  * @slots: the module's
@@ -78,6 +96,8 @@ struct model_slot {
  * @linear: by mode: linear addresses that were used, and will be again
  * @recent: guest frames that were accessed, and will be again
  * @written: guest frames that were written by linear addresses
+ * @errand: what one vCPU has asked of the others
+ * @storing: calls under way that may store to the guest's tables, and so make others wait
  */
 struct world {
 	struct mmu_vm mmu;
@@ -117,6 +137,8 @@ struct world {
 	gva_t linear[GPT_LONG + 1][8];
 	gfn_t recent[16];
 	gfn_t written[8];
+	struct errand errand;
+	unsigned int storing;
 };
 
 extern struct world world;
@@ -160,6 +182,7 @@ struct circumstances {
 	unsigned long changes;
 	unsigned long entries;
 	unsigned long time;
+	unsigned int storing;
 	bool busy;
 };
 
@@ -173,8 +196,32 @@ void guest_list_full(struct cpu *cpu);
 void guest_op(struct cpu *cpu);
 
 /* guest_shadow.c: the same where its own tables are shadowed. */
+enum guest_rule {
+	RULE_WP,
+	RULE_NX,
+	RULE_SMEP,
+	RULE_SMAP,
+	RULE_PSE,
+	NR_RULES
+};
+
 void guest_shadow_start(void);
 void guest_shadow_op(struct cpu *cpu);
+gva_t guest_pick_gva(struct cpu *cpu);
+gfn_t guest_pick_table(int level);
+u64 guest_pick_value(void);
+u64 guest_entry_now(gpa_t gpa, unsigned int size);
+void guest_store(gpa_t gpa, const void *data, size_t size);
+void guest_build(struct cpu *cpu, gva_t gva, bool change);
+void guest_access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value);
+void guest_access_memory(struct cpu *cpu, gva_t page);
+void guest_invlpg(struct cpu *cpu, gva_t gva);
+void guest_change_rule(struct cpu *cpu, enum guest_rule rule);
+void guest_toggle_paging(struct cpu *cpu);
+
+/* guest_edit.c: and what it does to them step by step. */
+void guest_edit(struct cpu *cpu);
+bool guest_run_errand(struct cpu *cpu);
 
 /* tables.c: and which tables those are. */
 bool tables_are_right(const struct cpu *cpu);
