@@ -94,7 +94,7 @@ static void list_quirks(struct guest *guest)
 		REQUIRE(shared->nr_quirks < ENUMERATE_QUIRKS, "too many quirks");
 		shared->quirk[shared->nr_quirks++] =
 			(struct enumerate_quirk){ quirk->has, quirk->lost, quirk->gained,
-						  quirk->marks };
+						  quirk->marks, quirk->unreserved };
 	}
 }
 

@@ -121,6 +121,13 @@ static void forget(void)
 	kept.late = false;
 }
 
+static void judge(struct trial *t, const struct paging_cpu *cpu)
+{
+	paging_judge(cpu, &t->c, t->before, &t->verdict);
+	/* A page of 1 GiB is the first, and with it what is at the address. */
+	t->page = t->verdict.last == 3 ? 0 : BIT(t->c.draw, DRAW_OTHER);
+}
+
 static void make_entries(struct trial *t)
 {
 	int level;
@@ -132,10 +139,7 @@ static void make_entries(struct trial *t)
 						    pages[t->page] + (t->fetch ? PAGE : 0));
 		t->old[level - 1] = cpu_get(level, t->fetch);
 	}
-	paging_judge(&shared->cpu, &t->c, t->before, &t->verdict);
-	/* A page of 1 GiB is the first, and with it what is at the address. */
-	if (t->verdict.last == 3)
-		t->page = 0;
+	judge(t, &shared->cpu);
 }
 
 /* From the bottom: what is absent becomes present when all below it is as it should be. */
@@ -219,6 +223,27 @@ static uint32_t check_bits(const struct trial *t)
 	return 0;
 }
 
+/*
+ * What AMD reserves in the topmost entry did not make the fault that it should have: if the
+ * emulator is known for that, all else is as without that rule.
+ */
+static void judge_as_emulator(struct trial *t)
+{
+	struct paging_cpu cpu = shared->cpu;
+	uint32_t i;
+
+	if (t->verdict.last != MAX_LEVELS || !(t->verdict.code & CODE_RSVD) ||
+	    (enumerate_seen.fault && enumerate_seen.code == t->verdict.code))
+		return;
+	cpu.amd = false;
+	for (i = 0; i < shared->nr_quirks; i++) {
+		if (!shared->quirk[i].unreserved)
+			continue;
+		judge(t, &cpu);
+		shared->quirks[i] += t->verdict.last != MAX_LEVELS;
+	}
+}
+
 /* A fault that came, with a code that the emulator is known for. */
 static bool is_wrong_code(const struct trial *t)
 {
@@ -227,7 +252,7 @@ static bool is_wrong_code(const struct trial *t)
 	for (i = 0; i < shared->nr_quirks; i++) {
 		const struct enumerate_quirk *quirk = &shared->quirk[i];
 
-		if (quirk->marks || (code & quirk->has) != quirk->has ||
+		if (quirk->marks || quirk->unreserved || (code & quirk->has) != quirk->has ||
 		    enumerate_seen.code != ((code & ~quirk->lost) | quirk->gained))
 			continue;
 		shared->quirks[i]++;
@@ -315,6 +340,7 @@ static bool try_case(uint32_t section, uint32_t number)
 	paging_case_make(&shared->cpu, section, number, shared->seed, &t.c);
 	set_up_trial(&t);
 	do_access(&t);
+	judge_as_emulator(&t);
 	if (is_spurious(&t)) {
 		shared->spurious++;
 		last_cr2 = enumerate_seen.cr2;

@@ -42,10 +42,10 @@ struct enumerate_wrong {
 /*
  * What an emulator gets wrong (lib/paging_quirks.h): a page fault's code that has @has is told
  * without @lost and with @gained; or a fault sets @marks in the entry of a large page that it ends
- * at.
+ * at; or what AMD reserves in a topmost entry is not.
  */
 struct enumerate_quirk {
-	uint32_t has, lost, gained, marks;
+	uint32_t has, lost, gained, marks, unreserved;
 };
 
 /* struct enumerate - first what is to be done, then what was */

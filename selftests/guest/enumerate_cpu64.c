@@ -36,6 +36,7 @@ enum {
 #define CODE_3	   0x1b
 #define DATA_3	   0x23
 #define TASK	   0x28
+#define VENDOR_AMD 0x68747541 /* how its name begins */
 
 struct table_register {
 	uint16_t limit;
@@ -111,6 +112,8 @@ void cpu_set_up(struct paging_cpu *cpu)
 	build_descriptors();
 	cpu->format = FORMAT_LONG;
 	cpu->modes = MODE_WP;
+	cpu_cpuid(0, out);
+	cpu->amd = out[1] == VENDOR_AMD;
 	cpu_cpuid(0x80000008, out);
 	cpu->phys_bits = out[0] & 0xff;
 	cpu_cpuid(0x80000001, out);

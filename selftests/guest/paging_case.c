@@ -25,8 +25,9 @@ static const uint16_t small_bits[LEAF_BITS] = { FLAG_P,	 FLAG_W,    FLAG_U,  FLA
 						FLAG_NX, FLAG_RSVD, FLAG_PS, FLAG_G };
 static const uint16_t large_bits[LEAF_BITS] = { FLAG_P,	 FLAG_W,    FLAG_U,   FLAG_A,  FLAG_D,
 						FLAG_NX, FLAG_RSVD, FLAG_LOW, FLAG_PAT };
-static const uint16_t pair_bits[PAIR_BITS] = {
-	FLAG_P, FLAG_W, FLAG_U, FLAG_NX, FLAG_RSVD, FLAG_PS,
+/* The first PAIR_BITS of them are combined in full. */
+static const uint16_t pair_bits[PAIR_ODD] = {
+	FLAG_P, FLAG_W, FLAG_U, FLAG_NX, FLAG_RSVD, FLAG_PS, FLAG_G,
 };
 
 static const uint8_t pairs[][2] = { { 1, 2 }, { 1, 3 }, { 2, 3 }, { 1, 4 }, { 2, 4 }, { 3, 4 } };
@@ -42,7 +43,7 @@ uint32_t paging_section_size(const struct paging_cpu *cpu, uint32_t section)
 	case SECTION_LEAF_3:
 		return cpu->format == FORMAT_LONG ? each << LEAF_BITS : 0;
 	case SECTION_PAIRS:
-		return each * paging_nr_pairs(cpu->format) * (PAIR_BITS + 1) * (PAIR_BITS + 1);
+		return each * paging_nr_pairs(cpu->format) * (PAIR_ODD + 1) * (PAIR_ODD + 1);
 	case SECTION_KEYS:
 		return cpu->format == FORMAT_LONG && (cpu->modes & MODE_PKE) ? each << 8 : 0;
 	case SECTION_PAIRS_FULL:
@@ -72,17 +73,17 @@ static void make_leaf(struct paging_case *c, int level, uint32_t bits)
 /* Bit @bit of pair_bits is the other way round than usual; beyond them: none. */
 static void deviate(struct paging_case *c, int level, uint32_t bit)
 {
-	if (bit < PAIR_BITS)
+	if (bit < PAIR_ODD)
 		c->flags[level - 1] ^= pair_bits[bit];
 }
 
 static void make_pair(struct paging_case *c, uint32_t number)
 {
-	const uint8_t *pair = pairs[number / ((PAIR_BITS + 1) * (PAIR_BITS + 1))];
-	uint32_t bits = number % ((PAIR_BITS + 1) * (PAIR_BITS + 1));
+	const uint8_t *pair = pairs[number / ((PAIR_ODD + 1) * (PAIR_ODD + 1))];
+	uint32_t bits = number % ((PAIR_ODD + 1) * (PAIR_ODD + 1));
 
-	deviate(c, pair[0], bits / (PAIR_BITS + 1));
-	deviate(c, pair[1], bits % (PAIR_BITS + 1));
+	deviate(c, pair[0], bits / (PAIR_ODD + 1));
+	deviate(c, pair[1], bits % (PAIR_ODD + 1));
 }
 
 static void make_pair_full(struct paging_case *c, uint32_t number)
@@ -265,9 +266,7 @@ u64_at8 paging_entry(const struct paging_cpu *cpu, const struct paging_case *c, 
 	entry |= flags & FLAG_D ? 0x40 : 0;
 	entry |= flags & FLAG_PS ? 0x80 : 0;
 	entry |= flags & FLAG_AVL ? 0xe00 : 0;
-	/* AMD's processors reserve it in tables of the two topmost levels, Intel's do not. */
-	if ((flags & FLAG_G) && (level <= 2 || large))
-		entry |= 0x100;
+	entry |= flags & FLAG_G ? 0x100 : 0;
 	if (cpu->format == FORMAT_32)
 		return entry_32(cpu, c, level, entry, large);
 	if ((flags & FLAG_AVL) && cpu->format == FORMAT_LONG)

@@ -96,6 +96,7 @@ enum paging_section {
 
 #define LEAF_BITS 9
 #define PAIR_BITS 6 /* P, W, U, NX, RSVD, PS */
+#define PAIR_ODD  7 /* and G, which is not combined in full */
 
 /* What the processor has, in the guest's eyes. */
 struct paging_cpu {
@@ -103,6 +104,7 @@ struct paging_cpu {
 	uint32_t phys_bits;
 	uint32_t modes;	 /* MODE_* that it has */
 	uint32_t large3; /* pages of 1 GiB */
+	uint32_t amd;	 /* it is one of AMD's */
 };
 
 static inline uint32_t paging_levels(uint32_t format)

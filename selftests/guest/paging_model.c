@@ -11,6 +11,7 @@
 #define A  0x20ULL
 #define D  0x40ULL
 #define PS 0x80ULL
+#define G  0x100ULL
 #define NX (1ULL << 63)
 
 #define BITS(low, high) ((~0ULL >> (63 - (high))) & (~0ULL << (low)))
@@ -55,6 +56,9 @@ static uint64_t reserved(const struct paging_cpu *cpu, const struct paging_case 
 		bits |= BITS(52, 62);
 	if (level == 4 || (level == 3 && !cpu->large3))
 		bits |= PS;
+	/* Intel's processors ignore it there. */
+	if (level == 4 && cpu->amd)
+		bits |= G;
 	if (large)
 		bits |= BITS(13, level == 2 ? 20 : 29);
 	return bits;

@@ -24,6 +24,12 @@ static const struct paging_quirk quirks[] = {
 		.tdp = true,
 		.marks = ACCESSED,
 	},
+	{
+		.name = "global_not_reserved",
+		.emulator = EMULATOR_QEMU,
+		.tdp = true,
+		.unreserved = true,
+	},
 };
 
 static bool is_here(const struct paging_quirk *quirk, bool shadow)

@@ -24,12 +24,14 @@ enum paging_emulator {
  * @has: bits that the right code has
  * @lost, @gained: of these bits; as the emulator tells it
  * @marks: bits that a fault sets in the entry of a large page that it ends at
+ * @unreserved: what AMD's processors reserve in a topmost entry is ignored
  */
 struct paging_quirk {
 	const char *name;
 	enum paging_emulator emulator;
 	bool tdp, shadow;
 	uint32_t has, lost, gained, marks;
+	bool unreserved;
 };
 
 /* The next one after @last (NULL: the first) of this host, on that MMU; NULL: none. */
