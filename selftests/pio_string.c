@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "lib/guest.h"
+#include "lib/host.h"
 
 #define PORT	 0x3f0
 #define S_PORT	 STRING(0x3f0)
@@ -308,6 +309,13 @@ static void into_a_device(void)
 #define TF 0x100
 #define RF 0x10000
 
+/* The next instruction is stepped. */
+#define S_STEP                 \
+	"pushfq\n"             \
+	"orl $0x100, (%rsp)\n" \
+	"popfq\n"
+#define STEP_BEGINS 9
+
 /* Steps itself through the first element of a string. */
 static void __expect_step(const unsigned char *code, size_t size, const char *name)
 {
@@ -321,7 +329,6 @@ static void __expect_step(const unsigned char *code, size_t size, const char *na
 	regs.rcx = 4;
 	regs.rsi = BUFFER;
 	regs.rdi = BUFFER;
-	regs.rflags |= TF;
 	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
 	run_to_hlt();
 	regs = guest_regs(&guest, 0);
@@ -332,18 +339,22 @@ static void __expect_step(const unsigned char *code, size_t size, const char *na
 	EXPECT_EQ(1, trap.vector);
 	if (regs.rcx != 3)
 		return;
-	EXPECT_EQ(GUEST_CODE, trap.rip);
+	EXPECT_EQ(GUEST_CODE + STEP_BEGINS, trap.rip);
 	EXPECT_EQ(RF | TF, trap.rflags & (RF | TF));
 }
 
 #define expect_step(code, name) __expect_step(code, code##_end - code, name)
 
+/* clang-format off */
 guest_code(code_step_in, 64,
+	   S_STEP
 	   "rep insb\n"
 	   "hlt\n");
 guest_code(code_step_out, 64,
+	   S_STEP
 	   "rep outsb\n"
 	   "hlt\n");
+/* clang-format on */
 
 /* No batches: the debug exception comes behind each element, with the rest still to do. */
 static void single_steps(void)
@@ -362,6 +373,8 @@ static void resume_flag(void)
 {
 	struct kvm_regs regs;
 
+	if (host_is_bochs())
+		ktap_skip("Bochs clears RF before an exit");
 	start(code_pieces, MODE_LONG);
 	regs = guest_regs(&guest, 0);
 	regs.rdx = PORT;
@@ -392,6 +405,8 @@ static void resume_flag_behind_in(void)
 	uint64_t rflags;
 	struct kvm_regs regs;
 
+	if (host_is_bochs())
+		ktap_skip("Bochs clears RF before an exit");
 	start(code_in_out, MODE_LONG);
 	regs = guest_regs(&guest, 0);
 	regs.rflags |= RF;
