@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/time.h>
 
+#include "lib/host.h"
 #include "lib/mmio.h"
 #include "lib/trace.h"
 
@@ -348,6 +349,43 @@ static void delivery_into_the_device(void)
 	EXPECT_EQ(GUEST_CODE, guest_regs(&guest, 0).rip);
 }
 
+guest_code(code_user_in, 64,
+	   "in $0x10, %al\n"
+	   "hlt\n");
+
+/*
+ * May user mode use the port?  The processor looks it up in the task state segment, which goes on
+ * in the device here.  That access is no instruction's: it ends in an answer, not in the kernel.
+ */
+static void permissions_in_the_device(void)
+{
+	uint64_t base = DEVICE - 0x80;
+	struct kvm_sregs sregs;
+
+	if (host_is_qemu())
+		ktap_skip("QEMU aborts when its guest's VMRUN has such a bitmap");
+	start(code_user_in, MODE_LONG);
+	if (!kvm_dev_is_mkvm(&guest.dev))
+		ktap_skip("kvm emulates the instruction at RIP");
+	guest_enable_traps(&guest, 0);
+	memcpy(guest_at(&guest, base, 0x80), guest_at(&guest, GUEST_TSS, 0x80), 0x68);
+	*(uint64_t *)guest_at(&guest, base + 4, 8) = GUEST_STACKS;
+	*(uint16_t *)guest_at(&guest, base + 0x66, 2) = 0x80;
+	sregs = guest_sregs(&guest, 0);
+	sregs.cs.dpl = 3;
+	sregs.cs.selector |= 3;
+	sregs.ss.dpl = 3;
+	sregs.ss.selector |= 3;
+	sregs.tr.base = base;
+	sregs.tr.limit = 0x1fff;
+	REQUIRE_OK(vcpu_set_sregs(&guest.vcpu[0], &sregs));
+	guest_run(&guest, 0);
+	guest_expect_exit(&guest, 0, KVM_EXIT_INTERNAL_ERROR);
+	EXPECT_EQ(KVM_INTERNAL_ERROR_EMULATION, guest.vcpu[0].run->internal.suberror);
+	EXPECT_EQ(GUEST_CODE, guest_regs(&guest, 0).rip);
+	EXPECT_EQ(0, guest_nr_traps(&guest));
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(lengths),
 	KTAP_TEST(sixteen_bytes),
@@ -362,6 +400,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(single_step),
 	KTAP_TEST(resume_flag),
 	KTAP_TEST(delivery_into_the_device),
+	KTAP_TEST(permissions_in_the_device),
 };
 
 KTAP_MAIN(tests)
