@@ -11,10 +11,13 @@
 #define MAX_QUIET_FAULTS 4   /* of one access, while nothing happens that could cause one */
 #define MAX_FAULTS	 300 /* of one access, while something does */
 
-/* By an entry that is there, and not by what was cached before it was aged. */
+/*
+ * By an entry that is there, and not by what was cached before it was aged.  While a slot moves one
+ * frame may be two pages, and both the page of zeroes: which of them it was nobody can say.
+ */
 void guest_touch(struct vpage *v)
 {
-	if (!v->aging && world.flushed > v->forgotten &&
+	if (world.changing < 0 && !v->aging && world.flushed > v->forgotten &&
 	    world.mmu.flush_owed.counter == world.mmu.flush_done.counter)
 		v->touched = world.zaps + 1;
 }
