@@ -22,9 +22,32 @@ static void __user *guest_mem_at(struct memslot_table *slots, gpa_t gpa, bool wr
 	return (void __user *)(memslot_hva(*slot, gpa_to_gfn(gpa)) + offset_in_page(gpa));
 }
 
+/* A word, or two, are read at once if they are aligned: never half of what others store so. */
+static int load_words(void *data, void __user *user, size_t len)
+{
+	u32 word;
+	u64 two;
+
+	switch (len) {
+	case sizeof(word):
+		if (get_user(word, (u32 __user *)user))
+			return -EFAULT;
+		memcpy(data, &word, sizeof(word));
+		return 0;
+	case sizeof(two):
+		if (get_user(two, (u64 __user *)user))
+			return -EFAULT;
+		memcpy(data, &two, sizeof(two));
+		return 0;
+	default:
+		return copy_from_user(data, user, len) ? -EFAULT : 0;
+	}
+}
+
 /*
- * Reads @len bytes at @gpa.  The caller runs in the VM's process and holds a read side of the
- * slots. May sleep.  0; -ENOENT: no slot there; -EFAULT: nothing behind it.
+ * Reads @len bytes at @gpa; 4 or 8, aligned, at once.  The caller runs in the VM's process and
+ * holds a read side of the slots.  May sleep.  0; -ENOENT: no slot there; -EFAULT: nothing behind
+ * it.
  */
 int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t len)
 {
@@ -35,7 +58,7 @@ int guest_mem_read(struct memslot_table *slots, gpa_t gpa, void *data, size_t le
 
 		if (!user)
 			return -ENOENT;
-		if (copy_from_user(data, user, n))
+		if (load_words(data, user, n))
 			return -EFAULT;
 		gpa += n;
 		data += n;

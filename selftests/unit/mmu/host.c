@@ -533,7 +533,7 @@ unsigned long copy_to_user(void *user, const void *data, size_t size)
 	return 0;
 }
 
-unsigned long copy_from_user(void *data, const void *user, size_t size)
+int sim_get_user(void *data, const void *user, size_t size)
 {
 	struct vpage *v;
 
@@ -543,11 +543,23 @@ unsigned long copy_from_user(void *data, const void *user, size_t size)
 		return 0;
 	}
 	if (user_access(user, false, &v))
-		return size;
+		return -EFAULT;
 	check(offset_in_page(user) + size <= PAGE_SIZE);
 	memcpy(data, (char *)page_value(v->page) + offset_in_page(user), size);
 	v->table |= world.shadow;
 	return 0;
+}
+
+/* In two halves, between which others store. */
+unsigned long copy_from_user(void *data, const void *user, size_t size)
+{
+	size_t half = size / 2;
+
+	if (sim_get_user(data, user, half))
+		return size;
+	return sim_get_user((char *)data + half, (const char *)user + half, size - half) ?
+		       size - half :
+		       0;
 }
 
 int sim_exchange_user(void *user, void *old, const void *new, size_t size)

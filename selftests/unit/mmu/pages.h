@@ -119,12 +119,15 @@ long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, str
 long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsigned int flags);
 unsigned long copy_to_user(void *user, const void *data, size_t size);
 unsigned long copy_from_user(void *data, const void *user, size_t size);
-/* A word, stored at once; a byte where no page may be fetched. */
+int sim_get_user(void *data, const void *user, size_t size);
+/* A word, read or stored at once; a byte where no page may be fetched. */
 #define put_user(value, user)                                                    \
 	({                                                                       \
 		typeof(*(user)) put_value = value;                               \
 		copy_to_user(user, &put_value, sizeof(put_value)) ? -EFAULT : 0; \
 	})
+
+#define get_user(value, user) sim_get_user(&(value), user, sizeof(value))
 
 static inline unsigned long copy_to_user_nofault(void *user, const void *data, size_t size)
 {

@@ -56,6 +56,11 @@ unsigned long copy_from_user(void *data, const void *user, size_t size)
 	return 0;
 }
 
+int sim_get_user(void *data, const void *user, size_t size)
+{
+	return copy_from_user(data, user, size) ? -EFAULT : 0;
+}
+
 unsigned long copy_to_user(void *user, const void *data, size_t size)
 {
 	check(table.split_lock.l.writer == self);
