@@ -557,9 +557,9 @@ unsigned long copy_from_user(void *data, const void *user, size_t size)
 
 	if (sim_get_user(data, user, half))
 		return size;
-	return sim_get_user((char *)data + half, (const char *)user + half, size - half) ?
-		       size - half :
-		       0;
+	return sim_get_user((char *)data + half, (const char *)user + half, size - half)
+		       ? size - half
+		       : 0;
 }
 
 int sim_exchange_user(void *user, void *old, const void *new, size_t size)
