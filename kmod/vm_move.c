@@ -2,9 +2,8 @@
 /*
  * A running VM goes from one of its MMUs to the other: MKVM_SET_MMU.
  *
- * A VM of type MKVM_VM_SHADOW has both kinds of tables, and its guest has no feature that only one
- * of them has.  It is said in mkvm.mmu_use which of them paged vCPUs run on.  That changes when all
- * are outside and none is resolving a fault:
+ * A VM of type MKVM_VM_SHADOW has both kinds of tables.  It is said in mkvm.mmu_use which of them
+ * paged vCPUs run on.  That changes when all are outside and none is resolving a fault:
  *
  *   moving = true        who is about to enter, or begins to resolve a fault of shadow tables, sees
  *                        it and does neither

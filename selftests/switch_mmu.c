@@ -542,48 +542,6 @@ static void at_any_time(void)
 	guest_destroy(&f.guest);
 }
 
-/*
- * INVPCID of all that is cached, its operand at rdi; then CR4.PCIDE; ebx: a bit for each that did
- * not fault.
- */
-guest_code(code_pcids, 64,
-	   "xor %ebx, %ebx\n"
-	   "lea 1f(%rip), %r15\n"
-	   "mov $2, %ecx\n"
-	   "invpcid (%rdi), %rcx\n"
-	   "or $1, %ebx\n"
-	   "1: lea 2f(%rip), %r15\n"
-	   "mov %cr4, %rax\n"
-	   "bts $17, %rax\n"
-	   "mov %rax, %cr4\n"
-	   "or $2, %ebx\n"
-	   "2: hlt\n");
-
-/* What only one of the two MMUs has: the guest does not have it on either. */
-static void only_what_both_have(void)
-{
-	static const enum route routes[] = { ON_SHADOW, ON_TDP };
-	struct fixture f;
-	struct kvm_regs regs;
-	unsigned int i;
-
-	for (i = 0; i < 2; i++) {
-		begin(&f, routes[i], 1);
-		guest_load(&f.guest, code_pcids);
-		guest_start(&f.guest, 0, MODE_LONG);
-		guest_enable_traps(&f.guest, 0);
-		regs = guest_regs(&f.guest, 0);
-		regs.rdi = GUEST_SHARED;
-		REQUIRE_OK(vcpu_set_regs(&f.guest.vcpu[0], &regs));
-		guest_run_to_hlt(&f.guest, 0);
-		EXPECT_EQ(2, guest_nr_traps(&f.guest));
-		EXPECT_EQ(6, guest_trap(&f.guest, 0).vector);
-		EXPECT_EQ(13, guest_trap(&f.guest, 1).vector);
-		EXPECT_EQ(0, guest_regs(&f.guest, 0).rbx);
-		guest_destroy(&f.guest);
-	}
-}
-
 static void refusals(void)
 {
 	struct guest guest;
@@ -595,7 +553,7 @@ static void refusals(void)
 	EXPECT_ERRNO(EINVAL, vm_set_mmu(&guest.vm, MKVM_VM_SHADOW + 1));
 	EXPECT_ERRNO(EINVAL, vm_set_mmu(&guest.vm, 1UL << 32 | MKVM_VM_TDP));
 	guest_destroy(&guest);
-	/* Its guest may have PCIDs. */
+	/* It has no shadow tables. */
 	setenv("MKVM_MMU", "tdp", 1);
 	guest_create(&guest, 1);
 	EXPECT_ERRNO(EOPNOTSUPP, vm_set_mmu(&guest.vm, MKVM_VM_SHADOW));
@@ -611,7 +569,6 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(no_page_is_lost_by_clearing),
 	KTAP_TEST(other_modes),
 	KTAP_TEST(at_any_time),
-	KTAP_TEST(only_what_both_have),
 	KTAP_TEST(refusals),
 };
 

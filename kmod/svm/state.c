@@ -140,7 +140,7 @@ static bool state_crs_flush(const struct x86_vcpu *x86, const struct vmcb_save_a
 static void state_store_shadow_crs(const struct x86_vcpu *x86, struct vmcb_save_area *save)
 {
 	save->cr0 |= X86_CR0_PG | X86_CR0_WP;
-	save->cr4 |= X86_CR4_PAE;
+	save->cr4 = (save->cr4 | X86_CR4_PAE) & ~(u64)X86_CR4_PCIDE;
 	save->efer |= EFER_NX;
 	/* Until the guest's paging is on its EFER.LME means nothing. */
 	if (!(x86->efer & EFER_LMA))

@@ -61,7 +61,7 @@ static const u8 vmcb_intercepts[] = {
 
 /*
  * Without a second table: what the guest's tables go by, page faults, and a task switch, which
- * would load CR3.  Guests have no PCIDs then, so no INVPCID.
+ * would load CR3.  INVPCID: svm_vmcb_set_features().
  */
 static const u8 vmcb_shadow_intercepts[] = {
 	INTERCEPT_CR3_READ,
@@ -152,8 +152,8 @@ void svm_vmcb_set_features(struct svm_vcpu *svm)
 		svm_intercept_set(svm->vmcb, INTERCEPT_RDTSCP);
 	if (!boot_cpu_has(X86_FEATURE_INVPCID))
 		return;
-	/* A guest that may be on shadow tables does not have it. */
-	if (x86_has(&svm->vcpu, FEAT_INVPCID) && !x86_has_shadow(&svm->vcpu))
+	/* By shadow tables the processor knows no PCIDs. */
+	if (x86_has(&svm->vcpu, FEAT_INVPCID) && !svm->shadowed)
 		svm_intercept_clear(svm->vmcb, INTERCEPT_INVPCID);
 	else
 		svm_intercept_set(svm->vmcb, INTERCEPT_INVPCID);
@@ -188,8 +188,8 @@ void svm_vmcb_set_tables(struct svm_vcpu *svm)
 		else
 			svm_intercept_clear(svm->vmcb, vmcb_shadow_intercepts[i]);
 	svm->vmcb->control.nested_ctl = shadowed ? 0 : SVM_NESTED_CTL_NP_ENABLE;
-	svm_vmcb_set_features(svm);
 	svm->shadowed = shadowed;
+	svm_vmcb_set_features(svm);
 }
 
 /* What no group of state holds, as it is when a vCPU starts. */

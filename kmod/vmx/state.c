@@ -104,7 +104,7 @@ static void state_store_paging(struct vmx_vcpu *vmx)
 static void state_store_shadow_paging(const struct x86_vcpu *x, u64 *cr0, u64 *cr4)
 {
 	*cr0 |= X86_CR0_WP;
-	*cr4 |= X86_CR4_PAE;
+	*cr4 = (*cr4 | X86_CR4_PAE) & ~(u64)X86_CR4_PCIDE;
 	vmcs_write(GUEST_IA32_EFER, x->efer | EFER_NX);
 }
 

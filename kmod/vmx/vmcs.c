@@ -164,8 +164,8 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_VPID;
 	if (!x86_has(vcpu, FEAT_RDTSCP) && !x86_has(vcpu, FEAT_RDPID))
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_RDTSCP;
-	/* A guest that may be on shadow tables does not have it. */
-	if (!x86_has(vcpu, FEAT_INVPCID) || x86_has_shadow(vcpu))
+	/* By shadow tables the processor knows no PCIDs: x86_exit_guest_ud(). */
+	if (!x86_has(vcpu, FEAT_INVPCID) || vmx->shadowed)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_INVPCID;
 	if (!x86_has(vcpu, FEAT_XSAVES))
 		cpu2 &= ~VMX_EXEC2_XSAVES;

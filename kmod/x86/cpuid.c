@@ -63,8 +63,6 @@ u64 x86_cr4_reserved(const struct mkvm_vcpu *vcpu)
 		if (x86_cpuid_offers(cr4_features[i].feature) &&
 		    (!vcpu->x86.cpuid.given || x86_has(vcpu, cr4_features[i].feature)))
 			allowed |= cr4_features[i].bit;
-	if (x86_has_shadow(vcpu))
-		allowed &= ~(u64)X86_CR4_PCIDE;
 	return ~allowed;
 }
 
@@ -168,15 +166,10 @@ static void entry_refresh(const struct mkvm_vcpu *vcpu, struct kvm_cpuid_entry2 
 				 x86->cr4 & X86_CR4_OSXSAVE);
 		set_bits(&entry->edx, BIT(X86_FEATURE_APIC & 31),
 			 x86->apic_base & MSR_IA32_APICBASE_ENABLE);
-		/* All that is cached of shadow tables has one tag. */
-		if (x86_has_shadow(vcpu))
-			set_bits(&entry->ecx, BIT(X86_FEATURE_PCID & 31), false);
 	} else if (entry->function == 7 && !entry->index) {
 		/* Guests have no protection keys. */
 		if (boot_cpu_has(X86_FEATURE_PKU))
 			set_bits(&entry->ecx, BIT(X86_FEATURE_OSPKE & 31), false);
-		if (x86_has_shadow(vcpu))
-			set_bits(&entry->ebx, BIT(X86_FEATURE_INVPCID & 31), false);
 	} else if (entry->function == 0xd && !entry->index) {
 		entry->ebx = x86_cpuid_xstate_size(x86->xcr0, false);
 	} else if (entry->function == 0xd && entry->index == 1) {

@@ -101,12 +101,19 @@ static bool is_hypercall(const struct x86_insn *insn)
 	       (insn->modrm == MODRM_VMCALL || insn->modrm == MODRM_VMMCALL);
 }
 
-/* What is no hypercall is the guest's own. */
+/*
+ * An undefined instruction: a hypercall by the other vendor's opcode, or INVPCID by shadow tables.
+ * Else it is the guest's own.
+ */
 int x86_exit_guest_ud(struct mkvm_vcpu *vcpu)
 {
 	struct x86_insn insn;
 
-	if (!x86_insn_decode(vcpu, &insn) && is_hypercall(&insn))
+	if (x86_insn_decode(vcpu, &insn))
+		return x86_exit_ud(vcpu);
+	if (is_hypercall(&insn))
 		return x86_exit_hypercall(vcpu, insn.len);
+	if (insn_is_invpcid(insn.row) && insn.is_mem)
+		return x86_exit_invpcid(vcpu);
 	return x86_exit_ud(vcpu);
 }

@@ -118,6 +118,7 @@ enum insn_op {
 	INSN_OP_JMP_FAR,
 	INSN_OP_SMSW,
 	INSN_OP_LMSW,
+	INSN_OP_INVPCID,
 };
 
 /* Attributes of a row. */
@@ -189,8 +190,13 @@ struct insn_row {
 /* insn_table.c */
 extern const struct insn_row insn_rows[];
 extern const unsigned int insn_nr_rows;
-/* What the row of group 7 stands for, where the operand is a word in memory. */
-extern const struct insn_row insn_row_smsw, insn_row_lmsw;
+/* What the row of group 7 stands for, where the operand is a word in memory; and INVPCID's. */
+extern const struct insn_row insn_row_smsw, insn_row_lmsw, insn_row_invpcid;
+
+static inline bool insn_is_invpcid(const struct insn_row *row)
+{
+	return row->map == INSN_MAP_0F38 && row->opcode == 0x82;
+}
 
 /* Does a row's instruction load a segment register, but for CS? */
 static inline bool insn_loads_segment(const struct insn_row *row)

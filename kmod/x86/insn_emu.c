@@ -33,14 +33,18 @@ static enum emu_status check_sse(struct emu *emu)
 }
 
 /*
- * SMSW and LMSW, the two of group 7 that access memory and are executed here.  Privilege comes
- * before the operand.
+ * SMSW and LMSW, the two of group 7 that access memory and are executed here, and INVPCID.
+ * Privilege comes before the operand.
  */
-static enum emu_status take_group7(struct emu *emu)
+static enum emu_status take_system(struct emu *emu)
 {
 	struct x86_insn *insn = &emu->insn;
 	bool privileged;
 
+	if (insn_is_invpcid(insn->row) && insn->is_mem) {
+		insn->row = &insn_row_invpcid;
+		return emu->cpl ? emu_raise(emu, X86_TRAP_GP, true, 0) : EMU_OK;
+	}
 	if (insn->opcode[0] != 0x0f || insn->opcode[1] != 0x01 || !insn->is_mem)
 		return EMU_UNKNOWN;
 	switch (insn->modrm >> 3 & 7) {
@@ -90,7 +94,7 @@ static enum emu_status decode(struct emu *emu)
 	if (has_no_access(&emu->insn))
 		return EMU_SWAPPED;
 	if (emu->insn.row->attr & INSN_NO_EXEC)
-		return take_group7(emu);
+		return take_system(emu);
 	if (is_port_op(emu) && !emu->port_granted)
 		return EMU_SWAPPED;
 	return emu->insn.row->attr & INSN_SSE ? check_sse(emu) : EMU_OK;
@@ -180,6 +184,7 @@ enum emu_status emu_start(struct emu *emu)
 	emu->nr_mem = 0;
 	emu->loaded_seg = EMU_NO_SEG;
 	emu->shadow = false;
+	emu->invalidates = false;
 	if (status)
 		return status;
 	if (nothing_to_do(emu)) {

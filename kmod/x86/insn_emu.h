@@ -54,8 +54,8 @@ enum emu_status {
  * @read_xmm: an XMM register's 16 bytes
  * @write_xmm: so
  * @gdt: the global descriptor table
- * @retire: the instruction is executed: emu->gpr, rip, rflags, cr0, @loaded and @shadow are the
- *	guest's from now on
+ * @retire: the instruction is executed: emu->gpr, rip, rflags, cr0, @loaded, @shadow and
+ *	@invalidates are the guest's from now on
  */
 struct emu_ops {
 	enum emu_status (*translate)(struct emu *emu, u64 linear, u32 access, u64 *gpa);
@@ -130,6 +130,7 @@ enum emu_stage {
  * @loaded_seg: out, at @ops->retire: the segment register that was loaded, or EMU_NO_SEG
  * @loaded: out: what is in it
  * @shadow: out: interrupts are held off for one more instruction: SS was loaded
+ * @invalidates: out, at @ops->retire: what the processor has cached of the guest's tables is to go
  * @repeat: a string instruction with a repeat prefix has elements left, and RIP stays
  * @mem: operands in memory, in the order in which they are checked
  * @nr_mem: how many
@@ -163,6 +164,7 @@ struct emu {
 	u8 loaded_seg;
 	struct kvm_segment loaded;
 	bool shadow;
+	bool invalidates;
 	bool repeat;
 	struct emu_mem mem[3];
 	u8 nr_mem;

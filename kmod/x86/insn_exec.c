@@ -9,6 +9,7 @@
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
+#include <asm/trapnr.h>
 #include "x86/insn_emu.h"
 
 static void set_flags(struct emu *emu, u64 flags)
@@ -398,6 +399,25 @@ u64 emu_lmsw(u64 cr0, u16 msw)
 	return (cr0 & ~bits) | (msw & (bits | X86_CR0_PE));
 }
 
+/*
+ * INVPCID: of one address (type 0), of one PCID (1), of all with global translations or without (2,
+ * 3).  Each makes all go.
+ */
+static enum emu_status exec_invpcid(struct emu *emu)
+{
+	u64 type = emu->gpr[emu->insn.reg] & emu_size_mask(emu->bits == 64 ? 8 : 4);
+	u64 pcid, linear;
+
+	memcpy(&pcid, emu->src_mem->data, sizeof(pcid));
+	memcpy(&linear, emu->src_mem->data + sizeof(pcid), sizeof(linear));
+	if (type > 3 || pcid & ~X86_CR3_PCID_MASK ||
+	    (type < 2 && pcid && !(emu->cr4 & X86_CR4_PCIDE)) ||
+	    (!type && !emu_canonical(emu, linear)))
+		return emu_raise(emu, X86_TRAP_GP, true, 0);
+	emu->invalidates = true;
+	return EMU_OK;
+}
+
 /* All operands have been read, and emu->rip is the next instruction's. */
 enum emu_status emu_execute(struct emu *emu)
 {
@@ -446,6 +466,8 @@ enum emu_status emu_execute(struct emu *emu)
 	case INSN_OP_LMSW:
 		emu->cr0 = emu_lmsw(emu->cr0, src_read(emu));
 		return EMU_OK;
+	case INSN_OP_INVPCID:
+		return exec_invpcid(emu);
 	default:
 		return exec_alu(emu);
 	}

@@ -260,6 +260,8 @@ const struct insn_row insn_row_smsw =
 	ROW(0F, 0x01, 4, ANY, "smsw", SMSW, M(W), NIL, NONE, MODRM | WR, FL_NONE);
 const struct insn_row insn_row_lmsw =
 	ROW(0F, 0x01, 6, ANY, "lmsw", LMSW, NIL, M(W), NONE, MODRM, FL_NONE);
+const struct insn_row insn_row_invpcid =
+	ROW(0F38, 0x82, NOEXT, 66, "invpcid", INVPCID, NIL, M(X), NONE, MODRM, FL_NONE);
 
 /* clang-format on */
 

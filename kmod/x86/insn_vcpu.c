@@ -277,6 +277,8 @@ static void vcpu_retire(struct emu *emu)
 	vcpu->x86.rflags &= ~(u64)X86_EFLAGS_RF;
 	if (emu->repeat)
 		vcpu->x86.rflags |= X86_EFLAGS_RF;
+	if (emu->invalidates)
+		x86_flush_tlb(vcpu);
 	if (emu->cr0 != vcpu->x86.cr0 && x86_set_cr0(vcpu, emu->cr0))
 		x86_raise_error(vcpu, X86_TRAP_GP, 0);
 	/* A debugger's step goes over all elements of a string instruction. */
@@ -325,6 +327,7 @@ void x86_emu_load(struct mkvm_vcpu *vcpu)
 	/* An instruction may be retired without emu_start(): a batch of port data. */
 	emu->loaded_seg = EMU_NO_SEG;
 	emu->shadow = false;
+	emu->invalidates = false;
 }
 
 /* The fetch of the byte that was not there: is that a page fault of the guest's? */

@@ -161,6 +161,14 @@ static int paging_await_move(struct mkvm_vcpu *vcpu)
 	return mkvm_vm_await_move(vcpu->vm);
 }
 
+/* What the processor has cached of the guest's tables goes.  The vCPU is loaded. */
+void x86_flush_tlb(struct mkvm_vcpu *vcpu)
+{
+	preempt_disable();
+	mkvm_vendor->flush_tlb(vcpu);
+	preempt_enable();
+}
+
 /*
  * Before each entry: the vCPU has tables and roots, and forgets what it cached by others.  The vCPU
  * is loaded.  May sleep.  0, -ENOMEM or -EINTR.
@@ -181,9 +189,7 @@ int x86_paging_prepare(struct mkvm_vcpu *vcpu)
 	} while (r == -EAGAIN);
 	if (r || !vcpu->mmu.flush)
 		return r;
-	preempt_disable();
-	mkvm_vendor->flush_tlb(vcpu);
-	preempt_enable();
+	x86_flush_tlb(vcpu);
 	vcpu->mmu.flush = false;
 	return 0;
 }
@@ -340,6 +346,19 @@ int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code)
 	}
 	vcpu->cause = fault.cause;
 	return paging_outcome(vcpu, &fault, outcome);
+}
+
+/*
+ * INVPCID.  Shadow tables are what the guest's are at all times, and what the processor has cached
+ * of them is of the current PCID alone: each load of CR3 makes all go.  Where there are none the
+ * processor executes it, if the guest has it.
+ */
+int x86_exit_invpcid(struct mkvm_vcpu *vcpu)
+{
+	if (!x86_is_shadowed(vcpu) || !x86_has(vcpu, FEAT_INVPCID))
+		return x86_exit_ud(vcpu);
+	x86_paging_exit(vcpu, MKVM_CAUSE_INVLPG);
+	return x86_emulate(vcpu);
 }
 
 /* One instruction further: perhaps the vCPU can go over to its shadow tables. */

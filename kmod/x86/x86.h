@@ -175,7 +175,9 @@ void x86_paging_set(struct mkvm_vcpu *vcpu);
 int x86_paging_prepare(struct mkvm_vcpu *vcpu) __must_check;
 int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code);
 int x86_exit_tracked(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault);
+int x86_exit_invpcid(struct mkvm_vcpu *vcpu);
 int x86_exit_stepped(struct mkvm_vcpu *vcpu);
+void x86_flush_tlb(struct mkvm_vcpu *vcpu);
 
 /* An access of the guest that the second table did not allow: @gpa, @access of ACC_*. */
 void x86_tell_memory_fault(struct mkvm_vcpu *vcpu, gfn_t gfn);

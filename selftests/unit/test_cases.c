@@ -360,6 +360,44 @@ static void straddling_store(void)
 	EXPECT_EQ(EMU_OK, emu_resume(&m.emu));
 }
 
+/* INVPCID reads its operand, wherever that is, and either faults or makes all go. */
+static void invpcid(void)
+{
+	static const struct {
+		u64 cr4, type, pcid, linear;
+		enum emu_status status;
+	} cases[] = {
+		{ X86_CR4_PCIDE, 0, 7, 0x1000, EMU_OK },
+		{ X86_CR4_PCIDE, 3, 0xfff, 0, EMU_OK },
+		{ 0, 0, 0, 0x1000, EMU_OK },
+		{ 0, 2, 1, 1ull << 63, EMU_OK },
+		{ 0, 1, 1, 0, EMU_FAULT },
+		{ X86_CR4_PCIDE, 4, 0, 0, EMU_FAULT },
+		{ X86_CR4_PCIDE, 2, 0x1000, 0, EMU_FAULT },
+		{ 0, 0, 0, 1ull << 63, EMU_FAULT },
+	};
+	unsigned int i;
+
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		start(64, 0x66, 0x0f, 0x38, 0x82, 0x07); /* invpcid (%rdi), %rax */
+		m.emu.cpl = 0;
+		m.emu.cr4 |= cases[i].cr4;
+		m.emu.gpr[X86_RAX] = cases[i].type;
+		set_word(HERE, cases[i].pcid);
+		set_word(HERE + 8, cases[i].linear);
+		EXPECT_EQ(cases[i].status, machine_step(&m));
+		EXPECT_EQ(cases[i].status == EMU_OK, m.retired);
+		EXPECT_EQ(cases[i].status == EMU_OK, m.emu.invalidates);
+		if (cases[i].status == EMU_FAULT)
+			EXPECT_EQ(X86_TRAP_GP, m.emu.fault.vector);
+	}
+	start(64, 0x66, 0x0f, 0x38, 0x82, 0x07);
+	m.emu.cpl = 3;
+	EXPECT_EQ(EMU_FAULT, machine_step(&m));
+	EXPECT_EQ(X86_TRAP_GP, m.emu.fault.vector);
+	EXPECT_EQ(0, m.pieces);
+}
+
 /* Each instruction of the table that is only known, and its length. */
 static void lengths(void)
 {
@@ -402,6 +440,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(illegal_and_unknown),
 	KTAP_TEST(contended_lock),
 	KTAP_TEST(read_only_memory),
+	KTAP_TEST(invpcid),
 	KTAP_TEST(straddling_store),
 	KTAP_TEST(lengths),
 };

@@ -424,6 +424,20 @@ static void hide(void)
 	count(HOST_HIDE);
 }
 
+/* Where guests are at work it asks again and again: who uses a page between has to be seen. */
+static void age_busy(void)
+{
+	unsigned int first, rounds = 2 + draw(3);
+
+	world_crowd();
+	let_others(draw(100));
+	first = world_pick_vpage();
+	while (rounds--) {
+		age(first, 1, draw(4));
+		let_others(draw(40));
+	}
+}
+
 static unsigned int pick_length(unsigned int first)
 {
 	unsigned int n = draw_one_in(60) ? 1 + draw(1200) : 1 + draw(draw_one_in(3) ? 40 : 4);
@@ -476,6 +490,8 @@ void host_op(void)
 
 	if (world.shadow && draw_one_in(50))
 		return shrink();
+	if (draw_one_in(world.second ? 12 : 60))
+		return age_busy();
 	if (host_is_giant(first))
 		return giant_op(first, n);
 	if (is_huge(first / HUGE_VPAGES) && world.large && draw(16))

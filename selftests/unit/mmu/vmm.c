@@ -249,6 +249,9 @@ static void slot_move(struct model_slot *old)
 		return;
 	if (draw_one_in(40))
 		slot.base = mmu_end_gfn(&world.mmu) - draw(2);
+	/* Who comes to the new place finds it half there. */
+	if (draw(2))
+		world_crowd_at(&slot);
 	if (!change(&slot, overlaps(&slot)				       ? -EEXIST
 			   : slot.base + slot.npages > mmu_end_gfn(&world.mmu) ? -EINVAL
 									       : 0))

@@ -110,15 +110,23 @@ gfn_t world_pick_gfn(void)
 	return *recent;
 }
 
-/* Guests come to one slot for a while: which one, or NULL. */
+/* Guests come to @slot for a while. */
+void world_crowd_at(const struct model_slot *slot)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(world.recent); i++)
+		if (world.quiet || draw(2))
+			world.recent[i] = pick_in_slot(slot);
+}
+
+/* To one of them: which one, or NULL. */
 struct model_slot *world_crowd(void)
 {
 	struct model_slot *slot = pick_live();
-	unsigned int i;
 
-	for (i = 0; slot && i < ARRAY_SIZE(world.recent); i++)
-		if (world.quiet || draw(2))
-			world.recent[i] = pick_in_slot(slot);
+	if (slot)
+		world_crowd_at(slot);
 	return slot;
 }
 
@@ -144,9 +152,9 @@ u64 world_pick_mode(void)
 {
 	u32 modes = mmu_log_modes(&world.mmu.caps), mode;
 
-	/* Few formats have lists. */
+	/* Few formats have lists.  Large leaves are opened where dirty bits tell. */
 	do {
-		mode = 1u << (draw(2) ? 2 : draw(2));
+		mode = world.large && draw(2) ? MKVM_DIRTY_LOG_BITS : 1u << (draw(2) ? 2 : draw(2));
 	} while (!(mode & modes));
 	return mode | (draw_one_in(6) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
 }
@@ -306,7 +314,8 @@ void world_run(unsigned long ops)
 	world.shadow = draw_one_in(3) || getenv("SHADOW");
 	world.second = world.shadow && draw(2);
 	world.rests = world.second && draw(2);
-	world.format = &cpu_formats[draw(cpu_nr_formats)];
+	/* Beside shadow tables it is EPT without bits of its own: the first one. */
+	world.format = &cpu_formats[world.second && draw(2) ? 0 : draw(cpu_nr_formats)];
 	world.large = draw(2);
 	world.quiet = draw_one_in(4);
 	world.seen = !world.shadow && draw(2);

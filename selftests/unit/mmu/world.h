@@ -149,6 +149,7 @@ gfn_t world_pick_gfn(void);
 unsigned int world_pick_vpage(void);
 u64 world_pick_mode(void);
 struct model_slot *world_pick_slot(void);
+void world_crowd_at(const struct model_slot *slot);
 struct model_slot *world_crowd(void);
 
 /* Something begins or ends that can take mappings away. */
