@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <linux/kvm.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "lib/guest.h"
 
@@ -190,6 +191,63 @@ static void number_of_nmis(void)
 	events.nmi.injected = 1;
 	REQUIRE_OK(set(&guest, &events));
 	EXPECT_EQ(1, events_of(&guest).nmi.pending);
+}
+
+/* A message to the one CPU's local APIC. */
+static void send_message(const struct guest *guest, uint32_t delivery_mode)
+{
+	struct kvm_msi msi = { .address_lo = 0xfee00000, .data = delivery_mode << 8 };
+
+	REQUIRE(ioctl(guest->vm.fd, KVM_SIGNAL_MSI, &msi) >= 0, "KVM_SIGNAL_MSI");
+}
+
+static void create_with_irqchip(struct guest *guest)
+{
+	guest_create_vm(guest);
+	REQUIRE(ioctl(guest->vm.fd, KVM_CREATE_IRQCHIP) == 0);
+	guest_add_cpus(guest, 1);
+	REQUIRE_OK(vcpu_offer_host_cpuid(&guest->vcpu[0], &guest->dev));
+}
+
+/* An NMI that has been sent, and not looked at yet, counts: it is told, and it is taken back. */
+static void nmi_from_elsewhere(void)
+{
+	struct kvm_vcpu_events none = { .flags = KVM_VCPUEVENT_VALID_NMI_PENDING };
+	struct guest guest;
+
+	create_with_irqchip(&guest);
+	send_message(&guest, 4);
+	EXPECT_EQ(1, events_of(&guest).nmi.pending);
+	REQUIRE_OK(set(&guest, &none));
+	EXPECT_EQ(0, events_of(&guest).nmi.pending);
+	send_message(&guest, 4);
+	REQUIRE_OK(set(&guest, &none));
+	EXPECT_EQ(0, events_of(&guest).nmi.pending);
+	send_message(&guest, 4);
+	none.flags = 0;
+	REQUIRE_OK(set(&guest, &none));
+	EXPECT_EQ(1, events_of(&guest).nmi.pending);
+}
+
+/* So does an INIT. */
+static void init_from_elsewhere(void)
+{
+	struct kvm_vcpu_events events = { .flags = KVM_VCPUEVENT_VALID_SMM };
+	struct guest guest;
+
+	create_with_irqchip(&guest);
+	EXPECT_EQ(0, events_of(&guest).smi.latched_init);
+	send_message(&guest, 5);
+	EXPECT_EQ(1, events_of(&guest).smi.latched_init);
+	REQUIRE_OK(set(&guest, &events));
+	EXPECT_EQ(0, events_of(&guest).smi.latched_init);
+	events.smi.latched_init = 1;
+	REQUIRE_OK(set(&guest, &events));
+	EXPECT_EQ(1, events_of(&guest).smi.latched_init);
+	events.flags = 0;
+	events.smi.latched_init = 0;
+	REQUIRE_OK(set(&guest, &events));
+	EXPECT_EQ(1, events_of(&guest).smi.latched_init);
 }
 
 /* KVM_SET_REGS forgets an exception that has not been tried, and no other. */
@@ -451,6 +509,8 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(flags_count),
 	KTAP_TEST(round_trip),
 	KTAP_TEST(number_of_nmis),
+	KTAP_TEST(nmi_from_elsewhere),
+	KTAP_TEST(init_from_elsewhere),
 	KTAP_TEST(registers_and_exceptions),
 	KTAP_TEST(payload_flags),
 	KTAP_TEST(payload_of_page_fault),

@@ -324,6 +324,46 @@ static void addresses(void)
 	EXPECT_EQ(0x80000123, translation.physical_address);
 }
 
+/* An entry that no processor would go by. */
+static void addresses_by_reserved_bits(void)
+{
+	static const struct {
+		unsigned int level;
+		uint64_t bits;
+		const char *what;
+	} cases[] = {
+		{ 4, X86_PTE_PS, "a large entry of level 4" },
+		{ 3, 1UL << 51, "an address that is too wide" },
+		{ 2, 1UL << 51, "the same in a page of 2 MiB" },
+		{ 2, 1UL << 13, "the lower part of a page of 2 MiB" },
+		{ 2, 1UL << 63, "NX without EFER.NXE" },
+	};
+	const uint64_t top = 0x8000000000UL, tables = 0x200000;
+	struct kvm_translation translation;
+	struct guest guest;
+	uint64_t *entry;
+	unsigned int i;
+
+	guest_create(&guest, 1);
+	guest_start(&guest, 0, MODE_LONG);
+	entry = guest_at(&guest, tables, 0x2000);
+	memset(entry, 0, 0x2000);
+	for (i = 0; i < sizeof(cases) / sizeof(cases[0]) + 1; i++) {
+		bool good = i == sizeof(cases) / sizeof(cases[0]);
+		uint64_t bits[5] = { 0 };
+
+		if (!good)
+			bits[cases[i].level] = cases[i].bits;
+		*(uint64_t *)guest_at(&guest, GUEST_TABLES + 8, 8) = tables | 3 | bits[4];
+		entry[0] = (tables + 0x1000) | 3 | bits[3];
+		entry[512] = 0x400000 | X86_PTE_PS | 3 | bits[2];
+		translation = translate(&guest, top + 0x123);
+		EXPECT(translation.valid == good, "%s", good ? "none" : cases[i].what);
+		if (good)
+			EXPECT_EQ(0x400123, translation.physical_address);
+	}
+}
+
 static const struct ktap_test tests[] = {
 	KTAP_TEST(capabilities),
 	KTAP_TEST(bad_addresses),
@@ -336,6 +376,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(tsc_frequency),
 	KTAP_TEST(other_frequencies),
 	KTAP_TEST(addresses),
+	KTAP_TEST(addresses_by_reserved_bits),
 };
 
 KTAP_MAIN(tests)

@@ -264,8 +264,8 @@ static void note_steps(struct seen *seen, const struct equivalence *shared, uint
 	}
 }
 
-/* Each kind of thing has happened, on shadow tables. */
-static void check_variety(const struct seen *seen)
+/* Each kind of thing has happened; @shadowed: codes too, which an emulator's own walk lacks. */
+static void check_variety(const struct seen *seen, bool shadowed)
 {
 	static const uint32_t codes[] = { 0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 13, 15, 16, 17, 20, 21 };
 	unsigned int i;
@@ -275,7 +275,7 @@ static void check_variety(const struct seen *seen)
 	for (i = 0; i < NR_EQ_ACCESSES; i++)
 		EXPECT(seen->done[i] && seen->faulted[i], "access %u: %lu done, %lu faulted", i,
 		       seen->done[i], seen->faulted[i]);
-	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+	for (i = 0; shadowed && i < sizeof(codes) / sizeof(codes[0]); i++)
 		EXPECT(seen->codes[codes[i]], "no fault has the code %u", codes[i]);
 	EXPECT(seen->device_reads && seen->device_writes && seen->locked_writes && seen->to_tables,
 	       "%lu reads of the device, %lu writes, %lu of what is read-only, %lu of tables",
@@ -333,7 +333,7 @@ static void set_up(struct side *tdp, struct side *shadow, struct seen *seen)
 	compare(tdp, shadow, 0);
 }
 
-static void go_on(struct side *tdp, struct side *shadow, uint64_t steps)
+static void go_on(struct side *tdp, struct side *shadow, uint64_t steps, bool shadowed)
 {
 	uint64_t done;
 	uint32_t count;
@@ -350,7 +350,7 @@ static void go_on(struct side *tdp, struct side *shadow, uint64_t steps)
 	}
 	EXPECT_EQ(steps, shared_of(shadow)->done);
 	tell_seen(shadow->seen, steps);
-	check_variety(shadow->seen);
+	check_variety(shadow->seen, shadowed);
 }
 
 static void same_on_both(void)
@@ -359,7 +359,7 @@ static void same_on_both(void)
 	static struct seen seen;
 
 	set_up(&tdp, &shadow, &seen);
-	go_on(&tdp, &shadow, host_number("EQUIVALENCE_STEPS", STEPS));
+	go_on(&tdp, &shadow, host_number("EQUIVALENCE_STEPS", STEPS), true);
 	destroy(&shadow);
 	destroy(&tdp);
 }
@@ -372,7 +372,7 @@ static void same_while_it_moves(void)
 
 	set_up(&tdp, &moving, &seen);
 	REQUIRE(!pthread_create(&mover.thread, NULL, move, &mover));
-	go_on(&tdp, &moving, host_number("EQUIVALENCE_STEPS", STEPS));
+	go_on(&tdp, &moving, host_number("EQUIVALENCE_STEPS", STEPS), false);
 	mover.stop = true;
 	REQUIRE(!pthread_join(mover.thread, NULL));
 	ktap_note("%lu times to the other MMU", mover.moves);

@@ -66,6 +66,48 @@ static void port_out(void)
 	EXPECT_EQ(0x1122334455667788, guest_regs(&guest, 0).rax);
 }
 
+guest_code(code_out_7e, 64,
+	   "out %al, $0x7e\n"
+	   "out %al, $0x10\n"
+	   "hlt\n");
+
+/* At one port's exit RIP is behind the instruction already, for QEMU's option ROM. */
+static void port_out_is_past(void)
+{
+	struct guest guest;
+
+	start(&guest, MODE_LONG);
+	guest_load(&guest, code_out_7e);
+	expect_port(&guest, KVM_EXIT_IO_OUT, 1, 0x7e);
+	EXPECT_EQ(GUEST_CODE + 2, guest_regs(&guest, 0).rip);
+	expect_port(&guest, KVM_EXIT_IO_OUT, 1, 0x10);
+	EXPECT_EQ(GUEST_CODE + 2, guest_regs(&guest, 0).rip);
+	guest_run_to_hlt(&guest, 0);
+}
+
+/* What waits for a write by another processor does not wait. */
+guest_code(code_mwait, 64,
+	   "lea " S_SHARED ", %rax\n"
+	   "xor %ecx, %ecx\n"
+	   "xor %edx, %edx\n"
+	   "monitor\n"
+	   "xor %eax, %eax\n"
+	   "mwait\n"
+	   "mov $1, %ebx\n"
+	   "hlt\n");
+
+static void monitor_and_mwait(void)
+{
+	struct guest guest;
+
+	start(&guest, MODE_LONG);
+	guest_load(&guest, code_mwait);
+	guest_enable_traps(&guest, 0);
+	guest_run_to_hlt(&guest, 0);
+	EXPECT_EQ(0, guest_nr_traps(&guest));
+	EXPECT_EQ(1, guest_regs(&guest, 0).rbx);
+}
+
 guest_code(code_in, 64,
 	   "mov $0x1122334455667788, %rax\n"
 	   "in $0x10, %al\n"
@@ -401,6 +443,8 @@ static void signal_ends_a_loop(void)
 
 static const struct ktap_test tests[] = {
 	KTAP_TEST(port_out),
+	KTAP_TEST(port_out_is_past),
+	KTAP_TEST(monitor_and_mwait),
 	KTAP_TEST(port_in),
 	KTAP_TEST(port_out_in_real_mode),
 	KTAP_TEST(instruction_given_up),

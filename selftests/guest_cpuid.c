@@ -300,6 +300,53 @@ static void rdtscp(void)
 	EXPECT_EQ(6, guest_trap(&guest, 1).vector);
 }
 
+guest_code(code_random, 64,
+	   "lea 1f(%rip), %r15\n"
+	   "rdrand %rax\n"
+	   "1: lea 2f(%rip), %r15\n"
+	   "rdseed %rax\n"
+	   "2: hlt\n");
+
+/* So are RDRAND and RDSEED, where the processor can forbid them. */
+static void random_numbers(void)
+{
+	struct table table = { .head.nent = MAX_ENTRIES };
+	unsigned int has = 0;
+	struct guest guest;
+	uint32_t i;
+
+	if (host_is_qemu())
+		ktap_skip("SVM does not intercept RDRAND and RDSEED");
+	guest_create(&guest, 1);
+	REQUIRE(ioctl(guest.vcpu[0].fd, KVM_GET_CPUID2, &table) == 0);
+	for (i = 0; i < table.head.nent; i++) {
+		struct kvm_cpuid_entry2 *leaf = &table.entries[i];
+
+		if (leaf->function == 1) {
+			has += leaf->ecx >> 30 & 1;
+			leaf->ecx &= ~(1U << 30);
+		} else if (leaf->function == 7 && !leaf->index) {
+			has += leaf->ebx >> 18 & 1;
+			leaf->ebx &= ~(1U << 18);
+		}
+	}
+	guest_load(&guest, code_random);
+	guest_start(&guest, 0, MODE_LONG);
+	guest_enable_traps(&guest, 0);
+	guest_run_to_hlt(&guest, 0);
+	EXPECT_EQ(2 - has, guest_nr_traps(&guest));
+	guest_destroy(&guest);
+	guest_create_without_cpuid(&guest, 1);
+	give(&guest, &table);
+	guest_load(&guest, code_random);
+	guest_start(&guest, 0, MODE_LONG);
+	guest_enable_traps(&guest, 0);
+	guest_run_to_hlt(&guest, 0);
+	EXPECT_EQ(2, guest_nr_traps(&guest));
+	EXPECT_EQ(6, guest_trap(&guest, 0).vector);
+	EXPECT_EQ(6, guest_trap(&guest, 1).vector);
+}
+
 /* 16 bytes before CPUID. */
 guest_code(code_fault, 64,
 	   "mov $0x140, %ecx\n"
@@ -358,6 +405,7 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(beyond_the_last_on_amd),
 	KTAP_TEST(follows_the_state),
 	KTAP_TEST(rdtscp),
+	KTAP_TEST(random_numbers),
 	KTAP_TEST(faults_in_user_mode),
 };
 

@@ -314,6 +314,10 @@ static void less_than_the_host(void)
 		EXPECT(i == 0 || set_msr(&guest, rows[i].msr, rows[i].value) == 1,
 		       "%s: user space cannot write", rows[i].name);
 	}
+	/* The bit of power saving's monitor is the processor's. */
+	value = guest_reads(&guest, 0x1a0);
+	EXPECT(guest_writes(&guest, 0x1a0, value ^ 0x80), "MISC_ENABLE, EMON");
+	EXPECT_EQ(value, guest_reads(&guest, 0x1a0));
 	/* Zero is written to a bank's status to clear it. */
 	EXPECT(guest_writes(&guest, 0x401, 0), "MC0_STATUS cannot be cleared");
 	/* An update of the microcode is taken and has no effect. */

@@ -146,6 +146,20 @@ static void corrected(void)
 	EXPECT_EQ(0, guest_nr_traps(&guest));
 }
 
+/* One that was corrected comes while the guest has one to handle that was not. */
+static void corrected_behind(void)
+{
+	struct error small = { VAL | EN | 0x10, 0x1000, 1, 0, 0 };
+	struct guest guest;
+
+	start(&guest, true);
+	small.bank = bad.bank;
+	EXPECT_ERRNO(0, set_mce(&guest, &bad));
+	EXPECT_ERRNO(0, set_mce(&guest, &small));
+	expect_bank(&guest, &bad, OVER);
+	EXPECT_EQ(bad.mcg_status, msr(&guest, MSR_MCG_STATUS));
+}
+
 static void uncorrected(void)
 {
 	struct guest guest;
@@ -215,8 +229,9 @@ static void reports_are_off(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(arguments), KTAP_TEST(corrected),   KTAP_TEST(uncorrected),
-	KTAP_TEST(overflow),  KTAP_TEST(not_enabled), KTAP_TEST(reports_are_off),
+	KTAP_TEST(arguments),	    KTAP_TEST(corrected), KTAP_TEST(corrected_behind),
+	KTAP_TEST(uncorrected),	    KTAP_TEST(overflow),  KTAP_TEST(not_enabled),
+	KTAP_TEST(reports_are_off),
 };
 
 KTAP_MAIN(tests)

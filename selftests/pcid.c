@@ -212,8 +212,8 @@ static void two_address_spaces(void)
 }
 
 /*
- * INVPCID as the manual has it: the exception, or none: -1.  Not with a type above 32 bits, of which
- * Bochs looks at the lower ones only.
+ * INVPCID as the manual has it: the exception, or none: -1.  Not with a type above 32 bits, of
+ * which Bochs looks at the lower ones only.
  */
 struct sort {
 	bool pcide;

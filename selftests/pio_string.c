@@ -80,6 +80,7 @@ static void out_bytes(void)
 		buffer[i] = i * 3;
 	run_to_hlt();
 	EXPECT_EQ(300, nr_bytes);
+	EXPECT_OR_DIFFERS(&guest.dev, "outs_in_one_exit", nr_exits == 1, "%u exits", nr_exits);
 	EXPECT_EQ(1, size_seen);
 	EXPECT(!memcmp(sent, buffer, 300), "other bytes");
 	EXPECT_EQ(0, guest_regs(&guest, 0).rcx);
@@ -92,6 +93,23 @@ guest_code(code_insl, 64,
 	   "mov $64, %ecx\n"
 	   "rep insl\n"
 	   "hlt\n");
+
+guest_code(code_insb, 64,
+	   "mov $" S_PORT ", %edx\n"
+	   "mov $" S_BUFFER ", %edi\n"
+	   "mov $2048, %ecx\n"
+	   "rep insb\n"
+	   "hlt\n");
+
+/* Half a page. */
+static void in_many_bytes(void)
+{
+	start(code_insb, MODE_LONG);
+	run_to_hlt();
+	EXPECT_EQ(2048, nr_bytes);
+	EXPECT_OR_DIFFERS(&guest.dev, "ins_in_one_exit", nr_exits == 1, "%u exits", nr_exits);
+	EXPECT_EQ(BUFFER + 2048, guest_regs(&guest, 0).rdi);
+}
 
 /* All in one exit: they lie in one page. */
 static void in_dwords(void)
@@ -424,6 +442,7 @@ static void resume_flag_behind_in(void)
 
 static const struct ktap_test tests[] = {
 	KTAP_TEST(out_bytes),
+	KTAP_TEST(in_many_bytes),
 	KTAP_TEST(in_dwords),
 	KTAP_TEST(over_pages),
 	KTAP_TEST(downwards),

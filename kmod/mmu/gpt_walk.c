@@ -102,11 +102,14 @@ static gpa_t gpte_table(const struct gpt_root *root, gpte_t gpte)
 	return gpte.v & (root->mode == GPT_32 ? GPTE_ADDR_32 : GPTE_ADDR);
 }
 
+static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level);
+
 /*
- * The guest-physical address of @gva, or GPA_NONE.  The caller runs in the VM's process and holds a
- * read side of the slots.  May sleep.
+ * The guest-physical address of @gva, or GPA_NONE; so with a reserved bit, if those are @checked.
+ * The caller runs in the VM's process and holds a read side of the slots.  May sleep.
  */
-gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva)
+gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva,
+		    bool checked)
 {
 	gpa_t table = 0;
 	int level = gpt_start(root, &table);
@@ -117,6 +120,8 @@ gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gv
 		gpte_t gpte;
 
 		if (gpte_read(slots, root, table, gva, level, &gpte) || !(gpte.v & GPTE_PRESENT))
+			return GPA_NONE;
+		if (checked && gpte.v & gpte_reserved(root, gpte, level))
 			return GPA_NONE;
 		if (level == 1 || gpte_is_large(root, gpte, level))
 			return gpte_page(root, gpte, gva, level);

@@ -415,7 +415,8 @@ void mmu_audit(struct mmu_vm *mmu, struct mmu_audit *audit);
 bool host_map_denies_write(hva_t hva);
 
 /* Guest tables. */
-gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva);
+gpa_t gpt_translate(struct memslot_table *slots, const struct gpt_root *root, gva_t gva,
+		    bool checked);
 int gpt_access(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
 	       gpa_t *gpa, u32 *error) __must_check;
 

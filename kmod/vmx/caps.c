@@ -72,6 +72,9 @@ static const struct caps_row caps_rows[] = {
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_RDTSCP, "RDTSCP" },
 	{ CAPS_CPU2, MAY, SECONDARY_EXEC_ENABLE_INVPCID, "INVPCID" },
 	{ CAPS_CPU2, MAY, VMX_EXEC2_XSAVES, "XSAVES" },
+	/* So for those that have them. */
+	{ CAPS_CPU2, MAY, SECONDARY_EXEC_RDRAND_EXITING, "RDRAND exiting" },
+	{ CAPS_CPU2, MAY, SECONDARY_EXEC_RDSEED_EXITING, "RDSEED exiting" },
 	/*
 	 * What stays clear raises #UD: UMWAIT, VMFUNC.  Page-modification logging: see run.c;
 	 * virtual-interrupt delivery: see apic.c.

@@ -169,6 +169,10 @@ void vmx_vmcs_set_features(struct vmx_vcpu *vmx)
 		cpu2 &= ~SECONDARY_EXEC_ENABLE_INVPCID;
 	if (!x86_has(vcpu, FEAT_XSAVES))
 		cpu2 &= ~VMX_EXEC2_XSAVES;
+	if (x86_has(vcpu, FEAT_RDRAND))
+		cpu2 &= ~SECONDARY_EXEC_RDRAND_EXITING;
+	if (x86_has(vcpu, FEAT_RDSEED))
+		cpu2 &= ~SECONDARY_EXEC_RDSEED_EXITING;
 	if (vcpu->vm->pause_window < 2)
 		cpu2 &= ~SECONDARY_EXEC_PAUSE_LOOP_EXITING;
 	if (vmx->shadowed)

@@ -37,6 +37,8 @@ enum x86_feature {
 	FEAT_RDTSCP,
 	FEAT_LM,
 	FEAT_IBPB,
+	FEAT_RDRAND,
+	FEAT_RDSEED,
 	NR_FEATURES
 };
 

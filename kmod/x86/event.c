@@ -190,6 +190,7 @@ void x86_event_reset(struct mkvm_vcpu *vcpu)
 	x86->interrupt = (struct x86_interrupt){};
 	x86->nmi_injected = false;
 	x86->nmi_pending = 0;
+	atomic_set(&vcpu->nmis, 0);
 	x86->event.pending = false;
 	x86->shutdown = false;
 }

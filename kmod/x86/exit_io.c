@@ -8,6 +8,9 @@
 #include "trace.h"
 #include "x86/x86.h"
 
+/* An OUT to it has been executed at its exit, and not at the next KVM_RUN. */
+#define PORT_RIP_BEHIND 0x7e
+
 static void *pio_data(struct mkvm_vcpu *vcpu)
 {
 	return page_address(vcpu->pages[MKVM_PIO_PAGE]);
@@ -72,6 +75,9 @@ int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, un
 	vcpu->pio.len = len;
 	vcpu->pio.size = size;
 	vcpu->pio.port = port;
+	/* As kvm: QEMU's option ROM finds its own code by RIP at this exit. */
+	if (!in && port == PORT_RIP_BEHIND)
+		x86_skip(vcpu, len);
 	run->exit_reason = KVM_EXIT_IO;
 	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
 	run->io.size = size;
@@ -84,7 +90,7 @@ int x86_exit_io(struct mkvm_vcpu *vcpu, u16 port, unsigned int size, bool in, un
 	} else {
 		memcpy(pio_data(vcpu), &value, size);
 		trace_mkvm_pio(vcpu->id, false, port, size, value);
-		vcpu->complete_io = pio_complete_out;
+		vcpu->complete_io = port == PORT_RIP_BEHIND ? NULL : pio_complete_out;
 	}
 	return 0;
 }

@@ -94,7 +94,7 @@ void x86_insn_fetch(struct mkvm_vcpu *vcpu, struct x86_insn *insn)
 		gva_t gva = linear + insn->nr_bytes;
 		size_t n = min_t(size_t, sizeof(insn->bytes) - insn->nr_bytes,
 				 PAGE_SIZE - offset_in_page(gva));
-		gpa_t gpa = gpt_translate(&vcpu->vm->slots, &root, gva);
+		gpa_t gpa = gpt_translate(&vcpu->vm->slots, &root, gva, false);
 
 		if (gpa == GPA_NONE ||
 		    guest_mem_read(&vcpu->vm->slots, gpa, insn->bytes + insn->nr_bytes, n))

@@ -128,10 +128,11 @@ static void mce_bank_fill(u64 *bank, const struct kvm_x86_mce *mce)
 	bank[MCE_REG_MISC] = mce->misc;
 }
 
-/* An error that needs no action of the guest: it may find it when it looks. */
+/* One that was not corrected, and needs no action of the guest: it may find it when it looks. */
 static bool mce_needs_no_action(const struct kvm_x86_mce *mce)
 {
-	return !mce->mcg_status && !(mce->status & (MCI_STATUS_PCC | MCI_STATUS_S | MCI_STATUS_AR));
+	return mce->status & MCI_STATUS_UC && !mce->mcg_status &&
+	       !(mce->status & (MCI_STATUS_PCC | MCI_STATUS_S | MCI_STATUS_AR));
 }
 
 /* One that was corrected: it does not hide one that was not. */

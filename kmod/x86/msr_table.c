@@ -103,12 +103,12 @@ static enum msr_result misc_enable_write(struct mkvm_vcpu *vcpu, u32 index, enum
 					 u64 value)
 {
 	u64 *field = &vcpu->x86.msrs.misc_enable;
-	u64 fixed = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL |
-		    MSR_IA32_MISC_ENABLE_EMON;
+	u64 fixed = MSR_IA32_MISC_ENABLE_PEBS_UNAVAIL | MSR_IA32_MISC_ENABLE_BTS_UNAVAIL;
+	u64 kept = who == MSR_BY_GUEST ? MSR_IA32_MISC_ENABLE_EMON : 0;
 
 	if (who == MSR_BY_GUEST && (*field ^ value) & fixed)
 		return MSR_INVALID;
-	*field = value;
+	*field = (value & ~kept) | (*field & kept);
 	return MSR_OK;
 }
 

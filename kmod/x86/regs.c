@@ -19,6 +19,9 @@
 
 #define CR0_ALWAYS X86_CR0_ET
 
+/* Type of a TSS */
+#define TSS_32BIT BIT(3)
+
 /* Bits that change how tables are walked, or what is cached of them. */
 #define CR0_PAGING (X86_CR0_PG | X86_CR0_WP)
 #define CR4_PAGING \
@@ -86,7 +89,6 @@ static void reset_common(struct mkvm_vcpu *vcpu)
 	x86->shadow = 0;
 	x86->nmi_masked = false;
 	x86_event_reset(vcpu);
-	atomic_set(&vcpu->nmis, 0);
 	lapic_reset(vcpu);
 	x86_paging_set(vcpu);
 	x86->avail = X86_ST_ALL;
@@ -210,6 +212,12 @@ static int pdptrs_load(struct mkvm_vcpu *vcpu, u64 cr3)
 	return 0;
 }
 
+/* Intel's processors want no 16-bit TSS there. */
+static bool tss_fits_long_mode(const struct x86_vcpu *x86)
+{
+	return boot_cpu_has(X86_FEATURE_SVM) || x86->seg[X86_TR].type & TSS_32BIT;
+}
+
 /* MOV to CR0, LMSW, CLTS.  The caller holds a read side of the slots; so for CR3 and CR4. */
 int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0)
 {
@@ -225,7 +233,8 @@ int x86_set_cr0(struct mkvm_vcpu *vcpu, u64 cr0)
 	if (changed & X86_CR0_PG) {
 		if (cr0 & X86_CR0_PG) {
 			if (efer & EFER_LME) {
-				if (!(x86->cr4 & X86_CR4_PAE) || x86->seg[X86_CS].l)
+				if (!(x86->cr4 & X86_CR4_PAE) || x86->seg[X86_CS].l ||
+				    !tss_fits_long_mode(x86))
 					return -EINVAL;
 				efer |= EFER_LMA;
 			}

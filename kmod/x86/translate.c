@@ -19,7 +19,7 @@ int x86_translate(struct mkvm_vcpu *vcpu, struct kvm_translation *translation)
 	x86_fetch(vcpu, X86_ST_CRS | X86_ST_RFLAGS);
 	root = x86_gpt_root(vcpu);
 	idx = srcu_read_lock(&vcpu->vm->slots.srcu);
-	gpa = gpt_translate(&vcpu->vm->slots, &root, translation->linear_address);
+	gpa = gpt_translate(&vcpu->vm->slots, &root, translation->linear_address, true);
 	srcu_read_unlock(&vcpu->vm->slots.srcu, idx);
 	translation->physical_address = gpa;
 	translation->valid = gpa != GPA_NONE;

@@ -56,6 +56,7 @@ int x86_get_vcpu_events(struct mkvm_vcpu *vcpu, struct kvm_vcpu_events *events)
 	events->nmi.injected = x86->nmi_injected;
 	events->nmi.pending = x86->nmi_pending;
 	events->nmi.masked = x86->nmi_masked;
+	events->smi.latched_init = vcpu->lapic && test_bit(LAPIC_INIT, &vcpu->lapic->events);
 	events->flags = KVM_VCPUEVENT_VALID_NMI_PENDING | KVM_VCPUEVENT_VALID_SHADOW |
 			KVM_VCPUEVENT_VALID_SMM;
 	if (vcpu->vm->exception_payload)
@@ -141,9 +142,13 @@ int x86_set_vcpu_events(struct mkvm_vcpu *vcpu, const struct kvm_vcpu_events *ev
 	x86->nmi_injected = events->nmi.injected;
 	x86->nmi_masked = events->nmi.masked;
 	if (events->flags & KVM_VCPUEVENT_VALID_NMI_PENDING) {
+		/* Those that others have sent, too. */
+		atomic_set(&vcpu->nmis, 0);
 		x86->nmi_pending = 0;
 		x86_raise_nmi(vcpu, events->nmi.pending);
 	}
+	if (events->flags & KVM_VCPUEVENT_VALID_SMM && vcpu->lapic)
+		assign_bit(LAPIC_INIT, &vcpu->lapic->events, events->smi.latched_init);
 	if (events->flags & KVM_VCPUEVENT_VALID_SIPI_VECTOR && vcpu->lapic)
 		WRITE_ONCE(vcpu->lapic->sipi_vector, events->sipi_vector);
 	if (events->flags & KVM_VCPUEVENT_VALID_TRIPLE_FAULT)

@@ -118,7 +118,7 @@ int x86_exit_clts(struct mkvm_vcpu *vcpu, unsigned int len);
 int x86_exit_lmsw(struct mkvm_vcpu *vcpu, u16 msw, unsigned int len);
 int x86_exit_mov_dr(struct mkvm_vcpu *vcpu, int dr, int gpr, bool to_dr, unsigned int len);
 int x86_exit_xsetbv(struct mkvm_vcpu *vcpu, unsigned int len);
-int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len); /* INVD, WBINVD: skipped */
+int x86_exit_nop(struct mkvm_vcpu *vcpu, unsigned int len); /* INVD, MWAIT, ...: skipped */
 int x86_exit_ud(struct mkvm_vcpu *vcpu); /* an instruction that the guest has not */
 int x86_exit_triple_fault(struct mkvm_vcpu *vcpu);
 int x86_exit_fail_entry(struct mkvm_vcpu *vcpu, u64 hardware_reason);

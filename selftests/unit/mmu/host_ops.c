@@ -106,7 +106,8 @@ static void age(unsigned int first, unsigned int n, bool flush)
 	unsigned int from = first / span * span;
 	unsigned int to = min(DIV_ROUND_UP(first + n, span) * span, HVA_PAGES);
 	hva_t start = HVA_BASE + (hva_t)first * PAGE_SIZE;
-	unsigned long zaps = all_zaps(), ages = ++world.ages, forgotten;
+	unsigned long zaps = all_zaps(), ages = ++world.ages, begun = world.flushes_begun;
+	unsigned long forgotten;
 	bool touched = false, young, alone;
 	unsigned int i;
 
@@ -120,6 +121,9 @@ static void age(unsigned int first, unsigned int n, bool flush)
 		v->aging++;
 	}
 	young = mmu_age(&world.mmu, start, start + n * PAGE_SIZE, flush);
+	/* Or the next answer would not be about the time from now on. */
+	if (flush && young && world.flushes_begun == begun)
+		fail("page %u of %u was in use, and is forgotten without a flush", first, n);
 	/* Another one may take the bits from under it, or clear more after its flush. */
 	alone = world.ages == ages;
 	world.ages++;
@@ -424,18 +428,27 @@ static void hide(void)
 	count(HOST_HIDE);
 }
 
-/* Where guests are at work it asks again and again: who uses a page between has to be seen. */
+/*
+ * Where guests are at work it asks again and again: who uses a page between has to be seen.  One at
+ * a time, as two would take each other's answers.
+ */
+static bool busy_aging;
+
 static void age_busy(void)
 {
-	unsigned int first, rounds = 2 + draw(3);
+	unsigned int first, i, rounds = 2 + draw(6);
 
+	busy_aging = true;
 	world_crowd();
 	let_others(draw(100));
 	first = world_pick_vpage();
+	for (i = 0; i < 30 && !is_touched(host_vpage_at(first)); i++)
+		first = world_pick_vpage();
 	while (rounds--) {
 		age(first, 1, draw(4));
 		let_others(draw(40));
 	}
+	busy_aging = false;
 }
 
 static unsigned int pick_length(unsigned int first)
@@ -490,7 +503,7 @@ void host_op(void)
 
 	if (world.shadow && draw_one_in(50))
 		return shrink();
-	if (draw_one_in(world.second ? 12 : 60))
+	if (!busy_aging && draw_one_in(world.second ? 6 : 60))
 		return age_busy();
 	if (host_is_giant(first))
 		return giant_op(first, n);

@@ -225,8 +225,10 @@ static void one(void)
 	readonly = draw_one_in(8);
 	disturb = draw_one_in(8) ? draw(3) : 0;
 	code = walk(&root, gva, access, &right);
-	if (code < 0 && gpt_translate(NULL, &root, gva) != right)
+	if (code < 0 && gpt_translate(NULL, &root, gva, draw(2)) != right)
 		fail("gpt_translate() finds another address");
+	if (code >= 0 && code & 8 && gpt_translate(NULL, &root, gva, true) != GPA_NONE)
+		fail("gpt_translate() goes by a reserved bit");
 	r = gpt_access(NULL, &root, gva, access, &gpa, &error);
 	if (code < 0 ? r || gpa != right : r != 1 || error != (u32)code)
 		fail("gpt_access() comes to another end");

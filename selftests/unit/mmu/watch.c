@@ -147,7 +147,8 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 		return check(old && !new);
 	if (!was.present && is.present)
 		return count(is.leaf ? ENTRY_NONE_LEAF : ENTRY_NONE_TABLE);
-	if (was.present && !is.present)
+	/* Below a link of shadow tables each leaf goes by itself. */
+	if (was.present && !is.present && (was.leaf || !shadow))
 		forget_touched(gfn, level);
 	if (was.present && !is.present)
 		return count(was.leaf ? ENTRY_LEAF_NONE : ENTRY_TABLE_NONE);
