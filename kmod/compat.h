@@ -176,6 +176,23 @@ static inline void compat_srso_guests(bool on)
 }
 
 /*
+ * How a page is brought in for a guest's access: a signal ends the wait for it (which older kernels
+ * cannot do, but for one that kills), and it counts as used by this processor's node where the
+ * kernel watches that (which older kernels do by themselves).
+ */
+#ifdef MKVM_HAVE_FOLL_INTERRUPTIBLE
+#define COMPAT_FOLL_INTERRUPTIBLE FOLL_INTERRUPTIBLE
+#else
+#define COMPAT_FOLL_INTERRUPTIBLE 0
+#endif
+#ifdef MKVM_HAVE_FOLL_HONOR_NUMA_FAULT
+#define COMPAT_FOLL_NUMA FOLL_HONOR_NUMA_FAULT
+#else
+#define COMPAT_FOLL_NUMA 0
+#endif
+#define COMPAT_FOLL_FAULT (COMPAT_FOLL_INTERRUPTIBLE | COMPAT_FOLL_NUMA)
+
+/*
  * The frame that the host's table has at @address of a driver's mapping, whose lock is held.  0 or
  * an errno.
  */

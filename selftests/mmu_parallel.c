@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * A vCPU that waits for the host to supply its page does not hold up another one, nor the notifier:
- * one waits by userfaultfd for as long as the test wants.  And what the host takes away costs as
- * many flushes as it has to, at the vCPUs that have run.
+ * one waits by userfaultfd for as long as the test wants, or until a signal comes.  And what the
+ * host takes away costs as many flushes as it has to, at the vCPUs that have run.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -266,6 +266,69 @@ static void signal_ends_retries(void)
 	clean_up(&f);
 }
 
+static void *prefault_to_signal(void *data)
+{
+	struct kvm_pre_fault_memory range = { .gpa = WAIT_GPA, .size = PAGE };
+
+	return (void *)(long)vcpu_call(data, KVM_PRE_FAULT_MEMORY, &range);
+}
+
+static void set_up_to_wait(struct fixture *f)
+{
+	struct sigaction action = { .sa_handler = nothing };
+
+	if (host_kernel_is_before(6, 2))
+		ktap_skip("in this kernel only a signal that kills ends the wait for a page");
+	memset(f, 0, sizeof(*f));
+	sigaction(SIGUSR1, &action, NULL);
+	guest_create(&f->guest, 1);
+	guest_start(&f->guest, 0, MODE_LONG);
+	set_up_wait(f);
+	PREPARE(f, 0, code_read, WAIT_GPA, 0);
+}
+
+/* Three times, as each wait leaves nothing behind; then the guest has its page nevertheless. */
+static void interrupt_wait(struct fixture *f, void *(*wait)(void *), uint32_t reason)
+{
+	void *error;
+	int i;
+
+	for (i = 0; i < 3; i++) {
+		f->guest.vcpu[0].run->exit_reason = 0;
+		REQUIRE(!pthread_create(&f->thread, NULL, wait, &f->guest.vcpu[0]));
+		await_fault(f);
+		REQUIRE(!pthread_kill(f->thread, SIGUSR1));
+		REQUIRE(!pthread_join(f->thread, &error));
+		EXPECT_ERRNO(EINTR, (int)(long)error);
+		EXPECT_EQ(reason, f->guest.vcpu[0].run->exit_reason);
+	}
+	supply(f, 0x4711);
+	guest_run_to_hlt(&f->guest, 0);
+	EXPECT_EQ(0x4711, guest_regs(&f->guest, 0).rax);
+	close(f->uffd);
+	guest_destroy(&f->guest);
+}
+
+/* The page never comes, or not before user space has had the vCPU back. */
+static void signal_ends_the_wait(void)
+{
+	struct fixture f;
+
+	set_up_to_wait(&f);
+	interrupt_wait(&f, run_to_signal, KVM_EXIT_INTR);
+}
+
+static void signal_ends_the_wait_ahead(void)
+{
+	struct fixture f;
+
+	set_up_to_wait(&f);
+	if (!kvm_dev_extension(&f.guest.dev, KVM_CAP_PRE_FAULT_MEMORY) ||
+	    device_vm_type() == MKVM_VM_SHADOW)
+		ktap_skip("KVM_PRE_FAULT_MEMORY is not for this VM");
+	interrupt_wait(&f, prefault_to_signal, 0);
+}
+
 static void discard(struct fixture *f, uint64_t pages)
 {
 	REQUIRE(madvise(guest_at(&f->guest, MANY_GPA, PAGE), pages * PAGE, MADV_DONTNEED) == 0);
@@ -412,6 +475,8 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(nobody_waits_for_anothers_page),
 	KTAP_TEST(goes_on_beside_invalidations),
 	KTAP_TEST(signal_ends_retries),
+	KTAP_TEST(signal_ends_the_wait),
+	KTAP_TEST(signal_ends_the_wait_ahead),
 	KTAP_TEST(no_flush_for_what_never_ran),
 	KTAP_TEST(one_flush_a_call),
 	KTAP_TEST(one_flush_a_processor),

@@ -173,6 +173,11 @@ static enum mmu_outcome fault_resolve_frame(struct mmu_vcpu *mv, struct mmu_faul
 	smp_rmb();
 
 	r = frame_get(&frame, hva, write);
+	if (r == -EINTR) {
+		/* The signal is looked at before the guest repeats the access. */
+		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
+		return MMU_RESUME;
+	}
 	if (r)
 		return fault_failed(fault, r);
 	if (!write && fault_is_generous(mmu, fault))

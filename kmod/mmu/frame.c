@@ -12,6 +12,7 @@
  */
 #include <linux/sched/signal.h>
 #include <linux/swap.h>
+#include "compat.h"
 #include "mmu/frame.h"
 #include "mmu/host_map.h"
 
@@ -30,17 +31,18 @@ static int frame_get_device(struct frame *frame, hva_t hva, bool write)
 }
 
 /*
- * Gets the frame behind @hva of the current process, for a write if @write.  May sleep.  0, -EINTR
- * (a fatal signal), -ENOMEM, -EHWPOISON or -EFAULT.
+ * Gets the frame behind @hva of the current process, for a write if @write.  May sleep, as long as
+ * user space wants that supplies the page.  0, -EINTR (a signal), -ENOMEM, -EHWPOISON or -EFAULT.
  */
 int frame_get(struct frame *frame, hva_t hva, bool write)
 {
 	unsigned int flags = write ? FOLL_WRITE : 0;
-	long r = get_user_pages_fast(hva, 1, flags, &frame->page);
+	long r = get_user_pages_fast_only(hva, 1, flags, &frame->page);
 
-	/* Only the slow way tells broken memory from none. */
-	if (r != 1 && r != -EINTR && r != -ENOMEM)
-		r = get_user_pages_unlocked(hva, 1, &frame->page, flags | FOLL_HWPOISON);
+	/* Only this way a signal ends the wait, and broken memory is told from none. */
+	if (r != 1)
+		r = get_user_pages_unlocked(hva, 1, &frame->page,
+					    flags | COMPAT_FOLL_FAULT | FOLL_HWPOISON);
 	if (r == -EHWPOISON || r == -EINTR || r == -ENOMEM)
 		return r;
 	if (r != 1)

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "ktap.h"
@@ -45,6 +46,16 @@ bool host_is_bochs(void)
 bool host_kernel_is_debug(void)
 {
 	return access("/proc/self/fail-nth", F_OK) == 0;
+}
+
+/* Is the running kernel older than this version? */
+bool host_kernel_is_before(unsigned int major, unsigned int minor)
+{
+	struct utsname name;
+	unsigned int is[2];
+
+	REQUIRE(!uname(&name) && sscanf(name.release, "%u.%u", &is[0], &is[1]) == 2, "uname");
+	return is[0] < major || (is[0] == major && is[1] < minor);
 }
 
 /*

@@ -9,6 +9,7 @@
 bool host_is_qemu(void);
 bool host_is_bochs(void);
 bool host_kernel_is_debug(void);
+bool host_kernel_is_before(unsigned int major, unsigned int minor);
 unsigned int host_events(unsigned int count);
 uint64_t host_number(const char *name, uint64_t usual);
 void host_get_clocksource(char name[32]);

@@ -97,7 +97,8 @@ enum mkvm_dirty_log_mode {
  * @MKVM_CAUSE_CR3: CR3 was read or loaded
  * @MKVM_CAUSE_INVLPG: INVLPG or INVPCID
  * @MKVM_CAUSE_MODE_CHANGE: CR0, CR4 or EFER changed the paging mode
- * @MKVM_CAUSE_NOTIFIER_RETRY: the host took the frame away meanwhile; the access is repeated
+ * @MKVM_CAUSE_NOTIFIER_RETRY: the host took the frame away meanwhile, or a signal ended the wait
+ *	for it; the access is repeated
  * @MKVM_CAUSE_SPURIOUS: the table allowed the access already (another vCPU was first)
  * @MKVM_CAUSE_HOST_ERROR: the host could not supply the frame; KVM_RUN returns the error
  * @MKVM_CAUSE_LOG_FULL: the processor's list of written pages was full (MKVM_DIRTY_LOG_PML)

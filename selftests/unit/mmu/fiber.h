@@ -42,7 +42,7 @@ struct srcu_struct {
  * @srcu: it reads slots, since @srcu_time
  * @srcu_time: see @srcu
  * @alloc_failed: an allocation of this job failed
- * @gup_error: the last error of get_user_pages_fast() in this job, or 0
+ * @gup_error: the last error of get_user_pages_unlocked() in this job, or 0
  * @user_failed: an access of the process itself failed in this job
  * @nofault: page faults of the process fail, and may not be waited for
  * @faults: faults that were traced in this job

@@ -81,8 +81,7 @@ void check_failed(const struct mmu_fault *fault)
 
 	if (fault->error == -ENOMEM && self->alloc_failed)
 		return;
-	if (!gup ||
-	    fault->error != (gup == -EHWPOISON || gup == -EINTR || gup == -ENOMEM ? gup : -EFAULT))
+	if (!gup || fault->error != (gup == -EHWPOISON || gup == -ENOMEM ? gup : -EFAULT))
 		fail("a fault ended with %d, the host said %d", fault->error, gup);
 }
 

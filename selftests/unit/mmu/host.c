@@ -389,13 +389,10 @@ static long get_page_slowly(unsigned long hva, unsigned int flags, struct page *
 		r = -EFAULT;
 	if (r < 0)
 		self->gup_error = r;
+	/* A signal, which is a reason to begin anew. */
+	if (r == -EINTR)
+		world_event();
 	return r;
-}
-
-long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page)
-{
-	check(nr == 1 && !(flags & ~FOLL_WRITE));
-	return get_page_slowly(hva, flags, page);
 }
 
 /* Several at a time: nobody has asked for them, so they have to be a slot's, and writable. */

@@ -114,7 +114,6 @@ static inline void page_copy(const struct page *to, const struct page *from)
 }
 
 /* host.c, host_user.c */
-long get_user_pages_fast(unsigned long hva, int nr, unsigned int flags, struct page **page);
 long get_user_pages_fast_only(unsigned long hva, int nr, unsigned int flags, struct page **page);
 long get_user_pages_unlocked(unsigned long hva, int nr, struct page **page, unsigned int flags);
 unsigned long copy_to_user(void *user, const void *data, size_t size);
