@@ -103,6 +103,11 @@ static u64 vm_tables_opened(const struct stats_file *file, u32 arg)
 	return mmu_shadow_opened(&file->vm->mmu);
 }
 
+static u64 vm_chains_cut(const struct stats_file *file, u32 arg)
+{
+	return mmu_shadow_cut(&file->vm->mmu);
+}
+
 static u64 vm_table_pages(const struct stats_file *file, u32 arg)
 {
 	return atomic_long_read(&file->vm->mmu.table_pages);
@@ -144,6 +149,7 @@ static const struct stats_row vm_rows[] = {
 	LEVEL("mkvm_metadata_bytes", vm_metadata_bytes, 0),
 	COUNT("mkvm_mapped_around", vm_mapped_around, 0),
 	COUNT("mkvm_tables_opened", vm_tables_opened, 0),
+	COUNT("mkvm_chains_cut", vm_chains_cut, 0),
 	COUNT("mkvm_host_invalidate", vm_host_event, MMU_HOST_INVALIDATE),
 	COUNT("mkvm_host_invalidate_hit", vm_host_event, MMU_HOST_INVALIDATE_HIT),
 	COUNT("mkvm_host_age_flush", vm_host_event, MMU_HOST_AGE_FLUSH),

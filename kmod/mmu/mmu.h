@@ -344,6 +344,7 @@ int mmu_prepare_root(struct mmu_vcpu *mv) __must_check;
 void mmu_forget_tables(struct mmu_vm *mmu);
 bool mmu_open_table(struct mmu_vcpu *mv, const struct mmu_fault *fault) __must_check;
 unsigned long mmu_shadow_opened(const struct mmu_vm *mmu);
+unsigned long mmu_shadow_cut(const struct mmu_vm *mmu);
 
 /* How many shadow pages are kept. */
 #define MMU_SHADOW_LIMIT_MIN 32u

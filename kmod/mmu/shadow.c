@@ -435,6 +435,14 @@ unsigned long mmu_shadow_opened(const struct mmu_vm *mmu)
 	return be ? READ_ONCE(to_shadow(be)->opened) : 0;
 }
 
+/* How many chains of entries were full. */
+unsigned long mmu_shadow_cut(const struct mmu_vm *mmu)
+{
+	const struct mmu_backend *be = mmu->backend[MMU_SHADOW];
+
+	return be ? READ_ONCE(to_shadow(be)->cut) : 0;
+}
+
 /*
  * The process may have written to the guest's tables, which nobody has seen: nothing is shadowed
  * any more.  May sleep.
@@ -442,12 +450,10 @@ unsigned long mmu_shadow_opened(const struct mmu_vm *mmu)
 void mmu_forget_tables(struct mmu_vm *mmu)
 {
 	struct shadow *shadow = to_shadow(mmu->backend[MMU_SHADOW]);
-	struct shadow_page *sp, *next;
 	struct mmu_debt debt;
 
 	write_lock(&mmu->lock);
-	list_for_each_entry_safe(sp, next, &shadow->pages, all)
-		shadow_page_drop(shadow, sp);
+	shadow_pages_forget_slowly(shadow);
 	debt = shadow_debt(shadow);
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu, debt);
@@ -474,7 +480,7 @@ unsigned long mmu_shadow_shrink(struct mmu_vm *mmu, unsigned long nr)
 	if (!be)
 		return 0;
 	write_lock(&mmu->lock);
-	left = shadow_pages_drop(to_shadow(be), nr);
+	left = shadow_pages_drop_slowly(to_shadow(be), nr);
 	debt = shadow_debt(to_shadow(be));
 	write_unlock(&mmu->lock);
 	mmu_settle(mmu, debt);
@@ -488,7 +494,8 @@ void mmu_set_shadow_limit(struct mmu_vm *mmu, u32 pages)
 
 	write_lock(&mmu->lock);
 	shadow->limit = pages;
-	shadow_pages_make_room(shadow, 1);
+	if (shadow->nr >= pages)
+		(void)shadow_pages_drop_slowly(shadow, shadow->nr + 1 - pages);
 	write_unlock(&mmu->lock);
 }
 
@@ -512,12 +519,9 @@ static struct mmu_debt shadow_zap_slot(struct mmu_backend *be, const struct mems
 {
 	gfn_t start = slot->base_gfn, end = start + slot->npages;
 	struct shadow *shadow = to_shadow(be);
-	struct shadow_page *sp, *next;
 
-	rmap_over(shadow, start, end, leaf_zap);
-	list_for_each_entry_safe(sp, next, &shadow->pages, all)
-		if (shadow_is_tracking(sp) && sp->gfn >= start && sp->gfn < end)
-			shadow_page_drop(shadow, sp);
+	rmap_over_slowly(shadow, start, end, leaf_zap);
+	shadow_pages_drop_range_slowly(shadow, start, end);
 	return shadow_debt(shadow);
 }
 
@@ -545,7 +549,7 @@ static struct mmu_debt shadow_watch_range(struct mmu_backend *be, gfn_t start, g
 {
 	struct shadow *shadow = to_shadow(be);
 
-	rmap_over(shadow, start, end, leaf_watch);
+	rmap_over_slowly(shadow, start, end, leaf_watch);
 	return shadow_debt(shadow);
 }
 
@@ -618,11 +622,9 @@ static void shadow_destroy(struct mmu_backend *be)
 {
 	struct shadow *shadow = to_shadow(be);
 	struct mmu_vm *mmu = be->mmu;
-	struct shadow_page *sp, *next;
 
 	write_lock(&mmu->lock);
-	list_for_each_entry_safe(sp, next, &shadow->pages, all)
-		shadow_page_drop(shadow, sp);
+	shadow_pages_forget_slowly(shadow);
 	WARN_ON_ONCE(!list_empty(&shadow->dead) || shadow->nr_leaves || shadow->nr_pae);
 	write_unlock(&mmu->lock);
 	mmu->slots->watcher = NULL;

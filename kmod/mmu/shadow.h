@@ -57,6 +57,7 @@ typedef u32 entry_id;
  * @role: see @gfn
  * @index: where shadow_index.by_index has it
  * @parents: first entry that names it; the next is the one's next[]
+ * @nr_parents: how many there are, %SHADOW_MAX_PARENTS at most
  * @owed: number of the flush after which no processor can write to the guest's table but by a fault
  * @roots: vCPUs that have it as a root
  * @stores: stores to the guest's table since the shadow was last of use
@@ -64,6 +65,7 @@ typedef u32 entry_id;
  * @dead: nothing is shadowed any more; it waits for those that have it as a root
  * @recalled: what was in use of it before has been put in: shadow_memo.c
  * @keep: to open its table saves little: shadow_memo.c
+ * @pieces: it is a part of a large page, or leads to one, or has done so
  * @table: the entries
  * @gfns: the guest frames that they map; NULL: the page is direct, or holds no leaves
  * @next: by entry: the next one that maps the same frame, or names the same page
@@ -75,12 +77,14 @@ struct shadow_page {
 	union shadow_role role;
 	u32 index;
 	entry_id parents;
+	u32 nr_parents;
 	s64 owed;
 	unsigned int roots;
 	unsigned int stores;
 	bool dead;
 	bool recalled;
 	bool keep;
+	bool pieces;
 	u16 filled;
 	hpte_t *table;
 	u32 *gfns;
@@ -96,16 +100,31 @@ struct shadow_page {
  * @by_index: all of them, by shadow_page.index
  * @pages: @capacity buckets of them, by guest frame
  * @leaves: buckets of entries, by guest frame: the reverse map
+ * @nr_leaves: how many are in each bucket, %SHADOW_MAX_LEAVES at most
+ * @free: what of @by_index is not in use
+ * @nr_free: how many these are
  */
 struct shadow_index {
 	u32 capacity;
 	struct shadow_page **by_index;
 	struct shadow_page **pages;
 	entry_id *leaves;
+	u8 *nr_leaves;
+	u32 *free;
+	u32 nr_free;
 };
 
 #define SHADOW_MAX_NEW	    4 /* pages that a vCPU makes at a time: those of a walk, or its roots */
 #define SHADOW_LEAF_BUCKETS 64 /* for each page that fits */
+
+/*
+ * To take an entry out of a chain is to look for it, under the lock, so no guest may make one long:
+ * what is in it goes before it grows further.  The proof has these smaller.
+ */
+#ifndef SHADOW_MAX_LEAVES
+#define SHADOW_MAX_LEAVES  U8_MAX /* in a bucket of the reverse map */
+#define SHADOW_MAX_PARENTS 512	  /* of a shadow page */
+#endif
 
 /**
  * struct shadow - a VM's shadow tables; all fields but those marked are under the MMU's lock
@@ -125,6 +144,7 @@ struct shadow_index {
  * @orphans: those that a store opens: it has taken the last entry that named them, or there have
  *	been many; empty outside of it
  * @opened: tables that were opened for a store
+ * @cut: chains that were full, and whose entries were taken away
  * @memos: what is remembered of tables that were opened
  * @next_memo: which of them is the next to be forgotten
  * @guest_table: a page to read a guest's table into
@@ -145,6 +165,7 @@ struct shadow {
 	u32 waiting;
 	u32 nr_pae;
 	unsigned long opened;
+	unsigned long cut;
 	struct shadow_memo *memos;
 	unsigned int next_memo;
 	void *guest_table;
@@ -231,7 +252,9 @@ void shadow_page_link(struct shadow *shadow, struct shadow_page *sp, unsigned in
 void shadow_page_clear(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
 void shadow_page_drop(struct shadow *shadow, struct shadow_page *sp);
 void shadow_page_release(struct shadow *shadow, struct shadow_page *sp);
-unsigned long shadow_pages_drop(struct shadow *shadow, unsigned long nr);
+unsigned long shadow_pages_drop_slowly(struct shadow *shadow, unsigned long nr);
+void shadow_pages_drop_range_slowly(struct shadow *shadow, gfn_t start, gfn_t end);
+void shadow_pages_forget_slowly(struct shadow *shadow);
 void shadow_pages_make_room(struct shadow *shadow, unsigned int nr);
 void shadow_cursor(const struct shadow *shadow, struct shadow_page *sp, unsigned int i,
 		   struct pt_iter *it);
@@ -243,8 +266,10 @@ bool shadow_pieces_gone(const struct shadow *shadow) __must_check;
 typedef bool (*rmap_fn)(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
 void rmap_add(struct shadow *shadow, struct shadow_page *sp, unsigned int i, gfn_t gfn);
 void rmap_del(struct shadow *shadow, struct shadow_page *sp, unsigned int i);
+bool rmap_is_full(const struct shadow *shadow, gfn_t gfn);
 bool rmap_has(const struct shadow *shadow, const struct shadow_page *sp, unsigned int i);
 bool rmap_over(struct shadow *shadow, gfn_t start, gfn_t end, rmap_fn fn);
+void rmap_over_slowly(struct shadow *shadow, gfn_t start, gfn_t end, rmap_fn fn);
 
 /* shadow_around.c */
 void shadow_around(struct shadow *shadow, struct shadow_page *sp, unsigned int i,

@@ -68,7 +68,8 @@ static void around_map(struct shadow *shadow, struct shadow_page *sp, unsigned i
 	if (!around_read(shadow, sp, i, root, &gfn, &access))
 		return;
 	slot = memslot_find(memslots_get(mmu->slots), gfn);
-	if (!slot)
+	/* Nothing goes for what nobody has asked for. */
+	if (!slot || rmap_is_full(shadow, gfn))
 		return;
 	hva = memslot_hva(slot, gfn);
 	/* What the host takes back right now is not present, whatever its table says. */

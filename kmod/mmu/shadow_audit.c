@@ -118,16 +118,19 @@ static const char *link_fault(const struct audited *a, const struct mmu_audit *a
 {
 	const struct shadow *shadow = a->shadow;
 	const struct shadow_page *child = shadow_page_of(shadow, a->pte);
+	u32 n = 1;
 	entry_id at;
 
 	if (a->pte.v != hpte_make_table(shadow->be.fmt, hpte_addr(shadow->be.fmt, a->pte)).v)
 		return "a table's entry with bits that mean nothing";
 	if (!child || child->dead || child->role.level != a->sp->role.level - 1)
 		return "a link to a page of another level";
-	for (at = child->parents; at && at != entry_id_of(a->sp, a->i);)
+	for (at = child->parents; at && at != entry_id_of(a->sp, a->i); n++)
 		at = entry_page(shadow, at)->next[entry_slot(at)];
-	if (!at)
+	if (!at || n > child->nr_parents || n > SHADOW_MAX_PARENTS)
 		return "a link that its page does not know";
+	if (child->pieces && !a->sp->pieces)
+		return "a page does not know that it leads to pieces";
 	return audit->is_frame ? link_contradicts(a, child) : NULL;
 }
 

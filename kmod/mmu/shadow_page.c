@@ -8,6 +8,9 @@
  * shadow_page.owed the flush after which no processor has it either.  Until that is done nothing
  * may be read from the guest's table into the page.
  *
+ * Each knows whether it leads to pieces of a large page (shadow_page.pieces): who names a page
+ * that does knows it too.
+ *
  * To drop one takes its entries away and those that name it.  Its page may then still be walked by
  * a processor that has cached its place, so it is freed after the next flush, as any table; what is
  * walked there is empty.  One that is a vCPU's root stays, empty and dead, until that loads
@@ -28,12 +31,14 @@ void shadow_index_free(struct shadow_index *index)
 	kvfree(index->by_index);
 	kvfree(index->pages);
 	kvfree(index->leaves);
+	kvfree(index->nr_leaves);
+	kvfree(index->free);
 }
 
 size_t shadow_index_bytes(u32 capacity)
 {
-	return capacity *
-	       (sizeof(struct shadow_page *) * 2 + SHADOW_LEAF_BUCKETS * sizeof(entry_id));
+	return capacity * (sizeof(struct shadow_page *) * 2 + sizeof(u32) +
+			   SHADOW_LEAF_BUCKETS * (sizeof(entry_id) + sizeof(u8)));
 }
 
 static int index_alloc(struct shadow_index *index, u32 capacity)
@@ -43,7 +48,10 @@ static int index_alloc(struct shadow_index *index, u32 capacity)
 	index->pages = kvcalloc(capacity, sizeof(*index->pages), GFP_KERNEL_ACCOUNT);
 	index->leaves = kvcalloc(capacity * SHADOW_LEAF_BUCKETS, sizeof(*index->leaves),
 				 GFP_KERNEL_ACCOUNT);
-	if (index->by_index && index->pages && index->leaves)
+	index->nr_leaves = kvcalloc(capacity * SHADOW_LEAF_BUCKETS, sizeof(*index->nr_leaves),
+				    GFP_KERNEL_ACCOUNT);
+	index->free = kvcalloc(capacity, sizeof(*index->free), GFP_KERNEL_ACCOUNT);
+	if (index->by_index && index->pages && index->leaves && index->nr_leaves && index->free)
 		return 0;
 	shadow_index_free(index);
 	return -ENOMEM;
@@ -56,6 +64,16 @@ static void index_add_page(struct shadow_index *index, struct shadow_page *sp)
 	sp->bucket = index->pages[bucket];
 	index->pages[bucket] = sp;
 	index->by_index[sp->index] = sp;
+}
+
+/* The lowest are taken first. */
+static void index_find_free(struct shadow_index *index)
+{
+	u32 i = index->capacity;
+
+	while (i--)
+		if (!index->by_index[i])
+			index->free[index->nr_free++] = i;
 }
 
 /* Goes over to @index, which is larger and empty; gives back the old one. */
@@ -71,6 +89,7 @@ static void index_replace(struct shadow *shadow, struct shadow_index *index)
 	shadow->nr_leaves = 0;
 	list_for_each_entry(sp, &shadow->pages, all)
 		index_add_page(&shadow->index, sp);
+	index_find_free(&shadow->index);
 	list_for_each_entry(sp, &shadow->pages, all)
 		for (i = 0; sp->role.level == 1 && i < PT_ENTRIES; i++)
 			if (hpte_present(shadow->be.fmt, shadow_entry(sp, i)))
@@ -170,15 +189,6 @@ struct shadow_page *shadow_page_find(const struct shadow *shadow, gfn_t gfn, uni
 	return sp;
 }
 
-static u32 page_free_index(const struct shadow *shadow)
-{
-	u32 i = 0;
-
-	while (shadow->index.by_index[i])
-		i++;
-	return i;
-}
-
 static bool role_is_piece(union shadow_role role)
 {
 	return role.direct && role.mode != GPT_NONE;
@@ -209,13 +219,14 @@ struct shadow_page *shadow_page_get(struct shadow *shadow, struct mmu_vcpu *mv, 
 	mv->nr_spares--;
 	sp->gfn = gfn;
 	sp->role = role;
+	sp->pieces = role_is_piece(role);
 	if (role.direct || role.level > 1) {
 		kfree(sp->gfns);
 		sp->gfns = NULL;
 	}
 	sp->table = pt_cache_get(&mv->cache);
 	pt_page_linked(shadow_mmu(shadow));
-	sp->index = page_free_index(shadow);
+	sp->index = shadow->index.free[--shadow->index.nr_free];
 	set_page_private(virt_to_page(sp->table), (unsigned long)sp);
 	list_add_tail(&sp->all, &shadow->pages);
 	index_add_page(&shadow->index, sp);
@@ -264,17 +275,43 @@ struct mmu_debt shadow_debt(struct shadow *shadow)
 	return debt;
 }
 
-/* Entry @i of @sp, which is empty, names @child. */
+/* @sp leads to pieces of a large page.  Each page is told once, so this ends soon. */
+static void page_note_pieces(struct shadow *shadow, struct shadow_page *sp)
+{
+	entry_id at;
+
+	if (sp->pieces)
+		return;
+	sp->pieces = true;
+	for (at = sp->parents; at; at = entry_page(shadow, at)->next[entry_slot(at)])
+		page_note_pieces(shadow, entry_page(shadow, at));
+}
+
+/* No entry names @sp any more. */
+static void page_cut(struct shadow *shadow, struct shadow_page *sp)
+{
+	while (sp->parents)
+		shadow_page_clear(shadow, entry_page(shadow, sp->parents), entry_slot(sp->parents));
+}
+
+/* Entry @i of @sp, which is empty, names @child.  If too many do, those do no longer. */
 void shadow_page_link(struct shadow *shadow, struct shadow_page *sp, unsigned int i,
 		      struct shadow_page *child)
 {
 	struct pt_iter it;
 
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	if (child->nr_parents == SHADOW_MAX_PARENTS) {
+		shadow->cut++;
+		page_cut(shadow, child);
+	}
+	if (child->pieces)
+		page_note_pieces(shadow, sp);
 	shadow_cursor(shadow, sp, i, &it);
 	shadow_change(shadow, &it, hpte_make_table(shadow->be.fmt, virt_to_phys(child->table)));
 	sp->next[i] = child->parents;
 	child->parents = entry_id_of(sp, i);
+	child->nr_parents++;
 }
 
 static void page_unlink(struct shadow *shadow, struct shadow_page *sp, unsigned int i)
@@ -288,23 +325,7 @@ static void page_unlink(struct shadow *shadow, struct shadow_page *sp, unsigned 
 		return;
 	*at = sp->next[i];
 	sp->next[i] = 0;
-}
-
-/* Does @sp shadow a part of a large page, or lead to one that does? */
-static bool page_has_pieces(const struct shadow *shadow, const struct shadow_page *sp)
-{
-	unsigned int i;
-
-	if (role_is_piece(sp->role))
-		return true;
-	for (i = 0; sp->role.level > 1 && i < PT_ENTRIES; i++) {
-		hpte_t pte = shadow_entry(sp, i);
-
-		if (hpte_is_table(shadow->be.fmt, pte, sp->role.level) &&
-		    page_has_pieces(shadow, shadow_page_of(shadow, pte)))
-			return true;
-	}
-	return false;
+	child->nr_parents--;
 }
 
 /*
@@ -330,7 +351,7 @@ void shadow_page_clear(struct shadow *shadow, struct shadow_page *sp, unsigned i
 		return;
 	shadow_cursor(shadow, sp, i, &it);
 	if (hpte_is_table(shadow->be.fmt, pte, sp->role.level)) {
-		pieces = page_has_pieces(shadow, shadow_page_of(shadow, pte));
+		pieces = shadow_page_of(shadow, pte)->pieces;
 		page_unlink(shadow, sp, i);
 	} else {
 		rmap_del(shadow, sp, i);
@@ -348,6 +369,7 @@ static void page_unhash(struct shadow *shadow, struct shadow_page *sp)
 		at = &(*at)->bucket;
 	*at = sp->bucket;
 	shadow->index.by_index[sp->index] = NULL;
+	shadow->index.free[shadow->index.nr_free++] = sp->index;
 }
 
 static void page_retire(struct shadow *shadow, struct shadow_page *sp)
@@ -364,8 +386,7 @@ void shadow_page_drop(struct shadow *shadow, struct shadow_page *sp)
 	unsigned int i;
 
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
-	while (sp->parents)
-		shadow_page_clear(shadow, entry_page(shadow, sp->parents), entry_slot(sp->parents));
+	page_cut(shadow, sp);
 	for (i = 0; i < PT_ENTRIES; i++)
 		shadow_page_clear(shadow, sp, i);
 	page_unhash(shadow, sp);
@@ -388,27 +409,81 @@ void shadow_page_release(struct shadow *shadow, struct shadow_page *sp)
 	page_retire(shadow, sp);
 }
 
-/* Drops the @nr oldest pages that are nobody's root.  How many of @nr there were not. */
-unsigned long shadow_pages_drop(struct shadow *shadow, unsigned long nr)
+/* The oldest page that is nobody's root, or NULL. */
+static struct shadow_page *page_oldest(const struct shadow *shadow)
+{
+	struct shadow_page *sp;
+
+	list_for_each_entry(sp, &shadow->pages, all)
+		if (!sp->roots)
+			return sp;
+	return NULL;
+}
+
+/* Drops the @nr oldest pages that are nobody's root, with breaks.  How many there were not. */
+unsigned long shadow_pages_drop_slowly(struct shadow *shadow, unsigned long nr)
+{
+	struct shadow_page *sp;
+
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	for (; nr && (sp = page_oldest(shadow)); nr--) {
+		shadow_page_drop(shadow, sp);
+		cond_resched_rwlock_write(&shadow_mmu(shadow)->lock);
+	}
+	return nr;
+}
+
+/* Drops all pages that there are by now, with breaks; what others make meanwhile may stay. */
+void shadow_pages_forget_slowly(struct shadow *shadow)
+{
+	u32 nr = shadow->nr;
+
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	for (; nr && !list_empty(&shadow->pages); nr--) {
+		shadow_page_drop(shadow, list_first_entry(&shadow->pages, struct shadow_page, all));
+		cond_resched_rwlock_write(&shadow_mmu(shadow)->lock);
+	}
+}
+
+/*
+ * Drops as many of the oldest as it takes for @nr more to keep to the limit; if there are far too
+ * many, only so many that each time there are fewer.
+ */
+void shadow_pages_make_room(struct shadow *shadow, unsigned int nr)
+{
+	struct shadow_page *sp;
+	unsigned int most = nr + 1;
+
+	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
+	while (nr && most-- && shadow->nr + nr > shadow->limit && (sp = page_oldest(shadow)))
+		shadow_page_drop(shadow, sp);
+}
+
+static bool page_lies_in(const struct shadow_page *sp, gfn_t start, gfn_t end)
+{
+	return shadow_is_tracking(sp) && sp->gfn >= start && sp->gfn < end;
+}
+
+/*
+ * Drops what shadows tables in [start, end), where none comes any more.  With breaks: so these
+ * become the oldest first.
+ */
+void shadow_pages_drop_range_slowly(struct shadow *shadow, gfn_t start, gfn_t end)
 {
 	struct shadow_page *sp, *next;
 
 	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
 	list_for_each_entry_safe(sp, next, &shadow->pages, all) {
-		if (!nr)
-			break;
-		if (sp->roots)
+		if (!page_lies_in(sp, start, end))
 			continue;
-		shadow_page_drop(shadow, sp);
-		nr--;
+		list_del(&sp->all);
+		list_add(&sp->all, &shadow->pages);
 	}
-	return nr;
-}
-
-/* Drops as many of the oldest as it takes for @nr more to keep to the limit. */
-void shadow_pages_make_room(struct shadow *shadow, unsigned int nr)
-{
-	lockdep_assert_held_write(&shadow_mmu(shadow)->lock);
-	if (nr && shadow->nr + nr > shadow->limit)
-		(void)shadow_pages_drop(shadow, shadow->nr + nr - shadow->limit);
+	while (!list_empty(&shadow->pages)) {
+		sp = list_first_entry(&shadow->pages, struct shadow_page, all);
+		if (!page_lies_in(sp, start, end))
+			break;
+		shadow_page_drop(shadow, sp);
+		cond_resched_rwlock_write(&shadow_mmu(shadow)->lock);
+	}
 }

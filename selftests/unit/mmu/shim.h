@@ -36,6 +36,7 @@ typedef __s64 s64;
 #define smp_mb()	 point()
 #define WARN_ON_ONCE(x)	 ((x) ? fail("warning: %s", #x), true : false)
 
+#define U8_MAX		   ((u8)~0u)
 #define BITS_PER_LONG	   64
 #define BIT(n)		   (1UL << (n))
 #define BIT_ULL(n)	   (1ULL << (n))

@@ -20,6 +20,7 @@
 	x(SHADOW_PIECES, "shadow: access by a piece of a large page") \
 	x(SHADOW_CR3, "shadow: root loaded")				\
 	x(SHADOW_MODE, "shadow: mode changed")				\
+	x(SHADOW_CUT, "shadow: a chain was full")			\
 	x(SHADOW_SHRUNK, "shadow: tables dropped for the host")		\
 	x(SHADOW_INVLPG, "shadow: INVLPG by the processor")		\
 	x(SHADOW_ERRAND, "shadow: an entry is stored to for another vCPU")	\

@@ -290,6 +290,7 @@ static void world_stop(void)
 {
 	unsigned int i;
 
+	watched[SHADOW_CUT] += mmu_shadow_cut(&world.mmu);
 	for (i = 0; i < ARRAY_SIZE(fibers); i++)
 		fiber_destroy(&fibers[i]);
 	fibers_forget();
