@@ -11,6 +11,7 @@
 
 #include "lib/guest.h"
 #include "lib/host.h"
+#include "lib/vectors.h"
 
 #define PAGE	    0x1000UL
 #define WINDOW	    0x8000000000UL /* the second entry of the topmost table */
@@ -266,11 +267,66 @@ static void from_real_mode(void)
 	guest_destroy(&guest);
 }
 
+guest_code(code_reads, 64,
+	   "1: mov (%rdi), %rax\n"
+	   "out %al, $" S_SYNC "\n"
+	   "jmp 1b\n");
+guest_code(code_starts, 16, "out %al, $" S_SYNC "\n");
+
+#define START_PAGE 0x0d /* of GUEST_CODE's */
+#define MSI_INIT   0x500
+#define MSI_START  0x600
+
+static uint64_t all_causes(const struct guest *guest, unsigned int cpu)
+{
+	uint64_t sum = 0;
+	int cause;
+
+	for (cause = 0; cause < MKVM_NR_CAUSES; cause++)
+		sum += exits(guest, cpu, cause);
+	return sum;
+}
+
+/* The second CPU is sent INIT, and starts in real mode. */
+static void init_and_start(struct guest *guest)
+{
+	struct kvm_msi init = { .address_lo = APIC_GPA | 1 << 12, .data = MSI_INIT };
+	struct kvm_msi start = { .address_lo = APIC_GPA | 1 << 12, .data = MSI_START | START_PAGE };
+
+	REQUIRE(vm_call(guest, KVM_SIGNAL_MSI, &init) == 1, "INIT is nobody's");
+	REQUIRE(vm_call(guest, KVM_SIGNAL_MSI, &start) == 1, "the start is nobody's");
+	guest_run_to_sync(guest, 1);
+}
+
+/* INIT is the guest's own: what is shadowed for others stays. */
+static void init_of_another(void)
+{
+	struct kvm_regs regs;
+	struct guest guest;
+	uint64_t before;
+
+	device_needs_shadow();
+	vec_create(&guest, 2, VEC_KERNEL);
+	guest_start(&guest, 0, MODE_LONG);
+	guest_load(&guest, code_reads);
+	memcpy(guest_at(&guest, START_PAGE << 12, PAGE), code_starts,
+	       code_starts_end - code_starts);
+	regs = guest_regs(&guest, 0);
+	regs.rdi = DATA;
+	REQUIRE_OK(vcpu_set_regs(&guest.vcpu[0], &regs));
+	/* A CPU that has just been made may have memory that user space has changed. */
+	init_and_start(&guest);
+	guest_run_to_sync(&guest, 0);
+	before = all_causes(&guest, 0);
+	init_and_start(&guest);
+	guest_run_to_sync(&guest, 0);
+	EXPECT_EQ(before, all_causes(&guest, 0));
+	guest_destroy(&guest);
+}
+
 static const struct ktap_test tests[] = {
-	KTAP_TEST(writes_to_tables),
-	KTAP_TEST(opens_a_table),
-	KTAP_TEST(on_and_off),
-	KTAP_TEST(from_real_mode),
+	KTAP_TEST(writes_to_tables), KTAP_TEST(opens_a_table),	 KTAP_TEST(on_and_off),
+	KTAP_TEST(from_real_mode),   KTAP_TEST(init_of_another),
 };
 
 int main(int argc, char **argv)

@@ -90,7 +90,7 @@ static void reset_common(struct mkvm_vcpu *vcpu)
 	x86->nmi_masked = false;
 	x86_event_reset(vcpu);
 	lapic_reset(vcpu);
-	x86_paging_set(vcpu);
+	x86_paging_changed(vcpu);
 	x86->avail = X86_ST_ALL;
 	x86->dirty = X86_ST_ALL;
 	mkvm_vendor->vcpu_reset(vcpu);
@@ -128,6 +128,7 @@ void x86_reset(struct mkvm_vcpu *vcpu)
 		x86->apic_base |= MSR_IA32_APICBASE_BSP;
 	x86_msr_reset(vcpu);
 	reset_common(vcpu);
+	x86_paging_set(vcpu);
 	x86_mp_reset(vcpu);
 }
 
