@@ -154,7 +154,7 @@ u64 world_pick_mode(void)
 
 	/* Few formats have lists.  Large leaves are opened where dirty bits tell. */
 	do {
-		mode = world.large && draw(2) ? MKVM_DIRTY_LOG_BITS : 1u << (draw(2) ? 2 : draw(2));
+		mode = world.large && draw(3) ? MKVM_DIRTY_LOG_BITS : 1u << (draw(2) ? 2 : draw(2));
 	} while (!(mode & modes));
 	return mode | (draw_one_in(6) ? MKVM_DIRTY_LOG_EAGER_SPLIT : 0);
 }
