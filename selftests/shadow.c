@@ -31,6 +31,8 @@
 #define ACCESSED    (1UL << 5)
 #define DIRTY	    (1UL << 6)
 #define RESERVED    (1UL << 51)
+#define CR4_SMAP    (1UL << 21)
+#define RFLAGS_AC   (1UL << 18)
 #define CODE_STRIDE 16
 
 /* What the guest can do: one step each, CODE_STRIDE bytes apart. */
@@ -43,8 +45,11 @@ enum op {
 	STEP_FXSAVE, /* to rdi: no emulator has it */
 	STEP_PUSH,   /* rsi, with rdi for the stack */
 	STEP_READ_CR3,
-	STEP_HALF,    /* esi to rdi */
-	STEP_EXCHANGE /* rsi with rdi */
+	STEP_HALF,     /* esi to rdi */
+	STEP_EXCHANGE, /* rsi with rdi */
+	STEP_UD,       /* an exception, with rdi for the stack */
+	STEP_INT3,     /* the same, by an instruction that means one */
+	STEP_AGAIN     /* FXSAVE to rdi, load CR3, read rsi, as often as r9 points to */
 };
 
 guest_code(code_steps, 64,
@@ -57,7 +62,11 @@ guest_code(code_steps, 64,
 	   "mov %rdi, %rsp\n push %rsi\n hlt\n .balign 16, 0x90\n"
 	   "mov %cr3, %rax\n hlt\n .balign 16, 0x90\n"
 	   "mov %esi, (%rdi)\n hlt\n .balign 16, 0x90\n"
-	   "xchg %rsi, (%rdi)\n hlt\n");
+	   "xchg %rsi, (%rdi)\n hlt\n .balign 16, 0x90\n"
+	   "mov %rdi, %rsp\n ud2\n hlt\n .balign 16, 0x90\n"
+	   "mov %rdi, %rsp\n int3\n hlt\n .balign 16, 0x90\n"
+	   "1: fxsave (%rdi)\n mov %cr3, %rax\n mov %rax, %cr3\n mov (%rsi), %rax\n"
+	   "decq (%r9)\n jnz 1b\n hlt\n");
 
 struct fixture {
 	struct guest guest;
@@ -125,6 +134,7 @@ static uint32_t enter(struct fixture *f, enum op step, uint64_t rdi, uint64_t rs
 	regs.rdi = rdi;
 	regs.rsi = rsi;
 	regs.rsp = GUEST_STACKS;
+	regs.r9 = GUEST_SHARED;
 	REQUIRE_OK(vcpu_set_regs(&f->guest.vcpu[0], &regs));
 	return guest_run(&f->guest, 0);
 }
@@ -272,28 +282,39 @@ static void page_faults(void)
 	clean_up(&f);
 }
 
+/* The first pages of the window are read-only, and the second to fourth a user's. */
+static void set_up_read_only(struct fixture *f)
+{
+	unsigned int i;
+
+	set_up(f);
+	*entry(f, GUEST_TABLES, 1) |= X86_PTE_U;
+	*entry(f, POINTERS, 0) |= X86_PTE_U;
+	*entry(f, DIRECTORY, 0) |= X86_PTE_U;
+	for (i = 0; i < 4; i++)
+		*entry(f, TABLE, i) =
+			(DATA + i * PAGE) | X86_PTE_P | ACCESSED | (i ? X86_PTE_U : 0);
+}
+
 /* With CR0.WP off a supervisor writes where the entry forbids it, until it is on. */
 static void write_protection(void)
 {
 	uint64_t cr0, read_only = DATA | X86_PTE_P | ACCESSED;
 	struct fixture f;
 
-	set_up(&f);
+	set_up_read_only(&f);
 	cr0 = guest_sregs(&f.guest, 0).cr0;
-	*entry(&f, TABLE, 0) = read_only;
-	*entry(&f, TABLE, 1) = (read_only + PAGE) | X86_PTE_U;
-	*entry(&f, GUEST_TABLES, 1) |= X86_PTE_U;
-	*entry(&f, POINTERS, 0) |= X86_PTE_U;
-	*entry(&f, DIRECTORY, 0) |= X86_PTE_U;
 	run(&f, STEP_WRITE, WINDOW, 1);
 	EXPECT_EQ(1, *entry(&f, DATA, 0));
 	EXPECT_EQ(read_only | DIRTY, *entry(&f, TABLE, 0));
 	causes_expect(&f.causes, MKVM_CAUSE_DIRTY_BIT, 1);
 	causes_check(&f.causes, "a supervisor's page", __LINE__);
 	STEP(&f, STEP_WRITE, WINDOW, 2, FILL, 0);
-	/* A user's has to stay closed to the user. */
-	STEP(&f, STEP_WRITE, WINDOW + PAGE, 3, TRACKED_EMULATED, 1);
-	STEP(&f, STEP_WRITE, WINDOW + PAGE, 4, TRACKED_EMULATED, 1);
+	/* A user's, too, by whatever instruction. */
+	STEP(&f, STEP_WRITE, WINDOW + PAGE, 3, DIRTY_BIT, 1);
+	STEP(&f, STEP_WRITE, WINDOW + PAGE, 4, FILL, 0);
+	STEP(&f, STEP_FXSAVE, WINDOW + 2 * PAGE + 0x400, 0, DIRTY_BIT, 1);
+	EXPECT(*entry(&f, DATA + 2 * PAGE, 0x80) != 0, "nothing was stored");
 	EXPECT_EQ(4, *entry(&f, DATA + PAGE, 0));
 	EXPECT_EQ((read_only + PAGE) | X86_PTE_U | DIRTY, *entry(&f, TABLE, 1));
 	EXPECT_EQ(0, guest_nr_traps(&f.guest));
@@ -307,6 +328,52 @@ static void write_protection(void)
 	run(&f, STEP_WRITE, WINDOW, 7);
 	EXPECT_EQ(7, *entry(&f, DATA, 0));
 	EXPECT_EQ(2, guest_nr_traps(&f.guest));
+	clean_up(&f);
+}
+
+/* The same where an exception is delivered; what it pushes is all that changes. */
+static void exception_on_read_only(void)
+{
+	struct fixture f;
+	struct trap trap;
+
+	set_up_read_only(&f);
+	STEP(&f, STEP_UD, WINDOW + PAGE + 0x800, 0, DIRTY_BIT, 1);
+	REQUIRE(guest_nr_traps(&f.guest) == 1, "%llu exceptions",
+		(unsigned long long)guest_nr_traps(&f.guest));
+	trap = guest_trap(&f.guest, 0);
+	EXPECT_EQ(6, trap.vector);
+	EXPECT_EQ(WINDOW + PAGE + 0x800, trap.rsp);
+	EXPECT_EQ(WINDOW + PAGE + 0x800, *entry(&f, DATA + PAGE, 0x800 / 8 - 2));
+	clean_up(&f);
+}
+
+/* SMAP would not see that such a page is a user's: each store is emulated. */
+static void write_protection_and_smap(void)
+{
+	struct kvm_sregs sregs;
+	struct kvm_regs regs;
+	struct fixture f;
+
+	set_up_read_only(&f);
+	sregs = guest_sregs(&f.guest, 0);
+	sregs.cr4 |= CR4_SMAP;
+	REQUIRE_OK(vcpu_set_sregs(&f.guest.vcpu[0], &sregs));
+	regs = guest_regs(&f.guest, 0);
+	regs.rflags |= RFLAGS_AC;
+	REQUIRE_OK(vcpu_set_regs(&f.guest.vcpu[0], &regs));
+	run(&f, STEP_WRITE, WINDOW + PAGE, 3);
+	causes_begin(&f.causes, &f.guest);
+	STEP(&f, STEP_WRITE, WINDOW + PAGE, 4, TRACKED_EMULATED, 1);
+	STEP(&f, STEP_WRITE, WINDOW + PAGE, 5, TRACKED_EMULATED, 1);
+	EXPECT_EQ(5, *entry(&f, DATA + PAGE, 0));
+	EXPECT_EQ(0, guest_nr_traps(&f.guest));
+	regs = guest_regs(&f.guest, 0);
+	regs.rflags &= ~RFLAGS_AC;
+	REQUIRE_OK(vcpu_set_regs(&f.guest.vcpu[0], &regs));
+	/* Low memory is a user's, too: the processor does not reach the handler. */
+	EXPECT_EQ(KVM_EXIT_SHUTDOWN, enter(&f, STEP_WRITE, WINDOW + PAGE, 6));
+	EXPECT_EQ(5, *entry(&f, DATA + PAGE, 0));
 	clean_up(&f);
 }
 
@@ -418,6 +485,91 @@ static void other_stores(void)
 	clean_up(&f);
 }
 
+static uint64_t opened(struct fixture *f)
+{
+	static struct counts counts;
+
+	guest_counts(&f->guest, 0, &counts);
+	return counts.sum.causes[MKVM_CAUSE_TRACKED_OPENED];
+}
+
+/* What an exception pushes onto a table: that is opened, and the exception is taken once. */
+static void exceptions_on_tables(void)
+{
+	static const struct {
+		enum op step;
+		uint64_t vector;
+	} cases[] = { { STEP_UD, 6 }, { STEP_INT3, 3 } };
+	uint64_t stack = TABLE + 0x800, before;
+	struct fixture f;
+	struct trap trap;
+	unsigned int i;
+
+	set_up(&f);
+	/* More often than the module tries when nothing happens in between. */
+	for (i = 0; i < 40; i++) {
+		run(&f, STEP_READ, WINDOW + i % 16 * PAGE, 0);
+		EXPECT_EQ(0x1000 + i % 16, result(&f));
+		before = opened(&f);
+		memset(guest_at(&f.guest, GUEST_TRAP_LOG, 8), 0, 8);
+		run(&f, cases[i / 20].step, stack, 0);
+		EXPECT_EQ(before + 1, opened(&f));
+		REQUIRE(guest_nr_traps(&f.guest) == 1, "%llu exceptions, not one",
+			(unsigned long long)guest_nr_traps(&f.guest));
+		trap = guest_trap(&f.guest, 0);
+		EXPECT_EQ(cases[i / 20].vector, trap.vector);
+		EXPECT_EQ(stack, trap.rsp);
+		EXPECT_EQ(stack, *entry(&f, TABLE, 0x800 / 8 - 2));
+		/* It is memory like any other now; the next push shall find no entry there. */
+		run(&f, STEP_WRITE, stack - 8, 0);
+		run(&f, STEP_CR3, GUEST_TABLES, 0);
+	}
+	clean_up(&f);
+}
+
+/* A table is opened as often as it takes, if it was in use in between. */
+static void opened_again(void)
+{
+	volatile uint64_t *left;
+	struct fixture f;
+	uint64_t before;
+
+	set_up(&f);
+	left = guest_shared(&f.guest);
+	*left = 40;
+	run(&f, STEP_READ, WINDOW, 0);
+	before = opened(&f);
+	run(&f, STEP_AGAIN, DIRECTORY + 0x400, WINDOW);
+	EXPECT_EQ(0, *left);
+	EXPECT_EQ(before + 40, opened(&f));
+	EXPECT_EQ(0x1000, result(&f));
+	EXPECT_EQ(0, guest_nr_traps(&f.guest));
+	clean_up(&f);
+}
+
+/* An instruction that is fetched by the very table that it writes to: it ends, one way or other. */
+static void opened_in_vain(void)
+{
+	struct kvm_regs regs;
+	struct fixture f;
+	uint32_t reason;
+
+	set_up(&f);
+	memcpy(entry(&f, DATA, 0), code_steps + STEP_FXSAVE * CODE_STRIDE, CODE_STRIDE);
+	regs = guest_regs(&f.guest, 0);
+	regs.rip = WINDOW;
+	regs.rdi = TABLE + 0x400;
+	REQUIRE_OK(vcpu_set_regs(&f.guest.vcpu[0], &regs));
+	reason = guest_run(&f.guest, 0);
+	/* A processor that has cached where it lies gets there. */
+	if (reason == KVM_EXIT_INTERNAL_ERROR)
+		EXPECT_EQ(16, opened(&f));
+	else
+		EXPECT_EQ(KVM_EXIT_HLT, reason);
+	EXPECT_EQ(0, guest_nr_traps(&f.guest));
+	clean_up(&f);
+}
+
 /* The topmost table maps itself: its entries are edited where they are used. */
 static void self_mapping(void)
 {
@@ -469,6 +621,33 @@ static void other_memory(void)
 	EXPECT_EQ(1, f.guest.vcpu[0].run->mmio.is_write);
 	guest_run_to_hlt(&f.guest, 0);
 	EXPECT_EQ(0, ((uint64_t *)rom.host)[1]);
+	clean_up(&f);
+	mem_destroy(&rom);
+}
+
+/* Where a table cannot be written no dirty bit is wanted, nor is an accessed one. */
+static void table_in_read_only_memory(void)
+{
+	struct fixture f;
+	struct mem rom;
+	uint64_t *table;
+
+	set_up(&f);
+	REQUIRE_OK(mem_create(&rom, READ_ONLY, PAGE));
+	table = rom.host;
+	table[0] = DATA | FLAGS | ACCESSED;
+	table[1] = (DATA + PAGE) | FLAGS;
+	REQUIRE_OK(vm_set_slot(&f.guest.vm, 5, READ_ONLY, PAGE, rom.host, KVM_MEM_READONLY));
+	*entry(&f, DIRECTORY, 0) = READ_ONLY | FLAGS;
+	STEP(&f, STEP_READ, WINDOW, 0, ACCESSED_BIT, 1);
+	STEP(&f, STEP_WRITE, WINDOW, 5, FILL, 1);
+	STEP(&f, STEP_WRITE, WINDOW, 6, FILL, 0);
+	EXPECT_EQ(6, *entry(&f, DATA, 0));
+	STEP(&f, STEP_FXSAVE, WINDOW + PAGE + 0x400, 0, FILL, 1);
+	EXPECT(*entry(&f, DATA + PAGE, 0x80) != 0, "nothing was stored");
+	EXPECT_EQ(DATA | FLAGS | ACCESSED, table[0]);
+	EXPECT_EQ((DATA + PAGE) | FLAGS, table[1]);
+	EXPECT_EQ(0, guest_nr_traps(&f.guest));
 	clean_up(&f);
 	mem_destroy(&rom);
 }
@@ -687,12 +866,18 @@ static const struct ktap_test tests[] = {
 	KTAP_TEST(edited_entries),
 	KTAP_TEST(page_faults),
 	KTAP_TEST(write_protection),
+	KTAP_TEST(exception_on_read_only),
+	KTAP_TEST(write_protection_and_smap),
 	KTAP_TEST(address_spaces),
 	KTAP_TEST(flood),
 	KTAP_TEST(large_pages),
 	KTAP_TEST(other_stores),
+	KTAP_TEST(exceptions_on_tables),
+	KTAP_TEST(opened_again),
+	KTAP_TEST(opened_in_vain),
 	KTAP_TEST(self_mapping),
 	KTAP_TEST(other_memory),
+	KTAP_TEST(table_in_read_only_memory),
 	KTAP_TEST(neighbours),
 	KTAP_TEST(dirty_log),
 	KTAP_TEST(edit_after_a_fault),

@@ -43,7 +43,7 @@ static uint64_t *entry(struct fixture *f, uint64_t table, unsigned int i)
 	return (uint64_t *)guest_at(&f->guest, table, PAGE) + i;
 }
 
-static void run(struct fixture *f, enum op step, uint64_t rdi, uint64_t rsi)
+static void set_step(struct fixture *f, enum op step, uint64_t rdi, uint64_t rsi)
 {
 	struct kvm_regs regs = guest_regs(&f->guest, 0);
 
@@ -51,6 +51,11 @@ static void run(struct fixture *f, enum op step, uint64_t rdi, uint64_t rsi)
 	regs.rdi = rdi;
 	regs.rsi = rsi;
 	REQUIRE_OK(vcpu_set_regs(&f->guest.vcpu[0], &regs));
+}
+
+static void run(struct fixture *f, enum op step, uint64_t rdi, uint64_t rsi)
+{
+	set_step(f, step, rdi, rsi);
 	guest_run_to_hlt(&f->guest, 0);
 }
 
@@ -126,6 +131,92 @@ static void pae_tables(void)
 	guest_destroy(&f.guest);
 }
 
+#define OTHER	    0x203000UL /* a page directory, and its page table */
+#define OTHER_TABLE 0x204000UL
+
+/* The third GiB is there, by the third of the four topmost entries. */
+static void set_up_pae(struct fixture *f)
+{
+	uint64_t third = GUEST_TABLES + 4 * PAGE;
+
+	set_up(f, MODE_PAE);
+	memset(guest_at(&f->guest, OTHER, 2 * PAGE), 0, 2 * PAGE);
+	*entry(f, third, 0) = TABLE | FLAGS | ACCESSED;
+	*entry(f, TABLE, 0) = DATA | FLAGS | ACCESSED;
+	*entry(f, OTHER, 0) = OTHER_TABLE | FLAGS | ACCESSED;
+	*entry(f, OTHER_TABLE, 0) = (DATA + 7 * PAGE) | FLAGS | ACCESSED;
+	run(f, STEP_WRITE, GUEST_TABLES + 2 * 8, third | X86_PTE_P);
+	run(f, STEP_CR3, GUEST_TABLES, 0);
+	run(f, STEP_READ, WINDOW, 0);
+	EXPECT_EQ(0x1000, result(f));
+	causes_begin(&f->causes, &f->guest);
+}
+
+static bool is_vmx(const struct fixture *f)
+{
+	return f->causes.before.sum.vendor == MKVM_VENDOR_VMX;
+}
+
+/* One of the four changes and goes: on SVM INVLPG tells the processor, on VMX a load of CR3. */
+static void pae_root_changes(void)
+{
+	struct fixture f;
+
+	set_up_pae(&f);
+	STEP(&f, STEP_WRITE, GUEST_TABLES + 2 * 8, OTHER | X86_PTE_P, FILL, 0);
+	if (is_vmx(&f)) {
+		STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 0);
+		STEP(&f, STEP_READ, WINDOW, 0, FILL, 0);
+		EXPECT_EQ(0x1000, result(&f));
+		STEP(&f, STEP_CR3, GUEST_TABLES, 0, CR3, 1);
+	} else {
+		STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
+	}
+	STEP(&f, STEP_READ, WINDOW, 0, FILL, 1);
+	EXPECT_EQ(0x1007, result(&f));
+
+	STEP(&f, STEP_WRITE, GUEST_TABLES + 2 * 8, OTHER, FILL, 0);
+	if (is_vmx(&f))
+		STEP(&f, STEP_CR3, GUEST_TABLES, 0, CR3, 1);
+	else
+		STEP(&f, STEP_INVLPG, WINDOW, 0, INVLPG, 1);
+	/* There is no handler. */
+	set_step(&f, STEP_READ, WINDOW, 0);
+	EXPECT_EQ(KVM_EXIT_SHUTDOWN, guest_run(&f.guest, 0));
+	guest_destroy(&f.guest);
+}
+
+static uint64_t causes_of(const struct fixture *f, enum mkvm_mmu_cause cause)
+{
+	static struct counts counts;
+
+	guest_counts(&f->guest, 0, &counts);
+	return counts.sum.causes[cause] - f->causes.before.sum.causes[cause];
+}
+
+/* A reserved bit in one of them: on SVM the use of it faults, on VMX the load of CR3. */
+static void pae_root_reserved(void)
+{
+	static const unsigned int bits[] = { 1, 2, 6, 7, 8, 51, 52, 63 };
+	struct fixture f;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+		set_up_pae(&f);
+		*entry(&f, GUEST_TABLES, 2) = OTHER | X86_PTE_P | 1UL << bits[i];
+		if (is_vmx(&f)) {
+			set_step(&f, STEP_CR3, GUEST_TABLES, 0);
+		} else {
+			STEP(&f, STEP_CR3, GUEST_TABLES, 0, CR3, 1);
+			set_step(&f, STEP_READ, WINDOW, 0);
+		}
+		/* There is no handler. */
+		EXPECT(guest_run(&f.guest, 0) == KVM_EXIT_SHUTDOWN, "bit %u is ignored", bits[i]);
+		EXPECT_EQ(!is_vmx(&f), causes_of(&f, MKVM_CAUSE_GUEST_RESERVED));
+		guest_destroy(&f.guest);
+	}
+}
+
 /* Entries of 4 bytes: the 1024 of a table have two shadow pages, and the directory's have four. */
 static void tables_of_32_bits(void)
 {
@@ -182,9 +273,8 @@ static void no_paging(void)
 }
 
 static const struct ktap_test tests[] = {
-	KTAP_TEST(pae_tables),
-	KTAP_TEST(tables_of_32_bits),
-	KTAP_TEST(no_paging),
+	KTAP_TEST(pae_tables),	      KTAP_TEST(pae_root_changes), KTAP_TEST(pae_root_reserved),
+	KTAP_TEST(tables_of_32_bits), KTAP_TEST(no_paging),
 };
 
 int main(int argc, char **argv)

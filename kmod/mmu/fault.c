@@ -230,7 +230,7 @@ static enum mmu_outcome fault_resolve(struct mmu_vcpu *mv, struct mmu_fault *fau
 	fault->writable = true;
 	if (be->ops->walk)
 		outcome = be->ops->walk(be, mv, fault);
-	if (outcome != MMU_RESUME)
+	if (outcome != MMU_RESUME || fault->again)
 		return outcome;
 	slot = memslot_find(memslots_get(mv->vm->slots), gpa_to_gfn(fault->gpa));
 	if (!slot && fault_is_own_page(mv->vm, fault))

@@ -141,9 +141,9 @@ static u64 gpte_reserved(const struct gpt_root *root, gpte_t gpte, int level)
 		/* Bit 21, and those of bits 39:32 of the address that do not exist. */
 		return BIT_ULL(21) | ((high >> (32 - 13)) & GPTE_PSE36);
 	}
-	/* The low bits of these four were checked when they were loaded, or are not at all. */
+	/* Bit 5 is one, too, but an emulated processor with nested paging sets it as it walks. */
 	if (root->mode == GPT_PAE && level == 3)
-		return high | GENMASK_ULL(63, 52);
+		return high | GENMASK_ULL(63, 52) | GENMASK_ULL(8, 6) | GENMASK_ULL(2, 1);
 	if (!root->nx)
 		bits |= GPTE_NX;
 	if (root->mode == GPT_PAE)
@@ -273,7 +273,7 @@ static int walk_mark(struct memslot_table *slots, const struct gpt_root *root, u
 /*
  * Walks to @gva for an access of ACC_*, with accessed and dirty bits set.  Same context as
  * gpt_translate(); paging is on.  0; 1: a page fault, with its error code; -EFAULT: the host cannot
- * supply a table.
+ * supply a table; -EAGAIN: entries change all the time, and a signal is waiting.
  */
 int gpt_walk(struct memslot_table *slots, const struct gpt_root *root, gva_t gva, u32 access,
 	     struct gpt_walk *walk, u32 *error)

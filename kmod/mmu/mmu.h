@@ -178,6 +178,7 @@ enum gpt_mode {
  * @nx: EFER.NX: entries may forbid fetches
  * @smep: CR4.SMEP: no supervisor fetches from user pages
  * @smap: CR4.SMAP is on and RFLAGS.AC does not suspend it: no supervisor access to user pages
+ * @cr4_smap: CR4.SMAP is on
  * @phys_bits: width of a guest-physical address, 0 to 52
  */
 struct gpt_root {
@@ -191,6 +192,7 @@ struct gpt_root {
 	bool nx;
 	bool smep;
 	bool smap;
+	bool cr4_smap;
 	u8 phys_bits;
 };
 

@@ -21,8 +21,9 @@
  * lost the right to change it behind the shadow's back.
  *
  * A leaf allows what all the guest's entries on the way do; writing only if the guest's dirty bit
- * is set, the host lets it, no log waits for it, and the frame is no table.  All leaves are of
- * level 1.  No entry is global.
+ * is set, the host lets it, no log waits for it, and the frame is no table.  It may allow a
+ * supervisor to write what CR0.WP would forbid, and nothing to a user (shadow_lends()).  All leaves
+ * are of level 1.  No entry is global.
  */
 #include <linux/slab.h>
 #include "mmu/gpt_walk.h"
@@ -30,7 +31,10 @@
 #include "mmu/pt_page.h"
 #include "mmu/shadow.h"
 
-/* What a leaf for the walk's page may allow at most. */
+/*
+ * What a leaf for the walk's page may allow at most.  If it is a write the walk has set the dirty
+ * bit, or the entry lies where that cannot be set.
+ */
 static u32 shadow_allowed(const struct mmu_fault *fault)
 {
 	const struct gpt_walk *walk = fault->walk;
@@ -39,7 +43,11 @@ static u32 shadow_allowed(const struct mmu_fault *fault)
 	if (fault->root->mode == GPT_NONE)
 		return ACC_R | ACC_W | ACC_X | ACC_U;
 	allowed = shadow_effective(fault->root, walk->allowed[walk->leaf - 1]);
-	return walk->dirty ? allowed : allowed & ~ACC_W;
+	if (!(fault->access & ACC_W))
+		return walk->dirty ? allowed : allowed & ~ACC_W;
+	if (!(allowed & ACC_W) && shadow_lends(fault->root))
+		allowed = shadow_lent(fault->root, allowed);
+	return allowed;
 }
 
 static enum mmu_outcome shadow_reflect(struct mmu_fault *fault)
@@ -105,6 +113,12 @@ static enum mmu_outcome shadow_walk(struct mmu_backend *be, struct mmu_vcpu *mv,
 	}
 	r = gpt_walk(be->mmu->slots, fault->root, fault->gva, fault->access, fault->walk,
 		     &fault->code);
+	if (r == -EAGAIN) {
+		/* A signal has come while others changed the entries: the guest walks again. */
+		fault->again = MMU_AGAIN_WALK;
+		fault->cause = MKVM_CAUSE_NOTIFIER_RETRY;
+		return MMU_RESUME;
+	}
 	if (r < 0) {
 		fault->gpa = fault->walk->address[fault->walk->leaf - 1];
 		return shadow_failed(fault, r);
@@ -294,7 +308,7 @@ static bool shadow_must_emulate(struct shadow *shadow, const struct mmu_fault *f
 {
 	if (!(fault->access & ACC_W))
 		return false;
-	/* A supervisor's write to a read-only user page, with CR0.WP off. */
+	/* A supervisor's write to a user's read-only page that cannot be lent. */
 	return !(shadow_allowed(fault) & ACC_W) || shadow_is_table(shadow, fault);
 }
 

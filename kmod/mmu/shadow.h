@@ -23,6 +23,8 @@
  * @gbpages: see @nx
  * @phys_bits: see @nx
  * @amd: see @nx
+ * @lends: pages may be lent to the supervisor: shadow_lends()
+ * @smep: and are not to be executed then
  */
 union shadow_role {
 	u32 word;
@@ -38,6 +40,8 @@ union shadow_role {
 		u32 gbpages : 1;
 		u32 phys_bits : 6;
 		u32 amd : 1;
+		u32 lends : 1;
+		u32 smep : 1;
 	};
 };
 
@@ -226,6 +230,23 @@ static inline u32 shadow_effective(const struct gpt_root *root, u32 allowed)
 	if (!root->wp && !(allowed & ACC_U))
 		allowed |= ACC_W;
 	return allowed;
+}
+
+/*
+ * With CR0.WP off a supervisor may write to a user's page that is read-only.  A leaf can say so if
+ * it is no user's page for as long: it is lent.  Then SMAP would not keep the supervisor out, and
+ * RFLAGS.AC, which suspends that, changes without an exit.
+ */
+static inline bool shadow_lends(const struct gpt_root *root)
+{
+	return !root->wp && !root->cr4_smap;
+}
+
+/* What the leaf of such a page allows, which allowed @allowed. */
+static inline u32 shadow_lent(const struct gpt_root *root, u32 allowed)
+{
+	allowed = (allowed | ACC_W) & ~ACC_U;
+	return root->smep ? allowed & ~ACC_X : allowed;
 }
 
 /* Is the guest's table where it can be changed by a store? */

@@ -42,14 +42,24 @@ static bool audited_read(const struct audited *a, struct gpt_entry *entry)
 	return true;
 }
 
-/* What @a may allow by its role and @entry. */
-static u32 audited_allowed(const struct audited *a, const struct gpt_entry *entry)
+/* Does the guest's table lie where no dirty bit can be set? */
+static bool audited_is_readonly(const struct audited *a)
 {
-	u32 allowed = shadow_access(a->sp) & entry->access;
+	struct memslot_table *slots = shadow_mmu(a->shadow)->slots;
+	const struct memslot *slot = memslot_find(memslots_get(slots), a->sp->gfn);
 
-	if (!a->sp->role.wp && !(allowed & ACC_U))
-		allowed |= ACC_W;
-	return entry->leaf && !entry->dirty ? allowed & ~ACC_W : allowed;
+	return slot && memslot_readonly(slot);
+}
+
+/* What @a, which allows @access, may allow by its role and @entry. */
+static u32 audited_allowed(const struct audited *a, const struct gpt_entry *entry, u32 access)
+{
+	const struct gpt_root root = shadow_role_root(a->sp->role);
+	u32 allowed = shadow_effective(&root, shadow_access(a->sp) & entry->access);
+
+	if (shadow_lends(&root) && !(allowed & ACC_W) && (access & ACC_W))
+		allowed = shadow_lent(&root, allowed);
+	return entry->dirty || audited_is_readonly(a) ? allowed : allowed & ~ACC_W;
 }
 
 static const char *leaf_contradicts(const struct audited *a)
@@ -65,7 +75,7 @@ static const char *leaf_contradicts(const struct audited *a)
 		return "a leaf whose guest entry is not present";
 	if (gpa_to_gfn(entry.gpa) != shadow_gfn(a->sp, a->i))
 		return "a leaf for another frame than the guest's entry";
-	if (access & ~audited_allowed(a, &entry))
+	if (access & ~audited_allowed(a, &entry, access))
 		return "a leaf allows what the guest's entry does not";
 	return NULL;
 }

@@ -11,6 +11,7 @@
  * table that lies in no slot, which no store could be seen to: it is not of that frame.
  */
 #include <linux/slab.h>
+#include "mmu/gpt_walk.h"
 #include "mmu/pt_page.h"
 #include "mmu/shadow.h"
 
@@ -31,6 +32,8 @@ union shadow_role shadow_root_role(const struct gpt_root *root)
 	role.gbpages = root->gbpages;
 	role.phys_bits = root->phys_bits;
 	role.amd = root->amd;
+	role.lends = shadow_lends(root);
+	role.smep = role.lends && root->smep;
 	return role;
 }
 
@@ -42,6 +45,8 @@ struct gpt_root shadow_role_root(union shadow_role role)
 		.pse = role.pse,
 		.gbpages = role.gbpages,
 		.amd = role.amd,
+		.smep = role.smep,
+		.cr4_smap = !role.lends,
 		.nx = role.nx,
 		.wp = role.wp,
 		.phys_bits = role.phys_bits,
@@ -73,6 +78,8 @@ static union shadow_role role_of_nothing(int level)
 static bool root_key(const struct gpt_root *root, unsigned int i, gfn_t *gfn,
 		     union shadow_role *role)
 {
+	struct gpt_entry entry;
+
 	*role = shadow_root_role(root);
 	*gfn = gpa_to_gfn(root->cr3 & GENMASK_ULL(51, 12));
 	switch (root->mode) {
@@ -84,8 +91,9 @@ static bool root_key(const struct gpt_root *root, unsigned int i, gfn_t *gfn,
 		*gfn = gpa_to_gfn(root->cr3 & GENMASK_ULL(31, 12));
 		return true;
 	case GPT_PAE:
-		*gfn = gpa_to_gfn(root->pdptr[i] & GENMASK_ULL(51, 12));
-		return root->pdptr[i] & 1;
+		gpt_entry_read(root, (gpte_t){ root->pdptr[i] }, 3, &entry);
+		*gfn = gpa_to_gfn(entry.gpa);
+		return entry.present;
 	default:
 		return true;
 	}

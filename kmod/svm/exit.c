@@ -299,6 +299,7 @@ static const struct exit_row exit_rows[] = {
 	[SVM_EXIT_HLT] = { .insn = x86_exit_hlt },
 	[SVM_EXIT_TASK_SWITCH] = { .handle = x86_exit_emulate },
 	[SVM_EXIT_INVPCID] = { .handle = x86_exit_invpcid },
+	[SVM_EXIT_INVLPG] = { .insn = x86_exit_invlpg },
 	[SVM_EXIT_INVLPGA] = { .handle = x86_exit_ud },
 	[SVM_EXIT_IOIO] = { .handle = exit_io },
 	[SVM_EXIT_MSR] = { .insn = exit_msr },

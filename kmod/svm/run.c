@@ -166,6 +166,10 @@ static void run_set_root(struct svm_vcpu *svm)
 		*now = root;
 		svm_cpu_flush(svm);
 	}
+	if (x86_paging_wants_invlpg(&svm->vcpu))
+		svm_intercept_set(vmcb, INTERCEPT_INVLPG);
+	else
+		svm_intercept_clear(vmcb, INTERCEPT_INVLPG);
 }
 
 /* The vCPU has gone from one kind of tables to the other. */

@@ -54,6 +54,7 @@ struct gpt_root x86_gpt_root(struct mkvm_vcpu *vcpu)
 		.nx = x86->efer & EFER_NX,
 		.smep = x86->cr4 & X86_CR4_SMEP,
 		.smap = x86->cr4 & X86_CR4_SMAP && !(x86->rflags & X86_EFLAGS_AC),
+		.cr4_smap = x86->cr4 & X86_CR4_SMAP,
 		/* User space may say what it likes. */
 		.phys_bits = min_t(u8, x86->cpuid.phys_bits, 52),
 	};

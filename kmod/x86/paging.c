@@ -14,11 +14,13 @@
  *
  * Of PAE's four topmost entries the MMU has those that were in memory when CR3 or a mode was
  * loaded.  On a vendor's processors that read them when they need one, they are read again before a
- * fault is looked at, and if one has changed the roots are loaded anew.
+ * fault is looked at, and if one has changed the roots are loaded anew; so they are by INVLPG,
+ * which exits while there are such.
  *
  * Progress: an instruction that writes to a table and cannot be emulated gets the table opened,
  * and is executed again.  If that very instruction needs the table to get there it would fault for
- * ever: after PAGING_MAX_OPENED times at one place the VM's owner is told instead.
+ * ever: after PAGING_MAX_OPENED times at one place, with nothing but such exits in between, the
+ * VM's owner is told instead.
  */
 #include <linux/srcu.h>
 #include <linux/string.h>
@@ -86,6 +88,22 @@ void x86_paging_set(struct mkvm_vcpu *vcpu)
 {
 	vcpu->x86.paging.stale = true;
 	vcpu->x86.paging.by_host = true;
+}
+
+/* Does the guest have topmost entries that are read again when it executes INVLPG? */
+bool x86_paging_wants_invlpg(const struct mkvm_vcpu *vcpu)
+{
+	return x86_is_shadowed(vcpu) && vcpu->mmu.root.mode == GPT_PAE &&
+	       !mkvm_vendor->pdptrs_are_state;
+}
+
+/* INVLPG there: the roots are loaded anew, and all is forgotten, whatever the address. */
+int x86_exit_invlpg(struct mkvm_vcpu *vcpu, unsigned int len)
+{
+	x86_paging_exit(vcpu, MKVM_CAUSE_INVLPG);
+	x86_paging_changed(vcpu);
+	x86_skip(vcpu, len);
+	return 1;
 }
 
 /* What is not in memory is not present. */
@@ -179,6 +197,8 @@ int x86_paging_prepare(struct mkvm_vcpu *vcpu)
 
 	if (!x86_has_shadow(vcpu))
 		return 0;
+	if (vcpu->x86.exit.rip != vcpu->x86.paging.opened_rip)
+		vcpu->x86.paging.opened = 0;
 	do {
 		r = paging_await_move(vcpu);
 		if (r)
@@ -205,15 +225,20 @@ static int paging_refresh_pdptrs(struct mkvm_vcpu *vcpu)
 	return memcmp(pdptrs, vcpu->mmu.pdptr, sizeof(pdptrs)) ? paging_load(vcpu) : 0;
 }
 
-/* May the instruction be executed again, now that the table it writes to is open? */
+/*
+ * May the instruction be executed again, now that the table it writes to is open?  It has been
+ * executed since it was last opened if the guest has been elsewhere, or a register has changed.
+ */
 static bool paging_goes_on(struct mkvm_vcpu *vcpu, gva_t gva)
 {
 	struct x86_paging *paging = &vcpu->x86.paging;
 
-	if (paging->opened_rip != vcpu->x86.exit.rip || paging->opened_gva != gva)
+	if (paging->opened_rip != vcpu->x86.exit.rip || paging->opened_gva != gva ||
+	    memcmp(paging->opened_gpr, vcpu->x86.gpr, sizeof(paging->opened_gpr)) != 0)
 		paging->opened = 0;
 	paging->opened_rip = vcpu->x86.exit.rip;
 	paging->opened_gva = gva;
+	memcpy(paging->opened_gpr, vcpu->x86.gpr, sizeof(paging->opened_gpr));
 	return paging->opened++ < PAGING_MAX_OPENED;
 }
 
@@ -291,13 +316,15 @@ static int paging_outcome(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault,
 /*
  * The processor does not tell an access that it makes by itself (to a descriptor table, say), which
  * CR4.SMAP forbids whatever RFLAGS.AC says.  It is one if all is there that the access needs, and
- * it faults nevertheless, twice in a row at one place.
+ * it faults nevertheless, twice in a row at one place, with no other exit in between: with the
+ * first fault the processor has forgotten what it had cached of that address.
  */
 static bool paging_is_implicit(struct mkvm_vcpu *vcpu, const struct mmu_fault *fault)
 {
 	struct x86_paging *paging = &vcpu->x86.paging;
 	bool again = paging->spurious && paging->spurious_rip == vcpu->x86.exit.rip &&
-		     paging->spurious_gva == fault->gva;
+		     paging->spurious_gva == fault->gva &&
+		     paging->spurious_entry + 1 == vcpu->counts.entries;
 
 	paging->spurious = fault->cause == MKVM_CAUSE_SPURIOUS &&
 			   !(fault->access & (ACC_U | ACC_X)) && (vcpu->x86.cr4 & X86_CR4_SMAP);
@@ -305,6 +332,7 @@ static bool paging_is_implicit(struct mkvm_vcpu *vcpu, const struct mmu_fault *f
 		return false;
 	paging->spurious_rip = vcpu->x86.exit.rip;
 	paging->spurious_gva = fault->gva;
+	paging->spurious_entry = vcpu->counts.entries;
 	return again;
 }
 

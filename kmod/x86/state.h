@@ -173,12 +173,14 @@ struct x86_debug {
  * struct x86_paging - how a guest's own paging goes on under shadow tables; see paging.c
  * @stale: the roots are to be loaded before the next entry
  * @by_host: user space has set registers, and perhaps tables before that
- * @opened: how often in a row a table was opened for one instruction
+ * @opened: how often in a row a table was opened for one instruction, with nothing else changed
  * @opened_rip: where that is
  * @opened_gva: what it writes to
+ * @opened_gpr: the general registers then
  * @spurious: the last fault was a supervisor's that found nothing to do, with SMAP
  * @spurious_rip: where that was
  * @spurious_gva: of what
+ * @spurious_entry: which of the vCPU's entries had it for its end
  * @walked_write: the last walk of a vCPU on the second table wanted a dirty bit, as far as is known
  * @walked_rip: where that was
  * @walked_gva: to what
@@ -188,8 +190,9 @@ struct x86_paging {
 	bool by_host;
 	unsigned int opened;
 	u64 opened_rip, opened_gva;
+	u64 opened_gpr[X86_NR_GPRS];
 	bool spurious;
-	u64 spurious_rip, spurious_gva;
+	u64 spurious_rip, spurious_gva, spurious_entry;
 	bool walked_write;
 	u64 walked_rip, walked_gva;
 };

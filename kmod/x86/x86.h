@@ -171,6 +171,8 @@ bool x86_paging_moved(const struct mkvm_vcpu *vcpu);
 bool x86_is_stepped(const struct mkvm_vcpu *vcpu); /* or shall, as soon as it can */
 void x86_paging_exit(struct mkvm_vcpu *vcpu, enum mkvm_mmu_cause cause);
 void x86_paging_changed(struct mkvm_vcpu *vcpu);
+bool x86_paging_wants_invlpg(const struct mkvm_vcpu *vcpu);
+int x86_exit_invlpg(struct mkvm_vcpu *vcpu, unsigned int len);
 void x86_paging_set(struct mkvm_vcpu *vcpu);
 int x86_paging_prepare(struct mkvm_vcpu *vcpu) __must_check;
 int x86_exit_page_fault(struct mkvm_vcpu *vcpu, gva_t gva, u32 code);

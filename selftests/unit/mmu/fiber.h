@@ -49,6 +49,7 @@ struct srcu_struct {
  * @holds: how often it has taken a lock for writing, ever
  * @breaks: how often such a lock was given up on the way, ever
  * @changes: entries that it changed, ever
+ * @signaled: it was told of a signal, in this job
  * @installs: leaves that were added, or allow more, in this job
  * @links: entries of shadow tables that name a table, and named none, the same
  */
@@ -71,6 +72,7 @@ struct fiber {
 	unsigned long holds;
 	unsigned long breaks;
 	unsigned long changes;
+	bool signaled;
 	unsigned int installs;
 	unsigned int links;
 };

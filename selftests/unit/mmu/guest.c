@@ -106,7 +106,8 @@ static void check_cause(const struct mmu_fault *fault, enum mmu_outcome outcome,
 		check(outcome == MMU_RESUME && !self->installs);
 		return count(CAUSE_SPURIOUS);
 	case MKVM_CAUSE_NOTIFIER_RETRY:
-		check(outcome == MMU_RESUME && !self->installs && !quiet_since(then));
+		check(outcome == MMU_RESUME && !self->installs &&
+		      (self->signaled || !quiet_since(then)));
 		return count(CAUSE_NOTIFIER_RETRY);
 	case MKVM_CAUSE_MMIO:
 		check(outcome == MMU_MMIO && !self->installs);
@@ -131,6 +132,7 @@ static bool guest_fault(struct cpu *cpu, gfn_t gfn, u32 access)
 	sim_srcu_unlock();
 	cpu_drop(cpu, gfn);
 	self->faults = 0;
+	self->signaled = false;
 	self->installs = 0;
 	sim_srcu_lock();
 	outcome = mmu_handle_fault(&cpu->mv, &fault);
@@ -164,13 +166,14 @@ static void guest_prefault(struct cpu *cpu)
 
 	note("guest: frame %#lx ahead", gfn, 0, 0);
 	self->faults = 0;
+	self->signaled = false;
 	sim_srcu_lock();
 	r = mmu_prefault(&cpu->mv, gfn_to_gpa(gfn));
 	check(!self->faults);
 	if (r == -ENOENT)
 		check_mmio(gfn, ACC_R, &then);
 	else if (r == -EAGAIN)
-		check(!quiet_since(&then));
+		check(self->signaled || !quiet_since(&then));
 	else if (r < 0)
 		check_failed((failed.error = r, &failed));
 	else
@@ -200,7 +203,7 @@ static void guest_access(struct cpu *cpu)
 			guest_list_full(cpu);
 			continue;
 		}
-		quiet = quiet_since(&then) ? quiet + 1 : 0;
+		quiet = quiet_since(&then) && !self->signaled ? quiet + 1 : 0;
 		then = look_around();
 		if (quiet > MAX_QUIET_FAULTS)
 			fail("guest frame %#llx: the same fault again and again",

@@ -231,10 +231,51 @@ static void access_side_by_side(struct cpu *cpu)
 	guest_access_at(cpu, other, ACC_W, guest_pick_value());
 }
 
+/* The entries on the way to @gva let a user read what is there, and nobody write.  False: none. */
+static bool make_read_only(struct cpu *cpu, gva_t gva)
+{
+	int level = cpu->root.mode == GPT_LONG ? 4 : 2;
+
+	guest_build(cpu, gva, false);
+	for (; level > 1; level--) {
+		gpa_t gpa = entry_at(cpu, gva, level);
+		u64 entry = gpa == GPA_NONE ? 0 : guest_entry_now(gpa, 8);
+
+		if (!(entry & 1) || !store_entry(cpu, gva, level, entry | 4))
+			return false;
+	}
+	return store_entry(cpu, gva, 1, world_pick_gfn() << PAGE_SHIFT | 0x65);
+}
+
+/* A user's page that is read-only, and a supervisor that writes to it: by CR0.WP it may or not. */
+static void access_read_only(struct cpu *cpu)
+{
+	static const u32 kinds[] = { ACC_R | ACC_U, ACC_X | ACC_U, ACC_X, ACC_R };
+	gva_t gva = guest_pick_gva(cpu);
+	unsigned int n;
+
+	if (cpu->root.mode < GPT_PAE || !make_read_only(cpu, gva))
+		return;
+	if (cpu->root.wp)
+		guest_change_rule(cpu, RULE_WP);
+	for (n = 6 + draw(4); n; n--) {
+		cpu->root.smap = cpu->root.cr4_smap && draw(2);
+		guest_access_at(cpu, gva, ACC_W, guest_pick_value());
+		if (draw_one_in(6))
+			guest_change_rule(cpu, draw(2) ? RULE_SMAP : RULE_SMEP);
+		cpu->root.smap = cpu->root.cr4_smap && draw(2);
+		guest_access_at(cpu, gva, kinds[n & 1 ? 0 : draw(ARRAY_SIZE(kinds))],
+				guest_pick_value());
+	}
+	if (draw(2))
+		guest_change_rule(cpu, RULE_WP);
+	guest_access_at(cpu, gva, ACC_W, guest_pick_value());
+}
+
 /* One of them, drawn. */
 void guest_edit(struct cpu *cpu)
 {
-	switch (draw(world.second ? 11 : 8)) {
+	switch (draw(world.second ? 13 : 10)) {
 	case 0:
 	case 1:
 	case 2:
@@ -247,6 +288,9 @@ void guest_edit(struct cpu *cpu)
 		return access_by_other_rule(cpu);
 	case 6:
 		return access_side_by_side(cpu);
+	case 7:
+	case 8:
+		return access_read_only(cpu);
 	default:
 		move_large_by_other(cpu);
 	}

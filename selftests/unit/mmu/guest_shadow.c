@@ -142,7 +142,7 @@ static void check_cause(const struct mmu_fault *fault, enum mmu_outcome outcome,
 		return count(CAUSE_SPURIOUS);
 	case MKVM_CAUSE_NOTIFIER_RETRY:
 		check(outcome == MMU_RESUME && !self->installs);
-		if (undisturbed_since(then))
+		if (undisturbed_since(then) && !self->signaled)
 			fail("a fault gave up, and nobody was in its way");
 		return count(CAUSE_NOTIFIER_RETRY);
 	case MKVM_CAUSE_MMIO:
@@ -236,6 +236,7 @@ static bool fault(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 	if (cpu->mv.kind == MMU_TDP)
 		fault = second;
 	self->faults = 0;
+	self->signaled = false;
 	self->installs = 0;
 	self->links = 0;
 	self->user_failed = false;
@@ -322,7 +323,7 @@ void guest_access_at(struct cpu *cpu, gva_t gva, u32 access, u64 value)
 		}
 		if (!tables_are_right(cpu))
 			return;
-		quiet = undisturbed_since(&then) ? quiet + 1 : 0;
+		quiet = undisturbed_since(&then) && !self->signaled ? quiet + 1 : 0;
 		then = look_around();
 		if (quiet > MAX_QUIET_FAULTS)
 			fail("linear address %#lx: the same fault again and again", gva);
@@ -337,6 +338,8 @@ void guest_access_memory(struct cpu *cpu, gva_t page)
 
 	if (cpu->root.mode != GPT_NONE && draw_one_in(3))
 		access |= ACC_U;
+	/* Of RFLAGS.AC, which changes that, nobody is told. */
+	cpu->root.smap = cpu->root.cr4_smap && draw(2);
 	guest_access_at(cpu, page | draw(PAGE_WORDS) * PAGE_WORD_STRIDE, access,
 			guest_pick_value());
 }
@@ -447,13 +450,15 @@ static void load_root(struct cpu *cpu, bool mode)
 		root->wp = draw(4);
 		root->nx = root->mode != GPT_32 && draw(8);
 		root->smep = draw(2);
-		root->smap = draw_one_in(3);
+		root->cr4_smap = draw_one_in(3);
 		root->pse = draw(2);
 	}
+	root->smap = root->cr4_smap;
 	if (mode)
 		root->cr3 &= root->mode == GPT_LONG ? ~0ull : 0xffffffff;
 	for (i = 0; i < 4; i++)
-		cpu->pdptr[i] = gfn_to_gpa(guest_pick_table(2)) | (draw(8) ? 1 : 0);
+		cpu->pdptr[i] = gfn_to_gpa(guest_pick_table(2)) | (draw(8) ? 1 : 0) |
+				(draw_one_in(24) ? 1ull << draw(64) : 0);
 	root->pdptr = root->mode == GPT_PAE ? cpu->pdptr : NULL;
 	note("guest: root %#lx mode %lu wp %lu", root->cr3, root->mode, root->wp);
 	sim_srcu_lock();
@@ -470,12 +475,13 @@ static void load_root(struct cpu *cpu, bool mode)
 void guest_change_rule(struct cpu *cpu, enum guest_rule rule)
 {
 	struct gpt_root *root = &cpu->root;
-	bool *const rules[] = { &root->wp, &root->nx, &root->smep, &root->smap, &root->pse };
+	bool *const rules[] = { &root->wp, &root->nx, &root->smep, &root->cr4_smap, &root->pse };
 
 	/* Their entries have no such bit. */
 	if (rule == RULE_NX && root->mode == GPT_32)
 		rule = RULE_PSE;
 	*rules[rule] = !*rules[rule];
+	root->smap = root->cr4_smap;
 	note("guest: rule %lu is %lu", rule, *rules[rule], 0);
 	sim_srcu_lock();
 	cpu_exit(cpu);

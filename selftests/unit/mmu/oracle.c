@@ -133,7 +133,7 @@ static u64 reserved(const struct gpt_root *root, int level, bool page)
 	if (root->mode == GPT_32)
 		return page && level == 2 ? BIT_ULL(21) | ones(20, 13 + root->phys_bits - 32) : 0;
 	if (root->mode == GPT_PAE)
-		r |= level == 3 ? ones(63, 52) : ones(62, 52);
+		r |= level == 3 ? ones(63, 52) | ones(8, 6) | ones(2, 1) : ones(62, 52);
 	if (!root->nx)
 		r |= BIT_ULL(63);
 	if (level == 4 || (root->mode == GPT_LONG && level == 3 && !root->gbpages))
@@ -208,7 +208,7 @@ static bool goes_on(struct way way, int level, u64 entry, bool readonly)
 			return false;
 	}
 	if (page)
-		return ends_at(&way, level, entry, dirty);
+		return ends_at(&way, level, entry, dirty || readonly);
 	return goes_by(way, root->mode == GPT_32 ? entry & 0xfffff000 : entry & ones(51, 12),
 		       level - 1);
 }

@@ -83,6 +83,7 @@ struct page *alloc_page(int flags);
 void free_page(unsigned long address);
 void *sim_alloc(size_t size);
 bool sim_alloc_fails(void);
+bool sim_signal_pending(void);
 extern unsigned int alloc_failing; /* one allocation in so many fails; 0: none */
 
 void *page_address(const struct page *page);

@@ -179,7 +179,7 @@ static inline int xa_err(const void *p)
 #define boot_cpu_has(feature) false
 #endif
 #define current					  NULL
-#define signal_pending(task)			  false
+#define signal_pending(task)			  sim_signal_pending()
 #define fatal_signal_pending(task)		  false
 #define __try_cmpxchg_user(user, old, new, label) sim_exchange_user(user, old, &(new), sizeof(new))
 

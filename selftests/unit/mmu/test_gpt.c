@@ -72,6 +72,11 @@ int guest_mem_exchange(struct memslot_table *slots, gpa_t gpa, const void *old, 
 	return 0;
 }
 
+bool sim_signal_pending(void)
+{
+	return false;
+}
+
 /* A format by the manual: how an address is cut up, from the top. */
 struct cut {
 	int levels;
@@ -99,7 +104,7 @@ static u64 reserved(const struct gpt_root *root, int left, bool page, int shift)
 	if (root->mode == GPT_32)
 		return page && left ? BIT_ULL(21) | bits(20, 13 + root->phys_bits - 32) : 0;
 	if (root->mode == GPT_PAE)
-		r |= left == 2 ? bits(63, 52) : bits(62, 52);
+		r |= left == 2 ? bits(63, 52) | bits(8, 6) | bits(2, 1) : bits(62, 52);
 	if (!root->nx && !(root->mode == GPT_PAE && left == 2))
 		r |= BIT_ULL(63);
 	if (left == 3 || (root->mode == GPT_LONG && left == 2 && !root->gbpages))
@@ -221,6 +226,10 @@ static void one(void)
 
 			memcpy(memory + page * PAGE_SIZE + i * size, &entry, size);
 		}
+	/* These four have few bits that may be set. */
+	for (i = 0; root.mode == GPT_PAE && i < 4; i++)
+		if (draw(8))
+			memory[(root.cr3 & ~0x1full) + i * size] &= 0x39;
 	memcpy(expected, memory, sizeof(memory));
 	readonly = draw_one_in(8);
 	disturb = draw_one_in(8) ? draw(3) : 0;

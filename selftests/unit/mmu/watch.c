@@ -122,6 +122,16 @@ static void watch_split(const struct cpu_format *format, const struct cpu_entry 
 	count(ENTRY_SPLIT_OPEN);
 }
 
+/* A leaf has got one right for another: a user's page is lent to the supervisor, or given back. */
+static void watch_lent(bool shadow, u32 lost, u32 got)
+{
+	bool lent = got == ACC_W;
+
+	check(shadow && (lent || lost == ACC_W));
+	check((lent ? lost : got) == ACC_U || (lent ? lost : got) == (ACC_U | ACC_X));
+	count(lent ? SHADOW_LENT : SHADOW_RETURNED);
+}
+
 /* What became of an entry; changes that no table of the MMU has are found here. */
 void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 {
@@ -153,7 +163,8 @@ void proof_mkvm_pt_change(u64 gfn, int level, u64 old, u64 new, bool shadow)
 	if (was.present && !is.present)
 		return count(was.leaf ? ENTRY_LEAF_NONE : ENTRY_TABLE_NONE);
 	check(was.present && was.leaf && is.leaf && was.address == is.address);
-	check(!(was.access & ~is.access) || !(is.access & ~was.access));
+	if ((was.access & ~is.access) && (is.access & ~was.access))
+		return watch_lent(shadow, was.access & ~is.access, is.access & ~was.access);
 	if (is.access == was.access)
 		return count(ENTRY_LEAF_CLEAN);
 	count(is.access & ~was.access ? ENTRY_LEAF_MORE : ENTRY_LEAF_LESS);

@@ -17,6 +17,8 @@
 	x(SHADOW_REFUSED, "shadow: a table is not opened for itself")	\
 	x(CAUSE_OPENED_AT_ONCE, "cause: write to a table, opened for it")	\
 	x(SHADOW_FLOOD, "shadow: opened after many stores")		\
+	x(SHADOW_LENT, "shadow: a user's page is lent to the supervisor") \
+	x(SHADOW_RETURNED, "shadow: and given back")			\
 	x(SHADOW_PIECES, "shadow: access by a piece of a large page") \
 	x(SHADOW_CR3, "shadow: root loaded")				\
 	x(SHADOW_MODE, "shadow: mode changed")				\
