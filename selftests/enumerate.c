@@ -4,20 +4,26 @@
  * of very many sets of entries, in each mode, and compares what comes of it with the manuals'
  * rules.
  *
- *   leaf 1, 2, 3   all combinations of a leaf's bits, below entries that permit all
+ *   leaf 1, 2, 3   all combinations of a leaf's bits, below entries that permit all; of PAE the
+ *                  third is one of the pointers that begin a walk
  *   pairs          a bit of one level and a bit of another not as usual, for all pairs of levels
  *   keys           protection keys, where the processor offers them
  *   pairs in full  all combinations of P, W, U, NX, a reserved bit and PS of two levels; not usual
  *   sample         all bits of all levels drawn
  *
+ * Each format of tables is a test of its own: long mode's four levels, PAE, and the two levels of
+ * 32-bit entries, with and without CR4.PSE.  A page of 4 MiB may be above 4 GiB there.
+ *
  * It does so on the second table, then on shadow tables; or on what MKVM_MMU or ENUMERATE_MMUS
- * says.  The kernel's own kvm has the one that its module was told.
+ * says.  The kernel's own kvm has the one that its module was told.  On shadow tables a guest of
+ * 32 bits has the narrow addresses of such processors.
  *
  * And with a VM that goes from one to the other after each 128 cases.
  *
- * ENUMERATE_CASES: how many; the usual number is all of the sections but "pairs in full", and a
- * sample.  Fewer: so many of each section as its part is, evenly; more: pairs in full, and the rest
- * in the sample.  ENUMERATE_SEED: which are drawn.
+ * ENUMERATE_CASES: how many with four levels, a third of it with the others; the usual number is
+ * all of the sections but "pairs in full", and a sample, of the others 30,000.  Fewer than all: so
+ * many of each section as its part is, evenly; more: pairs in full, and the rest in the sample.
+ * ENUMERATE_SEED: which are drawn.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,16 +34,21 @@
 #include <unistd.h>
 
 #include "guest/enumerate.h"
+#include "lib/cpuid.h"
 #include "lib/guest.h"
 #include "lib/host.h"
 #include "lib/paging_quirks.h"
 #include "lib/program.h"
 
-#define CHUNK  4096 /* cases of a KVM_RUN */
-#define MOVES  128  /* and where the VM changes its MMU after it */
-#define SAMPLE 10000
-#define LIMIT  1800
-#define BOUND  2 /* at least so many per cent of the cases have no fault */
+#define CHUNK	     4096 /* cases of a KVM_RUN */
+#define MOVES	     128  /* and where the VM changes its MMU after it */
+#define SAMPLE	     10000
+#define OTHERS	     30000 /* cases of another format than long mode's, if none are asked for */
+#define NARROW	     36	   /* bits of an address */
+#define POINTERS_LOW 0x1e6 /* of PAE's pointers: all but P and what nobody looks at */
+#define LIMIT	     1800
+#define LARGE_32     (4UL << 20)
+#define BOUND	     2 /* at least so many per cent of the cases have no fault */
 
 static const char *const section_names[NR_SECTIONS] = {
 	"leaf 1", "leaf 2", "leaf 3", "pairs", "keys", "pairs in full", "sample",
@@ -47,6 +58,12 @@ static const char *const section_names[NR_SECTIONS] = {
 struct plan {
 	uint32_t first, step, count;
 };
+
+static const char *const format_names[NR_FORMATS] = { "four levels", "PAE", "two levels" };
+
+/* What the test is about.  The VM goes from one MMU to the other? */
+static enum paging_format format;
+static bool moves;
 
 static struct enumerate *shared_of(const struct guest *guest)
 {
@@ -72,9 +89,6 @@ static bool kvm_has(const char *path)
 	return value == 'Y' || value == '1';
 }
 
-/* The VM goes from one to the other. */
-static bool moves;
-
 static bool is_on_shadow_tables(const struct guest *guest)
 {
 	if (moves)
@@ -85,16 +99,22 @@ static bool is_on_shadow_tables(const struct guest *guest)
 	return device_vm_type() == MKVM_VM_SHADOW;
 }
 
+static const struct paging_quirk *quirk_after(const struct guest *guest,
+					      const struct paging_quirk *last)
+{
+	return paging_quirk_next(last, format, is_on_shadow_tables(guest));
+}
+
 static void list_quirks(struct guest *guest)
 {
 	struct enumerate *shared = shared_of(guest);
 	const struct paging_quirk *quirk = NULL;
 
-	while ((quirk = paging_quirk_next(quirk, is_on_shadow_tables(guest)))) {
+	while ((quirk = quirk_after(guest, quirk))) {
 		REQUIRE(shared->nr_quirks < ENUMERATE_QUIRKS, "too many quirks");
 		shared->quirk[shared->nr_quirks++] =
-			(struct enumerate_quirk){ quirk->has, quirk->lost, quirk->gained,
-						  quirk->marks, quirk->unreserved };
+			(struct enumerate_quirk){ quirk->has,	quirk->lost,	quirk->gained,
+						  quirk->marks, quirk->lenient, quirk->points };
 	}
 }
 
@@ -105,11 +125,57 @@ static void check_quirks(const struct guest *guest)
 	const struct paging_quirk *quirk = NULL;
 	unsigned int i;
 
-	for (i = 0; (quirk = paging_quirk_next(quirk, is_on_shadow_tables(guest))); i++) {
+	for (i = 0; (quirk = quirk_after(guest, quirk)); i++) {
 		EXPECT(shared->quirks[i], "%s has not occurred: paging_quirks.c", quirk->name);
 		ktap_note("the emulator's %s: %llu cases", quirk->name,
 			  (unsigned long long)shared->quirks[i]);
 	}
+}
+
+static void narrow_addresses(const struct guest *guest)
+{
+	struct kvm_cpuid_entry2 *entry;
+	struct cpuid cpuid;
+
+	REQUIRE_OK(cpuid_get_supported(&cpuid, &guest->dev));
+	entry = cpuid_find(&cpuid, 0x80000008, 0);
+	REQUIRE(entry, "no leaf 0x80000008");
+	entry->eax = (entry->eax & ~0xffU) | NARROW;
+	REQUIRE_OK(cpuid_set(&guest->vcpu[0], &cpuid));
+}
+
+/*
+ * The second page's memory is, too, where bits 39:32 of an address are needed, the uppermost that
+ * the guest's addresses have among them; nothing is where it is without them.
+ */
+static void attach_high(const struct guest *guest)
+{
+	struct enumerate *shared = shared_of(guest);
+	uint32_t bits = shared->cpu.phys_bits < 40 ? shared->cpu.phys_bits : 40;
+	uint64_t large = ENUMERATE_OTHER >> 22 << 22;
+	struct mem high = {
+		.host = guest_at(guest, large, LARGE_32),
+		.gpa = 1ULL << 32 | 1ULL << (bits - 1) | (GUEST_MEM_SIZE + large),
+		.size = LARGE_32,
+	};
+
+	REQUIRE_OK(mem_attach(&high, &guest->vm, 1));
+	shared->high = high.gpa + ENUMERATE_OTHER - large;
+}
+
+/*
+ * kvm's shadow tables on AMD's processors load them, as those do without NPT.  Where they are
+ * walked like other entries, what is below the address is not minded: QEMU's processor sets A
+ * there, and mkvm's shadow tables have to do with what it leaves if the VM goes over to them.
+ */
+static void set_pointers_rules(const struct guest *guest)
+{
+	struct paging_cpu *cpu = &shared_of(guest)->cpu;
+
+	if (!kvm_dev_is_mkvm(&guest->dev) && is_on_shadow_tables(guest))
+		cpu->loads = true;
+	if (!cpu->loads)
+		cpu->lenient = POINTERS_LOW;
 }
 
 static void set_up(struct guest *guest, uint32_t seed)
@@ -117,12 +183,19 @@ static void set_up(struct guest *guest, uint32_t seed)
 	struct enumerate *shared;
 
 	guest_create(guest, 1);
-	guest_start(guest, 0, MODE_LONG);
-	program_load(guest, "enumerate");
+	if (format != FORMAT_LONG && is_on_shadow_tables(guest))
+		narrow_addresses(guest);
+	guest_start(guest, 0, format == FORMAT_LONG ? MODE_LONG : MODE_PROT32);
+	program_load(guest, format == FORMAT_LONG ? "enumerate" : "enumerate32");
 	shared = shared_of(guest);
+	shared->format = format;
 	shared->seed = seed;
 	list_quirks(guest);
 	call_program(guest, true);
+	if (format == FORMAT_PAE)
+		set_pointers_rules(guest);
+	if (format == FORMAT_32)
+		attach_high(guest);
 }
 
 static bool is_usual(uint32_t section)
@@ -142,9 +215,9 @@ static uint64_t make_plan(const struct paging_cpu *cpu, uint64_t cases, uint32_t
 		usual += is_usual(i) ? paging_section_size(cpu, i) : 0;
 	if (!cases)
 		cases = usual + SAMPLE;
-	/* Odd, so that no bit of a number is the same in all cases. */
+	/* Odd, so that no bit of a number is the same in all cases.  A tenth is for the sample. */
 	if (cases < usual)
-		step = (usual / cases + 1) | 1;
+		step = (usual / (cases - cases / 10) + 1) | 1;
 	for (i = 0; i < NR_SECTIONS; i++) {
 		uint32_t size = paging_section_size(cpu, i);
 
@@ -176,11 +249,11 @@ static void tell_wrong(const struct enumerate_wrong *w)
 		"fetch", "user's read", "user's write", "user's fetch",
 	};
 
-	ktap_note("%s, case %u: %s%s%s%s, mode %x, key's rights %u, %s", section_names[w->section],
-		  w->number, w->what & WRONG_FAULT ? "fault " : "",
+	ktap_note("%s, case %u: %s%s%s%s%s, mode %x, key's rights %u, %s",
+		  section_names[w->section], w->number, w->what & WRONG_FAULT ? "fault " : "",
 		  w->what & WRONG_PLACE ? "place " : "", w->what & WRONG_BITS ? "bits " : "",
-		  w->what & WRONG_VALUE ? "value " : "", w->c.mode, w->c.rights,
-		  accesses[w->c.access]);
+		  w->what & WRONG_VALUE ? "value " : "", w->what & WRONG_LOAD ? "load " : "",
+		  w->c.mode, w->c.rights, accesses[w->c.access]);
 	ktap_note("  expected %s %llx, level %llu; seen %s %llx, cr2 %llx, rip %llx, value %llx%s",
 		  w->fault ? "fault" : "none", (unsigned long long)w->code,
 		  (unsigned long long)w->last, w->seen.fault ? "fault" : "none",
@@ -229,7 +302,7 @@ static void check_variety(const struct enumerate *shared, bool shadow)
 	static const uint32_t key_codes[] = { 33, 35, 37, 39 };
 	unsigned int i;
 
-	for (i = 0; i < 4 && (shared->cpu.modes & MODE_PKE); i++)
+	for (i = 0; i < 4 && format == FORMAT_LONG && (shared->cpu.modes & MODE_PKE); i++)
 		EXPECT(shared->codes[key_codes[i]], "no fault has the code %u", key_codes[i]);
 
 	for (i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
@@ -248,19 +321,29 @@ static void check_variety(const struct enumerate *shared, bool shadow)
 		  (unsigned long long)shared->late, (unsigned long long)shared->spurious);
 }
 
+static uint64_t nr_cases(void)
+{
+	uint64_t cases = host_number("ENUMERATE_CASES", 0);
+
+	if (format == FORMAT_LONG)
+		return cases;
+	return cases ? cases / 3 : OTHERS;
+}
+
 static void enumerate(void)
 {
 	uint32_t seed = host_number("ENUMERATE_SEED", 1), i;
-	uint64_t total, cases = host_number("ENUMERATE_CASES", 0);
 	struct plan plan[NR_SECTIONS];
 	struct enumerate *shared;
 	struct guest guest;
+	uint64_t total;
 
 	set_up(&guest, seed);
 	shared = shared_of(&guest);
-	total = make_plan(&shared->cpu, cases, seed, plan);
-	ktap_note("ENUMERATE_SEED=%u ENUMERATE_CASES=%llu, modes %x, addresses of %u bits", seed,
-		  (unsigned long long)total, shared->cpu.modes, shared->cpu.phys_bits);
+	total = make_plan(&shared->cpu, nr_cases(), seed, plan);
+	ktap_note("%s: ENUMERATE_SEED=%u, %llu cases, modes %x, addresses of %u bits",
+		  format_names[format], seed, (unsigned long long)total, shared->cpu.modes,
+		  shared->cpu.phys_bits);
 	for (i = 0; i < NR_SECTIONS; i++)
 		if (plan[i].count)
 			run_section(&guest, i, &plan[i]);
@@ -273,47 +356,141 @@ static void enumerate(void)
 	guest_destroy(&guest);
 }
 
-static void on_the_second_table(void)
+static void on_the_second_table(enum paging_format of)
 {
+	format = of;
 	setenv("MKVM_MMU", "tdp", 1);
 	enumerate();
 }
 
-static void on_shadow_tables(void)
+static void on_shadow_tables(enum paging_format of)
 {
+	format = of;
 	setenv("MKVM_MMU", "shadow", 1);
 	enumerate();
 }
 
-static void on_both_in_turn(void)
+static void on_both_in_turn(enum paging_format of)
 {
-	setenv("MKVM_MMU", "shadow", 1);
 	moves = true;
+	on_shadow_tables(of);
+}
+
+static void on_what_kvm_has(enum paging_format of)
+{
+	format = of;
 	enumerate();
 }
 
-static void on_what_kvm_has(void)
+static void long_on_the_second_table(void)
 {
-	enumerate();
+	on_the_second_table(FORMAT_LONG);
+}
+
+static void pae_on_the_second_table(void)
+{
+	on_the_second_table(FORMAT_PAE);
+}
+
+static void two_levels_on_the_second_table(void)
+{
+	on_the_second_table(FORMAT_32);
+}
+
+static void long_on_shadow_tables(void)
+{
+	on_shadow_tables(FORMAT_LONG);
+}
+
+static void pae_on_shadow_tables(void)
+{
+	on_shadow_tables(FORMAT_PAE);
+}
+
+static void two_levels_on_shadow_tables(void)
+{
+	on_shadow_tables(FORMAT_32);
+}
+
+static void long_on_both_in_turn(void)
+{
+	on_both_in_turn(FORMAT_LONG);
+}
+
+static void pae_on_both_in_turn(void)
+{
+	on_both_in_turn(FORMAT_PAE);
+}
+
+static void two_levels_on_both_in_turn(void)
+{
+	on_both_in_turn(FORMAT_32);
+}
+
+static void long_on_what_kvm_has(void)
+{
+	on_what_kvm_has(FORMAT_LONG);
+}
+
+static void pae_on_what_kvm_has(void)
+{
+	on_what_kvm_has(FORMAT_PAE);
+}
+
+static void two_levels_on_what_kvm_has(void)
+{
+	on_what_kvm_has(FORMAT_32);
+}
+
+#define TEST(name) KTAP_TEST_LIMIT(name, LIMIT)
+
+static const struct ktap_test tests_tdp[NR_FORMATS] = {
+	TEST(long_on_the_second_table),
+	TEST(pae_on_the_second_table),
+	TEST(two_levels_on_the_second_table),
+};
+
+static const struct ktap_test tests_shadow[NR_FORMATS] = {
+	TEST(long_on_shadow_tables),
+	TEST(pae_on_shadow_tables),
+	TEST(two_levels_on_shadow_tables),
+};
+
+static const struct ktap_test tests_turn[NR_FORMATS] = {
+	TEST(long_on_both_in_turn),
+	TEST(pae_on_both_in_turn),
+	TEST(two_levels_on_both_in_turn),
+};
+
+static const struct ktap_test tests_kvm[NR_FORMATS] = {
+	TEST(long_on_what_kvm_has),
+	TEST(pae_on_what_kvm_has),
+	TEST(two_levels_on_what_kvm_has),
+};
+
+static void add(struct ktap_test *tests, size_t *nr, const struct ktap_test add[NR_FORMATS])
+{
+	memcpy(tests + *nr, add, NR_FORMATS * sizeof(*add));
+	*nr += NR_FORMATS;
 }
 
 /* What can be asked for, and what there is. */
 int main(int argc, char **argv)
 {
 	const char *mmus = getenv("MKVM_MMU") ?: getenv("ENUMERATE_MMUS") ?: "tdp,shadow";
-	struct ktap_test tests[3];
+	struct ktap_test tests[3 * NR_FORMATS];
 	struct kvm_dev dev;
 	size_t nr = 0;
 
 	device_open(&dev);
 	if (!kvm_dev_is_mkvm(&dev))
-		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_what_kvm_has, LIMIT);
+		add(tests, &nr, tests_kvm);
 	else if (strstr(mmus, "tdp"))
-		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_the_second_table, LIMIT);
+		add(tests, &nr, tests_tdp);
 	if (kvm_dev_is_mkvm(&dev) && strstr(mmus, "shadow"))
-		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_shadow_tables, LIMIT);
+		add(tests, &nr, tests_shadow);
 	if (kvm_dev_is_mkvm(&dev) && strstr(mmus, "shadow") && (dev.mmus & 1))
-		tests[nr++] = (struct ktap_test)KTAP_TEST_LIMIT(on_both_in_turn, LIMIT);
+		add(tests, &nr, tests_turn);
 	kvm_dev_close(&dev);
 	return ktap_main(tests, nr, argc, argv);
 }

@@ -147,7 +147,7 @@ static uint64_t code_as_told(uint64_t code, bool shadow)
 {
 	const struct paging_quirk *quirk = NULL;
 
-	while ((quirk = paging_quirk_next(quirk, shadow)))
+	while ((quirk = paging_quirk_next(quirk, FORMAT_LONG, shadow)))
 		if (!quirk->marks && (code & quirk->has) == quirk->has)
 			code = (code & ~(uint64_t)quirk->lost) | quirk->gained;
 	return code;

@@ -10,6 +10,9 @@
  * mkvm's shadow tables lag, so such a fault is counted.
  *
  * Accesses of both kinds have a page of their own, and so an entry of their own in the last table.
+ *
+ * PAE's pointers are tried by a store to one of them and a load of CR3; where that is what reads
+ * them, half the time without, so that the one before is in force.  In between all is as usual.
  */
 #include "enumerate_cpu.h"
 #include "paging_model.h"
@@ -31,6 +34,8 @@ struct trial {
 	bool fetch, forgotten;
 	u64_at8 old[MAX_LEVELS], before[MAX_LEVELS], after[MAX_LEVELS];
 	struct paging_verdict verdict;
+	uint64_t pointer; /* PAE's, in memory; before[2] is the one in force */
+	bool pointed_wrong;
 	uint64_t value;
 	unsigned int page; /* which of the two it leads to */
 };
@@ -128,15 +133,25 @@ static void judge(struct trial *t, const struct paging_cpu *cpu)
 	t->page = t->verdict.last == 3 ? 0 : BIT(t->c.draw, DRAW_OTHER);
 }
 
+/* Where the entry of @level leads to if it is a leaf. */
+static uint64_t page_of(const struct trial *t, int level)
+{
+	uint64_t page = pages[t->page];
+
+	if (shared->high && t->page && level == 2 && shared->cpu.format == FORMAT_32)
+		page = shared->high;
+	return page + (t->fetch ? PAGE : 0);
+}
+
 static void make_entries(struct trial *t)
 {
 	int level;
 
 	t->page = BIT(t->c.draw, DRAW_OTHER);
 	for (level = paging_levels(shared->cpu.format); level; level--) {
-		t->before[level - 1] = paging_entry(&shared->cpu, &t->c, level,
-						    level > 1 ? cpu_table(level - 1) : 0,
-						    pages[t->page] + (t->fetch ? PAGE : 0));
+		t->before[level - 1] =
+			paging_entry(&shared->cpu, &t->c, level,
+				     level > 1 ? cpu_table(level - 1) : 0, page_of(t, level));
 		t->old[level - 1] = cpu_get(level, t->fetch);
 	}
 	judge(t, &shared->cpu);
@@ -152,13 +167,47 @@ static void write_entries(const struct trial *t)
 			cpu_set(level, t->fetch, t->before[level - 1]);
 }
 
+static bool is_about_pointers(const struct trial *t)
+{
+	return shared->cpu.format == FORMAT_PAE && t->section == SECTION_LEAF_3;
+}
+
+/* The case's pointer, and what of it is in force then. */
+static void point(struct trial *t)
+{
+	bool loads = !shared->cpu.loads || BIT(t->c.draw, DRAW_LOAD), fine;
+
+	t->pointer = paging_entry(&shared->cpu, &t->c, 3, cpu_table(2), 0);
+	fine = !shared->cpu.loads || paging_pointer_loads(&shared->cpu, t->pointer);
+	cpu_set(3, false, t->pointer);
+	t->pointed_wrong = loads && cpu_load_tables() != fine;
+	if (loads && fine)
+		t->before[2] = t->pointer;
+	judge(t, &shared->cpu);
+	kept.any = false;
+}
+
+static void point_as_usual(void)
+{
+	cpu_set(3, false, cpu_table(2) | ENTRY_P);
+	cpu_load_tables();
+	kept.any = false;
+}
+
 static void set_up_trial(struct trial *t)
 {
 	t->fetch = access_is_fetch(t->c.access);
+	t->pointed_wrong = false;
+	if (shared->cpu.format == FORMAT_PAE) {
+		t->pointer = cpu_get(3, t->fetch);
+		t->before[2] = t->pointer;
+	}
 	make_entries(t);
 	cpu_set_mode(t->c.mode, shared->cpu.modes);
 	if (t->c.mode & shared->cpu.modes & MODE_PKE && shared->cpu.format == FORMAT_LONG)
 		cpu_set_key_rights(t->c.key, t->c.rights);
+	if (is_about_pointers(t))
+		point(t);
 	t->forgotten = must_forget(t);
 	write_entries(t);
 	if (t->forgotten)
@@ -180,6 +229,8 @@ static void do_access(struct trial *t)
 		   t->fetch ? address : rip, address, t->value);
 	for (level = paging_levels(shared->cpu.format); level; level--)
 		t->after[level - 1] = cpu_get(level, t->fetch);
+	if (shared->cpu.format == FORMAT_PAE)
+		t->after[2] = cpu_get(3, t->fetch);
 }
 
 static uint32_t check_place(const struct trial *t)
@@ -212,6 +263,24 @@ static uint32_t check_value(const struct trial *t)
 	return enumerate_seen.value == contents[t->page] ? 0 : WRONG_VALUE;
 }
 
+/* No walk marks PAE's pointers, but for an emulator that is known to. */
+static bool is_pointer_right(const struct trial *t)
+{
+	uint32_t i;
+
+	if (t->after[2] == t->pointer)
+		return true;
+	for (i = 0; i < shared->nr_quirks; i++) {
+		uint32_t points = shared->quirk[i].points;
+
+		if (points && t->after[2] == (t->pointer | points)) {
+			shared->quirks[i]++;
+			return true;
+		}
+	}
+	return false;
+}
+
 static uint32_t check_bits(const struct trial *t)
 {
 	int level;
@@ -220,27 +289,34 @@ static uint32_t check_bits(const struct trial *t)
 		if (!paging_bits_right(&t->c, &t->verdict, level, t->before[level - 1],
 				       t->after[level - 1]))
 			return WRONG_BITS;
+	if (shared->cpu.format == FORMAT_PAE && !is_pointer_right(t))
+		return WRONG_BITS;
 	return 0;
 }
 
+static bool is_topmost_reserved(const struct trial *t)
+{
+	return t->verdict.last == paging_top(shared->cpu.format) && (t->verdict.code & CODE_RSVD);
+}
+
 /*
- * What AMD reserves in the topmost entry did not make the fault that it should have: if the
- * emulator is known for that, all else is as without that rule.
+ * A reserved bit in the topmost entry did not make the fault that it should have: if the emulator
+ * is known for that, all else is as without that rule.
  */
 static void judge_as_emulator(struct trial *t)
 {
 	struct paging_cpu cpu = shared->cpu;
 	uint32_t i;
 
-	if (t->verdict.last != MAX_LEVELS || !(t->verdict.code & CODE_RSVD) ||
+	if (!is_topmost_reserved(t) ||
 	    (enumerate_seen.fault && enumerate_seen.code == t->verdict.code))
 		return;
-	cpu.amd = false;
 	for (i = 0; i < shared->nr_quirks; i++) {
-		if (!shared->quirk[i].unreserved)
+		if (!shared->quirk[i].lenient)
 			continue;
+		cpu.lenient |= shared->quirk[i].lenient;
 		judge(t, &cpu);
-		shared->quirks[i] += t->verdict.last != MAX_LEVELS;
+		shared->quirks[i] += !is_topmost_reserved(t);
 	}
 }
 
@@ -252,7 +328,8 @@ static bool is_wrong_code(const struct trial *t)
 	for (i = 0; i < shared->nr_quirks; i++) {
 		const struct enumerate_quirk *quirk = &shared->quirk[i];
 
-		if (quirk->marks || quirk->unreserved || (code & quirk->has) != quirk->has ||
+		if (quirk->marks || quirk->lenient || quirk->points ||
+		    (code & quirk->has) != quirk->has ||
 		    enumerate_seen.code != ((code & ~quirk->lost) | quirk->gained))
 			continue;
 		shared->quirks[i]++;
@@ -288,7 +365,7 @@ static void tell(const struct trial *t, uint32_t what)
 	wrong->what = what;
 	wrong->forgotten = t->forgotten;
 	wrong->c = t->c;
-	for (i = 0; i < MAX_LEVELS; i++) {
+	for (i = 0; i < paging_top(shared->cpu.format); i++) {
 		wrong->before[i] = t->before[i];
 		wrong->after[i] = t->after[i];
 	}
@@ -301,12 +378,13 @@ static void tell(const struct trial *t, uint32_t what)
 static void check(struct trial *t)
 {
 	const struct paging_verdict *v = &t->verdict;
-	uint32_t what = 0;
+	uint32_t what = t->pointed_wrong ? WRONG_LOAD : 0;
 
 	if (!!enumerate_seen.fault != v->fault || (v->fault && enumerate_seen.code != v->code))
 		what |= WRONG_FAULT;
 	if (v->fault && enumerate_seen.fault) {
-		what = what && is_wrong_code(t) ? 0 : what;
+		if ((what & WRONG_FAULT) && is_wrong_code(t))
+			what &= ~WRONG_FAULT;
 		forget_wrong_marks(t);
 	}
 	what |= check_place(t) | check_value(t) | check_bits(t);
@@ -357,6 +435,8 @@ static bool try_case(uint32_t section, uint32_t number)
 	kept.fetch = t.fetch;
 	kept.mode = t.c.mode;
 	kept.verdict = t.verdict;
+	if (is_about_pointers(&t))
+		point_as_usual();
 	shared->done++;
 	return true;
 }
@@ -367,9 +447,10 @@ void guest_main(unsigned long set_up)
 	uint32_t i;
 
 	if (set_up) {
+		shared->cpu.format = shared->format;
 		cpu_set_up(&shared->cpu);
 		set_up_pages();
-		asm volatile("mov %%cr2, %0" : "=r"(last_cr2));
+		last_cr2 = cpu_cr2();
 		return;
 	}
 	for (i = 0; i < shared->count; i++)

@@ -34,24 +34,27 @@ struct enumerate_wrong {
 	struct enumerate_seen seen;
 };
 
-#define WRONG_FAULT 1u /* a fault where there is none, none where there is one, or its code */
-#define WRONG_PLACE 2u /* CR2, or the instruction */
-#define WRONG_BITS  4u /* accessed and dirty bits */
-#define WRONG_VALUE 8u /* what was read or written, or has been */
+#define WRONG_FAULT 1u	/* a fault where there is none, none where there is one, or its code */
+#define WRONG_PLACE 2u	/* CR2, or the instruction */
+#define WRONG_BITS  4u	/* accessed and dirty bits */
+#define WRONG_VALUE 8u	/* what was read or written, or has been */
+#define WRONG_LOAD  16u /* PAE's pointers were loaded though they are malformed, or were not */
 
 /*
  * What an emulator gets wrong (lib/paging_quirks.h): a page fault's code that has @has is told
  * without @lost and with @gained; or a fault sets @marks in the entry of a large page that it ends
- * at; or what AMD reserves in a topmost entry is not.
+ * at; or a walk sets @points in PAE's pointer; or the bits @lenient, reserved in a topmost entry,
+ * are not minded.
  */
 struct enumerate_quirk {
-	uint32_t has, lost, gained, marks, unreserved;
+	uint32_t has, lost, gained, marks, lenient, points;
 };
 
 /* struct enumerate - first what is to be done, then what was */
 struct enumerate {
 	uint32_t format, section, first, step, count, seed;
 	uint32_t nr_quirks, pad;
+	u64_at8 high; /* ENUMERATE_OTHER again, where only a page of 4 MiB reaches; 0: nowhere */
 	struct enumerate_quirk quirk[ENUMERATE_QUIRKS];
 
 	struct paging_cpu cpu;

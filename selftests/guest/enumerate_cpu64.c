@@ -36,7 +36,6 @@ enum {
 #define CODE_3	   0x1b
 #define DATA_3	   0x23
 #define TASK	   0x28
-#define VENDOR_AMD 0x68747541 /* how its name begins */
 
 struct table_register {
 	uint16_t limit;
@@ -69,7 +68,7 @@ static void build_tables(void)
 	table(USER_POINTERS)[0] = names(USER_DIRECTORY, U);
 	table(USER_DIRECTORY)[0] = names(USER_TABLE, U);
 	table(USER_TABLE)[0] = (uint64_t)enumerate_stubs | P | U | A;
-	asm volatile("mov %0, %%cr3" : : "r"(table(ROOT)) : "memory");
+	cpu_load_tables();
 }
 
 static void set_gate(unsigned int vector, const void *handler, unsigned int privilege)
@@ -110,28 +109,9 @@ void cpu_set_up(struct paging_cpu *cpu)
 
 	build_tables();
 	build_descriptors();
-	cpu->format = FORMAT_LONG;
-	cpu->modes = MODE_WP;
-	cpu_cpuid(0, out);
-	cpu->amd = out[1] == VENDOR_AMD;
-	cpu_cpuid(0x80000008, out);
-	cpu->phys_bits = out[0] & 0xff;
-	cpu_cpuid(0x80000001, out);
-	cpu->large3 = out[3] >> 26 & 1;
-	cpu->modes |= out[3] >> 20 & 1 ? MODE_NX : 0;
+	cpu_read_features(cpu);
 	cpu_cpuid(7, out);
-	cpu->modes |= out[1] >> 7 & 1 ? MODE_SMEP : 0;
-	cpu->modes |= out[1] >> 20 & 1 ? MODE_SMAP : 0;
 	cpu->modes |= out[2] >> 3 & 1 ? MODE_PKE : 0;
-}
-
-static void set_nxe(bool on)
-{
-	uint32_t low, high;
-
-	asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(MSR_EFER));
-	low = on ? low | EFER_NXE : low & ~EFER_NXE;
-	asm volatile("wrmsr" : : "a"(low), "d"(high), "c"(MSR_EFER) : "memory");
 }
 
 /* What changes, of @modes, with no more writes than there must be. */
@@ -139,16 +119,13 @@ void cpu_set_mode(uint32_t mode, uint32_t modes)
 {
 	static uint32_t now = UINT32_MAX;
 	uint32_t changed = (now ^ mode) & modes;
-	unsigned long cr0, cr4 = CR4_PAE;
+	unsigned long cr4 = CR4_PAE;
 
 	now = mode;
 	if (changed & MODE_NX)
-		set_nxe(mode & MODE_NX);
-	if (changed & MODE_WP) {
-		asm volatile("mov %%cr0, %0" : "=r"(cr0));
-		cr0 = mode & MODE_WP ? cr0 | CR0_WP : cr0 & ~CR0_WP;
-		asm volatile("mov %0, %%cr0" : : "r"(cr0) : "memory");
-	}
+		cpu_set_nxe(mode & MODE_NX);
+	if (changed & MODE_WP)
+		cpu_set_wp(mode & MODE_WP);
 	if (!(changed & (MODE_SMEP | MODE_SMAP | MODE_PKE)))
 		return;
 	cr4 |= mode & MODE_SMEP ? CR4_SMEP : 0;
@@ -209,4 +186,10 @@ uint64_t cpu_get(int level, bool fetch)
 void cpu_set(int level, bool fetch, uint64_t entry)
 {
 	*entry_at(level, fetch) = entry;
+}
+
+bool cpu_load_tables(void)
+{
+	asm volatile("mov %0, %%cr3" : : "r"(table(ROOT)) : "memory");
+	return true;
 }

@@ -20,17 +20,27 @@ static uint32_t draw_below(uint64_t *state, uint32_t end)
 	return (uint32_t)(draw_next(state) >> 32) % end;
 }
 
-/* What a bit of a leaf's combination stands for, for pages of 4 KiB and for large ones. */
-static const uint16_t small_bits[LEAF_BITS] = { FLAG_P,	 FLAG_W,    FLAG_U,  FLAG_A, FLAG_D,
-						FLAG_NX, FLAG_RSVD, FLAG_PS, FLAG_G };
-static const uint16_t large_bits[LEAF_BITS] = { FLAG_P,	 FLAG_W,    FLAG_U,   FLAG_A,  FLAG_D,
-						FLAG_NX, FLAG_RSVD, FLAG_LOW, FLAG_PAT };
+/*
+ * What a bit of a leaf's combination stands for, for pages of 4 KiB and for large ones.  Those that
+ * entries of 32 bits do not have are the last.
+ */
+static const uint16_t small_bits[LEAF_BITS] = { FLAG_P,	 FLAG_W, FLAG_U,  FLAG_A,   FLAG_D,
+						FLAG_PS, FLAG_G, FLAG_NX, FLAG_RSVD };
+static const uint16_t large_bits[LEAF_BITS] = { FLAG_P,	   FLAG_W,   FLAG_U,   FLAG_A, FLAG_D,
+						FLAG_RSVD, FLAG_LOW, FLAG_PAT, FLAG_NX };
 /* The first PAIR_BITS of them are combined in full. */
 static const uint16_t pair_bits[PAIR_ODD] = {
 	FLAG_P, FLAG_W, FLAG_U, FLAG_NX, FLAG_RSVD, FLAG_PS, FLAG_G,
 };
 
 static const uint8_t pairs[][2] = { { 1, 2 }, { 1, 3 }, { 2, 3 }, { 1, 4 }, { 2, 4 }, { 3, 4 } };
+
+static uint32_t nr_leaf_bits(uint32_t format, int level)
+{
+	if (format != FORMAT_32)
+		return LEAF_BITS;
+	return level == 1 ? LEAF_BITS - 2 : LEAF_BITS - 1;
+}
 
 uint32_t paging_section_size(const struct paging_cpu *cpu, uint32_t section)
 {
@@ -39,9 +49,9 @@ uint32_t paging_section_size(const struct paging_cpu *cpu, uint32_t section)
 	switch (section) {
 	case SECTION_LEAF_1:
 	case SECTION_LEAF_2:
-		return each << LEAF_BITS;
+		return each << nr_leaf_bits(cpu->format, 1 + (section - SECTION_LEAF_1));
 	case SECTION_LEAF_3:
-		return cpu->format == FORMAT_LONG ? each << LEAF_BITS : 0;
+		return cpu->format == FORMAT_32 ? 0 : each << LEAF_BITS;
 	case SECTION_PAIRS:
 		return each * paging_nr_pairs(cpu->format) * (PAIR_ODD + 1) * (PAIR_ODD + 1);
 	case SECTION_KEYS:
@@ -64,10 +74,13 @@ static uint32_t flags_of_bits(const uint16_t *names, uint32_t nr, uint32_t bits)
 	return flags;
 }
 
-static void make_leaf(struct paging_case *c, int level, uint32_t bits)
+/* PAE's pointers are no leaves, and have as many bits. */
+static void make_leaf(const struct paging_cpu *cpu, struct paging_case *c, int level, uint32_t bits)
 {
-	c->flags[level - 1] = level == 1 ? flags_of_bits(small_bits, LEAF_BITS, bits)
-					 : FLAG_PS | flags_of_bits(large_bits, LEAF_BITS, bits);
+	bool small = level == 1 || (level == 3 && cpu->format == FORMAT_PAE);
+
+	c->flags[level - 1] = small ? flags_of_bits(small_bits, LEAF_BITS, bits)
+				    : FLAG_PS | flags_of_bits(large_bits, LEAF_BITS, bits);
 }
 
 /* Bit @bit of pair_bits is the other way round than usual; beyond them: none. */
@@ -101,7 +114,7 @@ static void make_keys(struct paging_case *c, uint32_t bits)
 {
 	c->mode |= MODE_PKE;
 	c->rights = bits & 3;
-	c->key = bits & 4 ? 1 + (c->draw >> 40) % 15 : 0;
+	c->key = bits & 4 ? 1 + (uint32_t)(c->draw >> 40) % 15 : 0;
 	c->flags[0] ^= flags_of_bits(pair_bits, 4, bits >> 3 & 0xf);
 	if (bits & 0x80)
 		c->flags[1] ^= FLAG_U;
@@ -196,6 +209,8 @@ void paging_case_make(const struct paging_cpu *cpu, uint32_t section, uint32_t n
 
 	for (i = 0; i < MAX_LEVELS; i++)
 		c->flags[i] = FLAGS_OPEN;
+	if (cpu->format == FORMAT_PAE)
+		c->flags[2] = FLAG_P;
 	c->key = 0;
 	c->rights = 0;
 	c->draw = draw_next(&state);
@@ -206,7 +221,7 @@ void paging_case_make(const struct paging_cpu *cpu, uint32_t section, uint32_t n
 	c->access = number % NR_ACCESSES;
 	number = number % in_mode / NR_ACCESSES;
 	if (section <= SECTION_LEAF_3)
-		make_leaf(c, 1 + (section - SECTION_LEAF_1), number);
+		make_leaf(cpu, c, 1 + (section - SECTION_LEAF_1), number);
 	else if (section == SECTION_PAIRS)
 		make_pair(c, number);
 	else if (section == SECTION_PAIRS_FULL)
@@ -234,11 +249,12 @@ static uint64_t entry_32(const struct paging_cpu *cpu, const struct paging_case 
 
 	if (!large)
 		return entry;
+	/* Bits 39:32 of the address stand in bits 20:13. */
+	entry = (uint32_t)entry | (entry >> 32 & 0xff) << 13;
 	if (flags & FLAG_PAT)
 		entry |= 1 << 12;
 	if (flags & FLAG_LOW)
 		entry |= 1 << 21;
-	/* Bits 39:32 of the address stand in bits 20:13. */
 	if ((flags & FLAG_RSVD) && cpu->phys_bits < 40)
 		entry |= one_of(c, level, cpu->phys_bits - 32 + 13, 21);
 	return entry;
@@ -252,7 +268,8 @@ u64_at8 paging_entry(const struct paging_cpu *cpu, const struct paging_case *c, 
 		     uint64_t table, uint64_t page)
 {
 	uint32_t flags = c->flags[level - 1], shift = page_shift(cpu->format, level);
-	bool large = (flags & FLAG_PS) && (level == 2 || level == 3);
+	bool large =
+		(flags & FLAG_PS) && (level == 2 || (level == 3 && cpu->format == FORMAT_LONG));
 	uint64_t entry;
 
 	/* Without PSE the bit is none. */
@@ -274,7 +291,8 @@ u64_at8 paging_entry(const struct paging_cpu *cpu, const struct paging_case *c, 
 	if (flags & FLAG_NX)
 		entry |= 1ULL << 63;
 	if ((flags & FLAG_RSVD) && cpu->phys_bits < ADDRESS_BITS)
-		entry |= one_of(c, level, cpu->phys_bits, ADDRESS_BITS);
+		entry |= one_of(c, level, cpu->phys_bits,
+				cpu->format == FORMAT_PAE ? 63 : ADDRESS_BITS);
 	if (large && (flags & FLAG_PAT))
 		entry |= 1 << 12;
 	if (large && (flags & FLAG_LOW))

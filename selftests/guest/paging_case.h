@@ -61,9 +61,13 @@ enum paging_access {
 	NR_ACCESSES
 };
 
-/* Bits of what is drawn: the page is the other one; nothing is forgotten that need not be. */
+/*
+ * Bits of what is drawn: the page is the other one; nothing is forgotten that need not be; PAE's
+ * pointers are loaded anew.
+ */
 #define DRAW_OTHER 60
 #define DRAW_KEEP  61
+#define DRAW_LOAD  62
 
 /*
  * struct paging_case - what is set up, and done
@@ -86,7 +90,7 @@ struct paging_case {
 enum paging_section {
 	SECTION_LEAF_1, /* all combinations of a leaf's bits, of that level, in all modes */
 	SECTION_LEAF_2,
-	SECTION_LEAF_3,
+	SECTION_LEAF_3,	    /* of PAE: one of its pointers */
 	SECTION_PAIRS,	    /* a bit of a level and a bit of another not as FLAGS_OPEN has it */
 	SECTION_KEYS,	    /* protection keys */
 	SECTION_PAIRS_FULL, /* all combinations of six bits of a level and six of another */
@@ -94,7 +98,7 @@ enum paging_section {
 	NR_SECTIONS
 };
 
-#define LEAF_BITS 9
+#define LEAF_BITS 9 /* of entries of 64 bits */
 #define PAIR_BITS 6 /* P, W, U, NX, RSVD, PS */
 #define PAIR_ODD  7 /* and G, which is not combined in full */
 
@@ -105,11 +109,20 @@ struct paging_cpu {
 	uint32_t modes;	 /* MODE_* that it has */
 	uint32_t large3; /* pages of 1 GiB */
 	uint32_t amd;	 /* it is one of AMD's */
+	uint32_t loads;	 /* PAE's pointers are read, and checked, when CR3 is loaded */
+	u64_at8 lenient; /* bits of a topmost entry that it should mind as reserved, and does not */
 };
 
+/* Those that have permissions. */
 static inline uint32_t paging_levels(uint32_t format)
 {
 	return format == FORMAT_LONG ? 4 : 2;
+}
+
+/* The level at which a walk begins. */
+static inline int paging_top(uint32_t format)
+{
+	return format == FORMAT_PAE ? 3 : (int)paging_levels(format);
 }
 
 static inline uint32_t paging_nr_pairs(uint32_t format)

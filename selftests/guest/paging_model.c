@@ -25,7 +25,7 @@ static bool is_leaf(const struct paging_cpu *cpu, const struct paging_case *c, u
 		return false;
 	if (cpu->format == FORMAT_32)
 		return c->mode & MODE_PSE;
-	return level == 2 || (level == 3 && cpu->large3);
+	return level == 2 || (level == 3 && cpu->format == FORMAT_LONG && cpu->large3);
 }
 
 static uint64_t reserved_32(const struct paging_cpu *cpu, bool large)
@@ -40,6 +40,18 @@ static uint64_t reserved_32(const struct paging_cpu *cpu, bool large)
 	return reserved;
 }
 
+/* One of PAE's pointers has an address, and bits that nobody looks at. */
+static uint64_t reserved_pointer(const struct paging_cpu *cpu)
+{
+	return BITS(1, 2) | BITS(5, 8) | BITS(cpu->phys_bits, 63);
+}
+
+/* An entry that is loaded is checked then. */
+bool paging_pointer_loads(const struct paging_cpu *cpu, uint64_t entry)
+{
+	return !(entry & P) || !(entry & reserved_pointer(cpu));
+}
+
 static uint64_t reserved(const struct paging_cpu *cpu, const struct paging_case *c, uint64_t entry,
 			 int level)
 {
@@ -48,6 +60,8 @@ static uint64_t reserved(const struct paging_cpu *cpu, const struct paging_case 
 
 	if (cpu->format == FORMAT_32)
 		return reserved_32(cpu, large);
+	if (cpu->format == FORMAT_PAE && level == 3)
+		return reserved_pointer(cpu) & ~cpu->lenient;
 	if (cpu->phys_bits < 52)
 		bits |= BITS(cpu->phys_bits, 51);
 	if (!(c->mode & MODE_NX))
@@ -61,7 +75,7 @@ static uint64_t reserved(const struct paging_cpu *cpu, const struct paging_case 
 		bits |= G;
 	if (large)
 		bits |= BITS(13, level == 2 ? 20 : 29);
-	return bits;
+	return level == 4 ? bits & ~cpu->lenient : bits;
 }
 
 /* Bits of the code that the access alone makes. */
@@ -114,7 +128,7 @@ void paging_judge(const struct paging_cpu *cpu, const struct paging_case *c,
 	v->fault = true;
 	v->unusable = true;
 	v->code = code_of_access(cpu, c);
-	for (level = paging_levels(cpu->format); level; level--) {
+	for (level = paging_top(cpu->format); level; level--) {
 		uint64_t entry = entries[level - 1];
 
 		v->last = level;
@@ -124,6 +138,8 @@ void paging_judge(const struct paging_cpu *cpu, const struct paging_case *c,
 			v->code |= CODE_P | CODE_RSVD;
 			return;
 		}
+		if (cpu->format == FORMAT_PAE && level == 3)
+			continue;
 		all &= entry | NX;
 		all |= cpu->format != FORMAT_32 ? entry & NX : 0;
 		if (is_leaf(cpu, c, entry, level))

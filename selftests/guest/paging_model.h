@@ -26,6 +26,9 @@ struct paging_verdict {
 	int last;
 };
 
+/* May PAE's pointer be loaded?  If not, the load of CR3 is a general protection fault. */
+bool paging_pointer_loads(const struct paging_cpu *cpu, uint64_t entry);
+/* PAE's pointer is the one that is in force. */
 void paging_judge(const struct paging_cpu *cpu, const struct paging_case *c,
 		  const u64_at8 entries[MAX_LEVELS], struct paging_verdict *v);
 /* Of an entry: may it be found as @after, if it was @before? */

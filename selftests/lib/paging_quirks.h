@@ -11,6 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "guest/paging_case.h"
+
 enum paging_emulator {
 	EMULATOR_QEMU,
 	EMULATOR_BOCHS,
@@ -21,20 +23,23 @@ enum paging_emulator {
  * @name: to tell it by
  * @emulator: whose it is
  * @tdp, @shadow: guests on which MMU see it
+ * @formats: those with tables of these formats, a bit each (enum paging_format)
  * @has: bits that the right code has
  * @lost, @gained: of these bits; as the emulator tells it
  * @marks: bits that a fault sets in the entry of a large page that it ends at
- * @unreserved: what AMD's processors reserve in a topmost entry is ignored
+ * @points: bits that a walk sets in PAE's pointers
+ * @lenient: these bits of a topmost entry, which are reserved, are ignored
  */
 struct paging_quirk {
 	const char *name;
 	enum paging_emulator emulator;
 	bool tdp, shadow;
-	uint32_t has, lost, gained, marks;
-	bool unreserved;
+	uint32_t formats;
+	uint32_t has, lost, gained, marks, lenient, points;
 };
 
-/* The next one after @last (NULL: the first) of this host, on that MMU; NULL: none. */
-const struct paging_quirk *paging_quirk_next(const struct paging_quirk *last, bool shadow);
+/* The next one after @last (NULL: the first) of this host, that format and MMU; NULL: none. */
+const struct paging_quirk *paging_quirk_next(const struct paging_quirk *last,
+					     enum paging_format format, bool shadow);
 
 #endif
