@@ -258,7 +258,7 @@ static void access_read_only(struct cpu *cpu)
 		return;
 	if (cpu->root.wp)
 		guest_change_rule(cpu, RULE_WP);
-	for (n = 6 + draw(4); n; n--) {
+	for (n = 8 + draw(6); n; n--) {
 		cpu->root.smap = cpu->root.cr4_smap && draw(2);
 		guest_access_at(cpu, gva, ACC_W, guest_pick_value());
 		if (draw_one_in(6))
@@ -275,7 +275,7 @@ static void access_read_only(struct cpu *cpu)
 /* One of them, drawn. */
 void guest_edit(struct cpu *cpu)
 {
-	switch (draw(world.second ? 13 : 10)) {
+	switch (draw(world.second ? 15 : 12)) {
 	case 0:
 	case 1:
 	case 2:
@@ -290,6 +290,8 @@ void guest_edit(struct cpu *cpu)
 		return access_side_by_side(cpu);
 	case 7:
 	case 8:
+	case 9:
+	case 10:
 		return access_read_only(cpu);
 	default:
 		move_large_by_other(cpu);

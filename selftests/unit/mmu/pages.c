@@ -10,7 +10,6 @@
 #include <sys/mman.h>
 #include "cpu.h"
 #include "shim.h"
-#include "world.h"
 
 #define NR_SMALL  16384u
 #define NR_HUGE	  12u
@@ -192,15 +191,6 @@ void put_page(struct page *page)
 		list_add(&page->lru, free_pages.prev);
 	else
 		used_of_huge[(page - pages - NR_SMALL) / HUGE]--;
-}
-
-/* Does the thread have to go to user space?  Where tables are shadowed that ends walks. */
-bool sim_signal_pending(void)
-{
-	bool pending = world.shadow && draw_one_in(8);
-
-	self->signaled |= pending;
-	return pending;
 }
 
 bool sim_alloc_fails(void)

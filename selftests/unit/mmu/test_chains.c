@@ -52,6 +52,11 @@ void point(void)
 {
 }
 
+bool sim_signal_pending(void)
+{
+	return false;
+}
+
 uint32_t draw(uint32_t n)
 {
 	return 0;

@@ -62,6 +62,15 @@ static void up_kill(struct mmu_vm *mmu)
 	fail("the MMU contradicts itself");
 }
 
+/* Does the thread have to go to user space?  Where tables are shadowed that ends walks. */
+bool sim_signal_pending(void)
+{
+	bool pending = world.shadow && draw_one_in(8);
+
+	self->signaled |= pending;
+	return pending;
+}
+
 static const struct mmu_up up = {
 	.flush_tlb = up_flush,
 	.drain_log = up_drain,
