@@ -40,15 +40,15 @@
 #include "lib/paging_quirks.h"
 #include "lib/program.h"
 
-#define CHUNK	     4096 /* cases of a KVM_RUN */
-#define MOVES	     128  /* and where the VM changes its MMU after it */
-#define SAMPLE	     10000
-#define OTHERS	     30000 /* cases of another format than long mode's, if none are asked for */
-#define NARROW	     36	   /* bits of an address */
-#define POINTERS_LOW 0x1e6 /* of PAE's pointers: all but P and what nobody looks at */
-#define LIMIT	     1800
-#define LARGE_32     (4UL << 20)
-#define BOUND	     2 /* at least so many per cent of the cases have no fault */
+#define CHUNK	 4096 /* cases of a KVM_RUN */
+#define MOVES	 128  /* and where the VM changes its MMU after it */
+#define SAMPLE	 10000
+#define OTHERS	 30000 /* cases of another format than long mode's, if none are asked for */
+#define NARROW	 36    /* bits of an address */
+#define ACCESSED 0x20
+#define LIMIT	 1800
+#define LARGE_32 (4UL << 20)
+#define BOUND	 2 /* at least so many per cent of the cases have no fault */
 
 static const char *const section_names[NR_SECTIONS] = {
 	"leaf 1", "leaf 2", "leaf 3", "pairs", "keys", "pairs in full", "sample",
@@ -165,8 +165,8 @@ static void attach_high(const struct guest *guest)
 
 /*
  * kvm's shadow tables on AMD's processors load them, as those do without NPT.  Where they are
- * walked like other entries, what is below the address is not minded: QEMU's processor sets A
- * there, and mkvm's shadow tables have to do with what it leaves if the VM goes over to them.
+ * walked like other entries, A is not minded: QEMU's processor sets it there, and mkvm's shadow
+ * tables have to do with what it leaves if the VM goes over to them.
  */
 static void set_pointers_rules(const struct guest *guest)
 {
@@ -175,7 +175,7 @@ static void set_pointers_rules(const struct guest *guest)
 	if (!kvm_dev_is_mkvm(&guest->dev) && is_on_shadow_tables(guest))
 		cpu->loads = true;
 	if (!cpu->loads)
-		cpu->lenient = POINTERS_LOW;
+		cpu->lenient = ACCESSED;
 }
 
 static void set_up(struct guest *guest, uint32_t seed)

@@ -15,6 +15,7 @@
 /* Of an entry */
 #define ACCESSED 0x20
 #define GLOBAL	 0x100
+#define POINTERS 0x1c6 /* of PAE: bits 1, 2 and 6 to 8 */
 
 static const struct paging_quirk quirks[] = {
 	{
@@ -38,6 +39,13 @@ static const struct paging_quirk quirks[] = {
 		.tdp = true,
 		.formats = LONG,
 		.lenient = GLOBAL,
+	},
+	{
+		.name = "pointers_not_reserved",
+		.emulator = EMULATOR_QEMU,
+		.tdp = true,
+		.formats = PAE,
+		.lenient = POINTERS,
 	},
 	{
 		.name = "pointers_accessed",
