@@ -495,6 +495,15 @@ static void shrink(void)
 		count(SHADOW_SHRUNK);
 }
 
+static void swap_out(unsigned int first, unsigned int n)
+{
+	unsigned int i;
+
+	over_range(first, n, unmap);
+	for (i = first; i < first + n; i++)
+		reclaim(host_vpage_at(i));
+}
+
 /* One operation, drawn. */
 void host_op(void)
 {
@@ -554,8 +563,6 @@ void host_op(void)
 			restore(host_vpage_at(i));
 		break;
 	default:
-		over_range(first, n, unmap);
-		for (i = first; i < first + n; i++)
-			reclaim(host_vpage_at(i));
+		swap_out(first, n);
 	}
 }
